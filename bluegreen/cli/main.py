@@ -1,0 +1,343 @@
+"""One short function for each verb, and the one error boundary."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bluegreen import __version__
+from bluegreen.cli import output, report
+from bluegreen.cli.wiring import App
+from bluegreen.engine.compose import Options
+from bluegreen.operations.ports import Result, Tools
+from bluegreen.release.errors import BluegreenError, ExitCode
+
+JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
+PROGRESS = click.option(
+    "--progress", type=click.Choice(["auto", "plain", "json", "none"]), default="auto", show_default=True,
+    help="How progress is shown on stderr.",
+)  # fmt: skip
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
+BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; do not build.")
+PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
+IMAGE = click.option(
+    "--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-f", "--file", "files", multiple=True, help="Compose file; may be given several times.")
+@click.option("-p", "--project-name", help="Project name, the app's name.")
+@click.option("--env-file", "env_files", multiple=True, help="Environment file for interpolation.")
+@click.option("--project-directory", help="Folder that relative paths start from.")
+@click.version_option(__version__, prog_name="bluegreen", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(
+    context: click.Context,
+    files: tuple[str, ...],
+    project_name: str | None,
+    env_files: tuple[str, ...],
+    project_directory: str | None,
+) -> None:
+    """Blue/green releases with Docker Compose and nginx on one machine: no request lost, back at once."""
+    context.obj = Options(files, project_name, env_files, project_directory)
+
+
+@cli.command()
+@BUILD
+@PULL
+@JSON
+@PROGRESS
+@click.pass_obj
+def up(options: Options, no_build: bool, pull: bool, json_: bool, progress: str) -> int:
+    """Start what is missing: shared services, proxy, and the first color."""
+    from bluegreen.operations.switch import Request
+    from bluegreen.operations.up import up as story
+
+    app = App(options, output.choose(progress))
+    stack = app.stack
+    with app.acting("up"):
+        tools = app.tools(stack.app)
+        _notices(tools, stack.notices)
+        return _show(
+            story(tools, stack, app.wish(tools, stack), Request("up", False, not no_build, pull)), app, json_
+        )
+
+
+@cli.command()
+@click.option("--force", is_flag=True, help="Release even when nothing has changed.")
+@BUILD
+@PULL
+@IMAGE
+@DRY_RUN
+@JSON
+@PROGRESS
+@click.pass_obj
+def switch(options: Options, **typed: Any) -> int:
+    """Release: the new containers on the idle color, proven, then traffic."""
+    return _release(options, "switch", **typed)
+
+
+@cli.command()
+@click.option("--force", is_flag=True, help="Prepare anew even when it stands prepared.")
+@BUILD
+@PULL
+@IMAGE
+@DRY_RUN
+@JSON
+@PROGRESS
+@click.pass_obj
+def prepare(options: Options, **typed: Any) -> int:
+    """The first half of a switch: the new release on the idle color, for preview; no traffic moves."""
+    return _release(options, "prepare", **typed)
+
+
+def _release(
+    options: Options, verb: Any, force: bool, no_build: bool, pull: bool, images: tuple[str, ...], dry_run: bool, json_: bool, progress: str
+) -> int:  # fmt: skip
+    from bluegreen.operations.switch import Request, plan_switch
+    from bluegreen.operations.switch import switch as story
+
+    app = App(options, output.choose(progress))
+    overrides = _overrides(images)
+    stack = app.with_images(overrides)
+    request = Request(verb, force, not no_build, pull, overrides)
+    if app.routing is None or app.routing.live is None:
+        raise _before_up(app)
+    if dry_run:
+        tools = app.tools(stack.app)
+        return _show_plan(plan_switch(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
+    with app.acting(verb):
+        tools = app.tools(stack.app)
+        _notices(tools, stack.notices)
+        return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
+
+
+@cli.command("flip-back")
+@click.option("--force", is_flag=True, help="Flip even to a color that is not healthy.")
+@DRY_RUN
+@JSON
+@PROGRESS
+@click.pass_obj
+def flip_back(options: Options, force: bool, dry_run: bool, json_: bool, progress: str) -> int:
+    """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
+    from bluegreen.operations.flip_back import flip_back as story
+    from bluegreen.operations.observe import observe
+    from bluegreen.release.plan import plan_flip_back
+
+    app = App(options, output.choose(progress))
+    if app.routing is None:
+        raise _before_up(app)
+    if dry_run:
+        return _show_plan(plan_flip_back(observe(app.tools(app.running_app())), force), json_)
+    with app.acting("flip-back"):
+        return _show(story(app.tools(app.running_app()), force), app, json_)
+
+
+@cli.command()
+@JSON
+@click.pass_obj
+def status(options: Options, json_: bool) -> int:
+    """What is live, what is idle, how they are, and how to go back."""
+    from bluegreen.operations.status import status as story
+
+    app = App(options, output.choose("none"))
+    if app.routing is None:
+        raise _before_up(app)
+    urls = [
+        f"http://{listen if ':' in listen else f'localhost:{listen}'}/".replace(":80/", "/")
+        for listen in app.routing.listen
+    ]
+    state = story(app.tools(app.running_app()), urls, app.routing.preview)
+    if json_:
+        output.as_json(state)
+    else:
+        output.result(report.status_text(state, app.command, datetime.now(UTC)))
+    return 0
+
+
+@cli.command()
+@click.argument("what", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Go on as new lines arrive.")
+@click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
+@click.pass_obj
+def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
+    """Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."""
+    from bluegreen.operations import logs as story
+
+    color = next((word for word in what if word in ("blue", "green")), None)
+    service = next((word for word in what if word != color), None)
+    app = App(options, output.choose("none"))
+    engine = app.tools(app.running_app()).engine
+    replicas = story.choose(engine, color, service)
+    width = max(len(replica.name) for replica in replicas)
+    for line in story.lines(engine, replicas, tail, follow):
+        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color, sys.stdout)
+        output.result(f"{name}  {output.clean(line.text)}")
+    return 0
+
+
+@cli.command()
+@click.option("--volumes", is_flag=True, help="Remove the named volumes as well: the data is gone.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@JSON
+@PROGRESS
+@click.pass_obj
+def down(options: Options, volumes: bool, yes: bool, json_: bool, progress: str) -> int:
+    """Stop and remove everything of this app. Named volumes stay unless --volumes."""
+    from bluegreen.operations.down import down as story
+
+    app = App(options, output.choose(progress))
+    name = app.running_app()
+    if not yes and not _sure(
+        f"Stop {name}? It will serve nothing until the next up{' and its volumes are deleted' if volumes else ''}."
+    ):
+        return ExitCode.FAILED
+    with app.acting("down"):
+        tools = app.tools(name)
+        result = story(tools, _stack_or_none(app, tools), volumes)
+    _remove_state(app.state)
+    return _show(result, app, json_)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of the x-bluegreen block."""
+    from bluegreen.release.settings import json_schema
+
+    output.as_json(json_schema())
+    return 0
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> int:
+    """Print the shell's completion script: eval "$(bluegreen completion bash)"."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind:
+        output.result(kind(cli, {}, "bluegreen", "_BLUEGREEN_COMPLETE").source())
+    return 0
+
+
+# -- showing
+
+
+def _show(result: Result, app: App, json_: bool) -> int:
+    if json_:
+        output.as_json(result.as_dict())
+    if result.error:
+        if not json_:
+            output.note(_painted(report.error_text(result.error)))
+        return int(result.error.exit_code)
+    if not json_:
+        preview = app.routing.preview if app.routing else None
+        output.result(report.result_text(result, app.command, preview))
+    return int(ExitCode.DONE)
+
+
+def _show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
+    if json_:
+        output.as_json({**plan.as_dict(), "notices": list(notices)})
+    else:
+        output.result("\n".join([*plan.lines(), *(f"\nNote: {output.clean(notice)}" for notice in notices)]))
+    return 0
+
+
+def _notices(tools: Tools, notices: tuple[str, ...]) -> None:
+    for notice in notices:
+        tools.show.notice(notice)
+
+
+def _painted(text: str) -> str:
+    return text.replace("Error:", output.paint("Error:", "red", sys.stderr), 1)
+
+
+# -- small questions
+
+
+def _overrides(images: tuple[str, ...]) -> dict[str, str]:
+    pairs = [image.partition("=") for image in images]
+    for name, equals, reference in pairs:
+        if not (name and equals and reference):
+            raise click.UsageError(f"--image takes SERVICE=REF, found {name}{equals}{reference}")
+    return {name: reference for name, _, reference in pairs}
+
+
+def _before_up(app: App) -> BluegreenError:
+    app.running_app()  # a missing or broken Compose file is the better message
+    return BluegreenError(
+        "Nothing is live yet.", failed="bluegreen up has not made the first color", expected="a live color",
+        traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
+    )  # fmt: skip
+
+
+def _sure(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise click.UsageError("down asks before it acts; without a terminal, say --yes")
+    return click.confirm(question, default=False, err=True)
+
+
+def _stack_or_none(app: App, tools: Tools) -> Any:
+    try:
+        return app.stack
+    except BluegreenError as error:
+        tools.show.notice(
+            f"The Compose file cannot be read ({error}), so shared services are left as they are."
+        )
+        return None
+
+
+def _remove_state(state: Path) -> None:
+    import shutil
+
+    for name in ("nginx", "run"):
+        shutil.rmtree(state / name, ignore_errors=True)
+
+
+# -- the boundary
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code; every error ends here."""
+    json_ = "--json" in (sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = cli.main(arguments, prog_name="bluegreen", standalone_mode=False)
+        return int(code or 0)
+    except BluegreenError as error:
+        if json_:
+            output.as_json(
+                {"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()}
+            )
+        else:
+            output.note(_painted(report.error_text(error)))
+        return int(error.exit_code)
+    except click.exceptions.Abort:
+        return int(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and one line
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="bluegreen-bug-", suffix=".txt", delete=False) as file:
+        file.write(f"bluegreen {__version__}\n")
+        traceback.print_exception(error, file=file)
+    output.note(
+        f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n  next      bluegreen status; the traceback is in {file.name}"
+    )
+    return int(ExitCode.BUG)

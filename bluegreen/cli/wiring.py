@@ -1,0 +1,313 @@
+"""Puts the rooms together for one command: finds the app, opens what the verb needs, hands it to the story."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bluegreen.cli import output
+from bluegreen.cli.report import utc_now
+from bluegreen.operations.ports import Check, Show, Tools
+from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
+from bluegreen.release.model import Routing, Stack
+from bluegreen.shipped import shipped
+
+if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
+    from bluegreen.engine.colors import Colors
+    from bluegreen.engine.compose import Compose, Options
+    from bluegreen.engine.containers import Engine
+    from bluegreen.probe.health import Prober, Target, Tries
+    from bluegreen.release.plan import Wish
+
+STATE = ".bluegreen"
+SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
+
+
+class Signals:
+    """Ctrl-C, SIGTERM and SIGHUP raise Interrupted at once, except while they are held."""
+
+    def __init__(self) -> None:
+        self._held = False
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._note)
+
+    def hold(self) -> None:
+        self._held = True
+
+    def release(self) -> None:
+        self._held = False
+
+    def _note(self, number: int, _: object) -> None:
+        if not self._held:
+            raise Interrupted(
+                f"Interrupted ({signal.Signals(number).name}) before traffic moved.",
+                failed="the command was told to end", expected="to be left to finish", retry="safe",
+                next="the same command again", exit_code=ExitCode.INTERRUPTED,
+            )  # fmt: skip
+
+
+@dataclass
+class App:
+    """One command's view of one app. Every part is made when it is first asked for."""
+
+    options: Options
+    show: Show = field(default_factory=lambda: output.choose("auto"))
+    keepalive_min_timeout: bool = True
+
+    # -- where
+
+    @cached_property
+    def compose_file(self) -> Path | None:
+        from bluegreen.engine.compose import find_file
+
+        return find_file(self.options, Path.cwd(), os.environ)
+
+    @cached_property
+    def state(self) -> Path:
+        """The state folder beside the Compose file; where there is none, the nearest one above."""
+        if self.compose_file:
+            return self.compose_file.absolute().parent / STATE
+        start = Path(self.options.project_directory or ".").absolute()
+        for folder in (start, *start.parents):
+            if (folder / STATE).is_dir():
+                return folder / STATE
+        raise no_compose_file()
+
+    @cached_property
+    def routing(self) -> Routing | None:
+        """What the rendered file says; enough to act without the Compose file."""
+        from bluegreen.proxy.config import read_routing
+
+        try:
+            return read_routing((self.state / "nginx" / "nginx.conf").read_text())
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    @property
+    def command(self) -> str:
+        """`bluegreen` with the options that reach this app, for messages."""
+        return f"bluegreen{self.options.shown()}"
+
+    # -- what the Compose file says
+
+    @cached_property
+    def compose(self) -> Compose:
+        from bluegreen.engine.compose import Compose
+
+        return Compose(self.options)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The app as the Compose file describes it. Raises BluegreenError with every problem."""
+        from bluegreen.engine.colors import refusals
+        from bluegreen.engine.container_spec import Surroundings
+        from bluegreen.release.stack import make_stack
+
+        if self.compose_file is None or not self.compose_file.is_file():
+            raise no_compose_file(self.compose_file)
+
+        def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
+            ground = Surroundings(
+                document.get("volumes") or {}, document.get("secrets") or {}, document.get("configs") or {}
+            )
+            return refusals(document["services"], list(names), ground)
+
+        folder = self.options.project_directory or str(self.compose_file.absolute().parent)
+        profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
+        stack = make_stack(self.compose.resolve(), str(Path(folder).absolute()), profiles, refuse)
+        self._same_app(stack.app)
+        return stack
+
+    def _same_app(self, app: str) -> None:
+        if self.routing and self.routing.app != app:
+            raise BluegreenError(
+                f"This folder serves the app {self.routing.app}, not {app}.",
+                failed=f"{self.state} belongs to {self.routing.app}",
+                expected="one app for each folder",
+                retry="not useful",
+                next=f"bluegreen -p {self.routing.app} status, or another folder for {app}",
+                exit_code=ExitCode.USAGE,
+            )
+
+    def with_images(self, overrides: Mapping[str, str]) -> Stack:
+        """The stack with `--image SERVICE=REF` applied. Raises BluegreenError for an unknown service."""
+        from dataclasses import replace
+
+        unknown = [name for name in overrides if name not in self.stack.settings.release_services()]
+        if unknown:
+            raise BluegreenError(
+                f"--image names {unknown[0]}, which is not a release service.", failed=f"--image {unknown[0]}=…",
+                expected=", ".join(self.stack.settings.release_services()), retry="safe",
+                next=f"{self.command} status", exit_code=ExitCode.USAGE,
+            )  # fmt: skip
+        services = {
+            name: {**service, "image": overrides[name]} if name in overrides else service
+            for name, service in self.stack.services.items()
+        }
+        return replace(self.stack, services=services)
+
+    def wish(self, tools: Tools, stack: Stack) -> Wish:
+        """What a release of today's Compose file would be."""
+        from bluegreen.engine import container_spec
+        from bluegreen.engine.colors import fingerprint
+        from bluegreen.operations.switch import definition_of
+        from bluegreen.release.plan import Wish
+
+        names = stack.settings.release_services()
+        known = [tools.journal.newest_release(), *(replica.release for replica in tools.engine.replicas())]
+        if self.routing:
+            known += [slot.release for slot in self.routing.slots.values()]
+        return Wish(
+            definition=fingerprint(self._salt(), definition_of(stack)),
+            replicas={name: container_spec.replicas(stack.services[name]) for name in names},
+            jobs=stack.settings.jobs,
+            shared=stack.shared,
+            proxy_definition=tools.colors.proxy_definition(stack),
+            release=max(known) + 1,
+            build=any(stack.services[name].get("build") for name in names),
+        )
+
+    def _salt(self) -> bytes:
+        path = self.state / "salt"
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            with open(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(32))
+            return path.read_bytes()
+
+    # -- tools
+
+    def tools(self, app: str) -> Tools:
+        """Everything that a story works with, for the app of this name."""
+        from bluegreen.engine.containers import Engine
+        from bluegreen.proxy.nginx import Nginx, prepare_folders
+        from bluegreen.state.journal import Journal
+
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        os.chmod(self.state, 0o700)
+        user = prepare_folders(self.state)
+        engine = Engine(app)
+        sockets = self._sockets()
+        return Tools(
+            app=app,
+            engine=engine,
+            colors=self._colors(engine, user),
+            compose=self.compose,
+            nginx=Nginx(
+                self.state, sockets, lambda: engine.signal(f"{app}-proxy", "HUP"),
+                lambda command: engine.run_in(f"{app}-proxy", command),
+            ),
+            render=self._render(engine),
+            prober=Probes(sockets),
+            journal=Journal(self.state, utc_now),
+            show=self.show,
+            signals=Signals(),
+            now=utc_now,
+            clock=time.monotonic,
+            sleep=time.sleep,
+            command=self.command,
+        )  # fmt: skip
+
+    def _colors(self, engine: Engine, user: tuple[int, int]) -> Colors:
+        from bluegreen.engine.colors import Colors
+
+        return Colors(engine, self.compose, self.state, user, shipped("compose") / "proxy.yaml")
+
+    def _sockets(self) -> Path:
+        folder = self.state / "run"
+        if len(os.fsencode(folder / "control.sock")) <= SOCKET_PATH_LIMIT:
+            return folder
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return Path(f"/proc/self/fd/{descriptor}")
+
+    def _render(self, engine: Engine) -> Callable[[Routing, Stack, str | None], str]:
+        def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
+            from bluegreen.proxy import config
+
+            subnet = engine.ensure_network()
+            settings = stack.settings
+            frame = config.Frame(
+                settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
+                "BLUEGREEN_TEST_WITHOUT_KEEPALIVE_MIN_TIMEOUT" not in os.environ,
+            )  # fmt: skip
+            return config.render(routing, frame, shipped("nginx"))
+
+        return render
+
+    @contextmanager
+    def acting(self, verb: str) -> Iterator[None]:
+        """Holds the app's lock for one verb."""
+        from bluegreen.state.lock import locked
+
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        with locked(self.state, verb, utc_now()):
+            yield
+
+    def running_app(self) -> str:
+        """The app's name from the state folder, or from the Compose file when there is no state yet."""
+        if self.routing:
+            if self.options.project_name:
+                self._same_app(self.options.project_name)
+            return self.routing.app
+        return self.stack.app
+
+
+class Probes:
+    """The probe room behind the port that the stories know."""
+
+    def __init__(self, sockets: Path) -> None:
+        self._sockets = sockets
+
+    @cached_property
+    def _prober(self) -> Prober:
+        from bluegreen.probe.health import Prober
+
+        return Prober(self._sockets)
+
+    def once(self, checks: Sequence[Check]) -> dict[str, str]:
+        results = self._prober.once([self._target(check) for check in checks])
+        return {target.name: reason for target, reason in results if reason}
+
+    def wait(self, checks: Sequence[Check], between: Callable[[str], None]) -> dict[str, tuple[int, str]]:
+        from bluegreen.probe.health import Unproven
+
+        def tell(tries: Sequence[Tries]) -> None:
+            waiting = [attempt for attempt in tries if not attempt.proven]
+            text = f"{len(tries) - len(waiting)} of {len(tries)} healthy"
+            between(f"{text}; {waiting[0].target.name} {waiting[0].last}" if waiting else text)
+
+        try:
+            self._prober.wait([self._target(check) for check in checks], tell)
+        except Unproven as unproven:
+            return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
+        return {}
+
+    @staticmethod
+    def _target(check: Check) -> Target:
+        from bluegreen.probe.health import Target
+
+        return Target(check.name, check.address, check.port, check.host, check.policy, check.path)
+
+
+def no_compose_file(named: Path | None = None) -> BluegreenError:
+    """What a newcomer meets in a folder without a Compose file."""
+    return BluegreenError(
+        f"There is no Compose file{f' {named}' if named else ' here or above'}.",
+        failed=f"{named} does not exist" if named else "looked for compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml",
+        expected="a Compose file with an x-bluegreen block",
+        retry="safe",
+        next="cd to your project, or bluegreen -f FILE …",
+        exit_code=ExitCode.USAGE,
+    )  # fmt: skip

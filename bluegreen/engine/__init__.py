@@ -1,0 +1,1 @@
+"""Docker Engine and Compose: the only room that imports docker-py or runs Compose."""

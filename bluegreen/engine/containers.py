@@ -1,0 +1,492 @@
+"""Containers, networks and volumes of one app, through docker-py's low-level client.
+
+docker-py's exceptions end here: callers meet BluegreenError.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import (
+    LABEL_APP,
+    LABEL_COLOR,
+    LABEL_DEFINITION,
+    LABEL_NUMBER,
+    LABEL_RELEASE,
+    LABEL_ROLE,
+    LABEL_SERVICE,
+    Color,
+    ProxyContainer,
+    Replica,
+)
+
+TIMEOUT = 60.0  # seconds for one call to the Engine; pulls and builds stream and have none
+RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
+STRIDE = 16  # addresses that one release walks on by
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def network_name(app: str) -> str:
+    return f"{app}_bluegreen"
+
+
+def color_network_name(app: str, color: Color) -> str:
+    return f"{app}_bluegreen_{color}"
+
+
+def container_name(app: str, color: Color, service: str, number: int) -> str:
+    return f"{app}-{color}-{service}-{number}"
+
+
+def proxy_name(app: str) -> str:
+    return f"{app}-proxy"
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """The app's own network: `static` is given out by us, the rest by the Engine."""
+
+    network: ipaddress.IPv4Network
+
+    @property
+    def static(self) -> ipaddress.IPv4Network:
+        return next(self.network.subnets(prefixlen_diff=1))
+
+    @property
+    def dynamic(self) -> ipaddress.IPv4Network:
+        return list(self.network.subnets(prefixlen_diff=1))[1]
+
+    @property
+    def gateway(self) -> str:
+        return str(self.network[1])
+
+    @property
+    def proxy(self) -> str:
+        return str(self.network[2])
+
+
+def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -> list[str]:
+    """Addresses for the replicas of a release: each release walks on, so none is used again soon.
+
+    Pure. `avoid` is whatever somebody holds, or nginx still names. Raises BluegreenError when the
+    static half is full.
+    """
+    size = subnet.static.num_addresses - RESERVED - 1
+    start = (release * STRIDE) % size
+    walk = (str(subnet.static[RESERVED + (start + step) % size]) for step in range(size))
+    found = list(itertools.islice((address for address in walk if address not in avoid), count))
+    if len(found) < count:
+        raise BluegreenError(
+            "The app's network has no addresses left.",
+            failed=f"{count} wanted in {subnet.static}, {len(found)} free",
+            expected="room for both colors",
+            retry="safe",
+            next="bluegreen down, then bluegreen up",
+        )
+    return found
+
+
+def _translated(call: Callable[P, R]) -> Callable[P, R]:
+    """docker-py's and requests' exceptions as the error that a person meets."""
+
+    @functools.wraps(call)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except APIError as error:
+            text = str(error.explanation or error)
+            raise BluegreenError(
+                "The Docker Engine refused a request.",
+                failed=" ".join(text.split())[:400],
+                expected="the Engine to carry it out",
+                retry="safe, after the cause is mended",
+            ) from None
+        except (DockerException, requests.exceptions.RequestException) as error:
+            raise unreachable(error) from None
+
+    return wrapped
+
+
+def unreachable(error: Exception) -> BluegreenError:
+    """No answer from the Engine: because it is not there, or because this user may not ask."""
+    text = str(error)
+    if "Permission denied" in text or "PermissionError" in text:
+        return BluegreenError(
+            "This user may not talk to the Docker Engine.",
+            failed="permission denied on the Engine's socket",
+            expected="root, or a member of the group docker",
+            retry="safe",
+            next="sudo usermod -aG docker $USER, then log in again",
+        )
+    return BluegreenError(
+        "The Docker Engine does not answer.",
+        failed=" ".join(text.split())[:200],
+        expected="a running Engine on DOCKER_HOST or /var/run/docker.sock",
+        retry="safe, when it runs",
+        next="sudo systemctl start docker (or install it: sudo apt-get install docker.io)",
+    )
+
+
+class Engine:
+    """The Docker Engine, as much of it as one app needs."""
+
+    def __init__(self, app: str) -> None:
+        self.app = app
+
+    @functools.cached_property
+    def api(self) -> docker.APIClient:
+        try:
+            settings = docker.utils.kwargs_from_env()
+            return docker.APIClient(version="auto", timeout=int(TIMEOUT), **settings)
+        except (DockerException, requests.exceptions.RequestException) as error:
+            raise unreachable(error) from None
+
+    # -- looking
+
+    @_translated
+    def replicas(self) -> tuple[Replica, ...]:
+        """Every container of a color, in any state, ordered by name."""
+        found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", LABEL_COLOR]})
+        return tuple(sorted(map(self._replica, found), key=lambda replica: replica.name))
+
+    def _replica(self, found: Mapping[str, Any]) -> Replica:
+        labels, status = found["Labels"], found["Status"]
+        return Replica(
+            id=found["Id"],
+            name=found["Names"][0].lstrip("/"),
+            color=labels[LABEL_COLOR],
+            service=labels[LABEL_SERVICE],
+            number=int(labels[LABEL_NUMBER]),
+            release=int(labels[LABEL_RELEASE]),
+            role=labels[LABEL_ROLE],
+            state=found["State"],
+            # The list gives Docker's health check only in words: "Up 3 seconds (health: starting)".
+            health=next(
+                (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), None
+            ),
+            address=self._address(found, network_name(self.app)),
+            image_id=found["ImageID"],
+            definition=labels.get(LABEL_DEFINITION, ""),
+            status=status,
+        )
+
+    @staticmethod
+    def _address(found: Mapping[str, Any], network: str) -> str | None:
+        endpoint = (found["NetworkSettings"]["Networks"] or {}).get(network)
+        if not endpoint:
+            return None
+        wanted = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+        return endpoint.get("IPAddress") or wanted or None
+
+    @_translated
+    def proxy(self) -> ProxyContainer | None:
+        found = self.api.containers(
+            all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]}
+        )
+        if not found:
+            return None
+        entry = found[0]
+        return ProxyContainer(
+            entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
+            self._address(entry, network_name(self.app)),
+        )  # fmt: skip
+
+    @_translated
+    def log_tail(self, container: str, lines: int) -> list[str]:
+        """The last lines that a container wrote, both streams."""
+        output = self.api.logs(container, tail=lines, stdout=True, stderr=True)
+        return output.decode(errors="replace").splitlines()
+
+    @_translated
+    def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
+        """What a container writes, as it arrives; ends with the container unless `follow` is off before."""
+        stream: Iterator[bytes] = self.api.logs(
+            container, stream=True, follow=follow, timestamps=True, tail=tail if tail is not None else "all"
+        )
+        return stream
+
+    @_translated
+    def exit_of(self, container: str) -> tuple[int, int, str]:
+        """(exit code, restarts, Engine's own words) of a container's last end."""
+        found = self.api.inspect_container(container)
+        return found["State"]["ExitCode"], found["RestartCount"], found["State"].get("Error", "")
+
+    # -- the app's network
+
+    @_translated
+    def subnet(self) -> Subnet | None:
+        """The app's network as it is; None: there is none."""
+        try:
+            found = self.api.inspect_network(network_name(self.app))
+        except NotFound:
+            return None
+        return Subnet(ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"]))
+
+    @_translated
+    def ensure_network(self) -> Subnet:
+        """The app's network, made if there is none, with the subnet that the Engine itself picks.
+
+        The Engine gives fixed addresses only in a subnet that was named, so the network is made twice:
+        once to learn which subnet is free, once with that subnet named and its upper half left to the Engine.
+        """
+        if existing := self.subnet():
+            return existing
+        name = network_name(self.app)
+        labels = {LABEL_APP: self.app, LABEL_ROLE: "network"}
+        self.api.create_network(name, driver="bridge", labels=labels)
+        picked = self.subnet()
+        if picked is None:
+            raise BluegreenError(
+                "The Engine lost the network that it had just made.", failed=name, retry="safe"
+            )
+        self.api.remove_network(name)
+        pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
+        self.api.create_network(
+            name, driver="bridge", labels=labels, ipam={"Driver": "default", "Config": [pool]}
+        )
+        return picked
+
+    @_translated
+    def ensure_color_network(self, color: Color) -> None:
+        """The network on which the services of one color find each other by their Compose names."""
+        self._ensure_network(
+            color_network_name(self.app, color),
+            {"Driver": "bridge"},
+            {LABEL_ROLE: "network", LABEL_COLOR: color},
+        )
+
+    @_translated
+    def ensure_compose_network(self, key: str, definition: Mapping[str, Any]) -> None:
+        """A network of the Compose file, made as Compose would, if no shared service has brought it."""
+        if definition.get("external"):
+            return
+        options = {
+            "Driver": definition.get("driver") or "bridge",
+            "Options": definition.get("driver_opts") or {},
+        }
+        for name, there in (
+            ("Internal", "internal"),
+            ("Attachable", "attachable"),
+            ("EnableIPv6", "enable_ipv6"),
+        ):
+            if definition.get(there):
+                options[name] = True
+        if pools := (definition.get("ipam") or {}).get("config"):
+            options["IPAM"] = {
+                "Driver": definition["ipam"].get("driver", "default"),
+                "Config": [
+                    {_IPAM[name]: value for name, value in pool.items() if name in _IPAM} for pool in pools
+                ],
+            }
+        labels = {
+            **(definition.get("labels") or {}),
+            "com.docker.compose.project": self.app,
+            "com.docker.compose.network": key,
+        }
+        self._ensure_network(definition["name"], options, labels, ours=False)
+
+    def _ensure_network(
+        self, name: str, options: Mapping[str, Any], labels: Mapping[str, str], ours: bool = True
+    ) -> None:
+        try:
+            self.api.inspect_network(name)
+        except NotFound:
+            marks = {**labels, LABEL_APP: self.app} if ours else dict(labels)
+            self.api.create_network(
+                name, driver=options["Driver"], options=options.get("Options"), labels=marks, ipam=options.get("IPAM"),
+                internal=bool(options.get("Internal")), attachable=options.get("Attachable"),
+                enable_ipv6=bool(options.get("EnableIPv6")),
+            )  # fmt: skip
+
+    @_translated
+    def ensure_volume(self, key: str, definition: Mapping[str, Any]) -> None:
+        """A named volume of the Compose file, made as Compose would, if it is not there."""
+        name = definition.get("name", key)
+        try:
+            self.api.inspect_volume(name)
+        except NotFound:
+            if definition.get("external"):
+                raise BluegreenError(
+                    f"The external volume {name} does not exist.",
+                    failed=f"volumes.{key} is external and the Engine has no volume {name}",
+                    expected="a volume made beforehand", retry="safe", next=f"docker volume create {name}",
+                ) from None  # fmt: skip
+            labels = {
+                **(definition.get("labels") or {}),
+                "com.docker.compose.project": self.app,
+                "com.docker.compose.volume": key,
+            }
+            self.api.create_volume(
+                name,
+                driver=definition.get("driver"),
+                driver_opts=definition.get("driver_opts"),
+                labels=labels,
+            )
+
+    # -- containers
+
+    @_translated
+    def create(
+        self,
+        name: str,
+        request: Mapping[str, Any],
+        endpoints: Mapping[str, Mapping[str, Any]],
+        platform: str | None = None,
+    ) -> str:
+        """Creates a container on its networks and returns its id. `endpoints`: the first is its main one."""
+        names = list(endpoints)
+        body = dict(request)
+        first = {names[0]: dict(endpoints[names[0]])} if names else {}
+        body["NetworkingConfig"] = {"EndpointsConfig": first}
+        if names:
+            body["HostConfig"] = {**body.get("HostConfig", {}), "NetworkMode": names[0]}
+        created = self.api.create_container_from_config(body, name, platform)
+        # Engines before API 1.44 take one network at creation; the others are added before the start.
+        for network in names[1:]:
+            self.api.connect_container_to_network(created["Id"], network, **_endpoint(endpoints[network]))
+        identity: str = created["Id"]
+        return identity
+
+    @_translated
+    def start(self, container: str) -> None:
+        self.api.start(container)
+
+    @_translated
+    def stop(self, container: str, grace: int | None = None) -> None:
+        """The stop signal, then after `grace` seconds (None: the container's own) the kill."""
+        with self._patient():
+            self.api.stop(container, timeout=grace)
+
+    @_translated
+    def remove(self, container: str) -> None:
+        """Removes a container with its anonymous volumes; one that is gone already is fine."""
+        try:
+            self.api.remove_container(container, force=True, v=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409:  # 409: its removal is under way
+                raise
+
+    @_translated
+    def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
+        """Changes the restart policy of a container that exists."""
+        self.api.update_container(container, restart_policy=dict(policy))
+
+    @_translated
+    def signal(self, container: str, signal: str) -> None:
+        self.api.kill(container, signal)
+
+    @_translated
+    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Runs a command in a running container; (exit code, both streams)."""
+        execution = self.api.exec_create(container, list(command), stdout=True, stderr=True)
+        output = self.api.exec_start(execution["Id"])
+        code = self.api.exec_inspect(execution["Id"])["ExitCode"]
+        return code, output.decode(errors="replace")
+
+    @_translated
+    def run_once(self, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
+        """Runs a command in a container that exists for it only; (exit code, both streams)."""
+        labels = {LABEL_APP: self.app, LABEL_ROLE: "once"}
+        body = {**request, "Image": image, "Entrypoint": list(command), "Cmd": [], "Labels": labels}
+        container = self.api.create_container_from_config(body)["Id"]
+        try:
+            self.api.start(container)
+            code = self.api.wait(container)["StatusCode"]
+            return code, self.api.logs(container).decode(errors="replace")
+        finally:
+            self.remove(container)
+
+    # -- the end
+
+    @_translated
+    def remove_leftovers(self) -> list[str]:
+        """Removes every container and network with this app's label; returns their names."""
+        gone = []
+        label = {"label": f"{LABEL_APP}={self.app}"}
+        for entry in self.api.containers(all=True, filters=label):
+            self.remove(entry["Id"])
+            gone.append(entry["Names"][0].lstrip("/"))
+        for entry in self.api.networks(filters=label):
+            self.api.remove_network(entry["Id"])
+            gone.append(entry["Name"])
+        return gone
+
+    @_translated
+    def remove_compose_network(self, name: str) -> bool:
+        """Removes a network of the Compose file if nobody uses it."""
+        try:
+            self.api.remove_network(name)
+        except (NotFound, APIError):
+            return False
+        return True
+
+    @_translated
+    def remove_volume(self, name: str) -> bool:
+        try:
+            self.api.remove_volume(name)
+        except NotFound:
+            return False
+        return True
+
+    def image(self, reference: str) -> Mapping[str, Any] | None:
+        """What the Engine knows of an image; None: it does not have it."""
+        try:
+            found: Mapping[str, Any] = self.api.inspect_image(reference)
+        except ImageNotFound:
+            return None
+        except (DockerException, requests.exceptions.RequestException) as error:
+            raise unreachable(error) from None
+        return found
+
+    @_translated
+    def _patient(self) -> _Patience:
+        return _Patience(self.api)
+
+    def close(self) -> None:
+        if "api" in self.__dict__:
+            self.api.close()
+
+
+class _Patience:
+    """No time limit on the client's side while a call runs that may take as long as a grace period."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+
+    def __enter__(self) -> None:
+        self._before, self._api.timeout = self._api.timeout, None
+
+    def __exit__(self, *_: object) -> None:
+        self._api.timeout = self._before
+
+
+_IPAM = {
+    "subnet": "Subnet",
+    "ip_range": "IPRange",
+    "gateway": "Gateway",
+    "aux_addresses": "AuxiliaryAddresses",
+}
+
+
+def _endpoint(settings: Mapping[str, Any]) -> dict[str, Any]:
+    translated: dict[str, Any] = {}
+    if settings.get("Aliases"):
+        translated["aliases"] = list(settings["Aliases"])
+    if address := (settings.get("IPAMConfig") or {}).get("IPv4Address"):
+        translated["ipv4_address"] = address
+    if settings.get("DriverOpts"):
+        translated["driver_opt"] = dict(settings["DriverOpts"])
+    return translated

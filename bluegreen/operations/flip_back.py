@@ -1,0 +1,116 @@
+"""Back to the idle color at once. Needs no Compose file, no registry, no template engine: only what the
+state folder keeps and what nginx and the Engine answer."""
+
+from __future__ import annotations
+
+from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
+from bluegreen.operations.jobs import hand_over_jobs
+from bluegreen.operations.observe import observe
+from bluegreen.operations.ports import Check, Result, Tools
+from bluegreen.operations.shift import Shift
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Slot, World
+from bluegreen.release.plan import Plan, plan_flip_back, unwell
+
+
+def flip_back(tools: Tools, force: bool) -> Result:
+    """Carries out a flip-back. Never raises BluegreenError: it is in the result."""
+    world = observe(tools)
+    result = Result("flip-back", "failed")
+    try:
+        plan = plan_flip_back(world, force)
+    except BluegreenError as error:
+        error.next = error.next.replace("bluegreen", tools.command, 1)
+        result.error = error
+        describe(result, world)
+        return result
+    tools.show.plan(plan)
+    operation = begin(tools, plan, world)
+    return FlipBack(tools, world, plan, operation, force, result).run()
+
+
+class FlipBack:
+    """One run of a flip-back; its methods are the steps of the plan."""
+
+    def __init__(
+        self, tools: Tools, world: World, plan: Plan, operation: int, force: bool, result: Result
+    ) -> None:
+        self.tools, self.world, self.plan, self.operation = tools, world, plan, operation
+        self.force, self.result = force, result
+        target, slot = world.idle, world.slot(world.idle)
+        if slot is None:
+            raise BluegreenError(f"There is no previous release on {target}.")
+        self.target, self.slot = target, slot
+        self.shift = Shift(tools, world, target)
+
+    def run(self) -> Result:
+        tools = self.tools
+        actions: dict[str, Action] = {
+            "health": self._health, **self.shift.actions(), "upstream": self._upstream,
+            "jobs": lambda: hand_over_jobs(tools, self.target, None), "record": lambda: f"release {self.slot.release}",
+        }  # fmt: skip
+        try:
+            run_phase(tools, self.plan, "prepare", actions, self.operation, self.result)
+        except BluegreenError as error:
+            tools.signals.hold()
+            return failed(tools, self.operation, self.result, error, self.world)
+        try:
+            run_phase(tools, self.plan, "cutover", actions, self.operation, self.result)
+        except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
+            error = self.shift.move_back(cause)
+            return failed(tools, self.operation, self.result, error, observe(tools))
+        run_phase(tools, self.plan, "settle", actions, self.operation, self.result)
+        self.result.outcome = "flipped-back"
+        describe(self.result, observe(tools))
+        tools.journal.end_operation(self.operation, self.result.outcome)
+        return self.result
+
+    def _health(self) -> str:
+        wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)
+        if not wrong:
+            return f"{sum(map(len, self.slot.addresses.values()))} replicas"
+        running = [
+            r for r in self.world.in_color(self.target) if r.running and r.release == self.slot.release
+        ]
+        if self.force and running:
+            self.tools.show.notice(f"Forced, although {'; '.join(wrong)}.")
+            return f"forced, although {'; '.join(wrong)}"
+        raise BluegreenError(
+            f"{self.target} is not healthy, so traffic stays.",
+            failed="; ".join(wrong),
+            expected=f"every replica of release {self.slot.release} healthy",
+            retry="safe",
+            next=f"{self.tools.command} logs {self.target}"
+            + (
+                f", or {self.tools.command} flip-back --force"
+                if running
+                else f", or {self.tools.command} up (starts it)"
+            ),
+        )
+
+    def _probe(self, slot: Slot) -> list[str]:
+        checks = [
+            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+            for route in slot.routes
+            for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
+        ]
+        return [
+            f"GET {self._path(name)} of {name} {reason}"
+            for name, reason in self.tools.prober.once(checks).items()
+        ]
+
+    def _path(self, name: str) -> str:
+        service = name.rpartition("-")[0]
+        return next((route.health.path for route in self.slot.routes if route.service == service), "/")
+
+    def _upstream(self) -> str:
+        nginx = self.tools.nginx
+        there, back = nginx.stored(self.target), nginx.stored(self.world.live) if self.world.live else None
+        if there is None or back is None:
+            raise BluegreenError(
+                "The rendered files for the way back are gone.",
+                failed="live-blue.conf or live-green.conf is missing in the state folder",
+                expected="both, as every switch leaves them", retry="safe", next=f"{self.tools.command} up (renders them)",
+            )  # fmt: skip
+        self.shift.there, self.shift.back = there, back
+        return self.shift.upstream()

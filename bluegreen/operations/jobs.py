@@ -1,0 +1,25 @@
+"""Jobs run in one color: the left color's end first, then the others start."""
+
+from __future__ import annotations
+
+from bluegreen.operations.ports import Tools
+from bluegreen.release.model import Color, Stack, other
+
+
+def hand_over_jobs(tools: Tools, target: Color, stack: Stack | None) -> str:
+    """Stops the jobs of the color across and starts those of `target`. Safe to run again.
+
+    A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back.
+    """
+    replicas = [replica for replica in tools.engine.replicas() if replica.role == "job"]
+    leaving = [replica for replica in replicas if replica.color == other(target)]
+    coming = [replica for replica in replicas if replica.color == target]
+    for replica in leaving:
+        tools.engine.set_restart(replica.id, {"Name": "no"})
+        if replica.state in ("running", "restarting", "paused"):
+            tools.engine.stop(replica.id)
+    for replica in coming:
+        tools.colors.restart_as_defined(stack, replica)
+        if not replica.running:
+            tools.engine.start(replica.id)
+    return f"{len(leaving)} stopped, {len(coming)} running on {target}"

@@ -1,0 +1,38 @@
+"""The proxy's container, running and answering."""
+
+from __future__ import annotations
+
+from bluegreen.operations.ports import Tools
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Stack
+
+ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
+ASK_AGAIN = 0.05  # seconds
+
+
+def run_proxy(tools: Tools, stack: Stack) -> str:
+    """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
+    version = tools.colors.nginx_version(stack, tools.show.progress)
+    if tools.nginx.too_old(version):
+        raise BluegreenError(
+            f"nginx {version} is too old.",
+            failed=f"{stack.settings.proxy.image} has nginx {version}",
+            expected="1.27.4 or newer: without its keepalive_min_timeout every reload loses requests of idle clients",
+            retry="safe, with another proxy.image",
+            next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
+        )
+    what = tools.colors.ensure_proxy(stack, tools.show.progress)
+    deadline = tools.clock() + ANSWER_TIMEOUT
+    while tools.nginx.answer() is None:
+        if tools.clock() > deadline:
+            proxy = tools.engine.proxy()
+            raise BluegreenError(
+                "nginx does not answer on its control socket.",
+                failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
+                expected="a running proxy",
+                retry="safe, after the cause is mended",
+                next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
+                lines=tools.engine.log_tail(proxy.id, 8) if proxy else [],
+            )
+        tools.sleep(ASK_AGAIN)
+    return f"nginx {version} {what}"

@@ -1,0 +1,102 @@
+"""The cutover: write the file, signal, confirm; or put the former file back and confirm that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bluegreen.operations.execute import Action
+from bluegreen.operations.ports import Tools
+from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.model import Color, World
+
+
+class Shift:
+    """Public traffic from what is live now to `target`.
+
+    `there` is the text that routes to the target, `back` the one that routes as before; both come with
+    marks in place of generation and moment.
+    """
+
+    def __init__(self, tools: Tools, world: World, target: Color | None) -> None:
+        self._tools = tools
+        self._world = world
+        self._target = target
+        self.held: Any = None
+        self.generation = 0
+        self._left: int | None = None
+        self.there = ""
+        self.back = ""
+        self.since = ""
+        self.directions: Mapping[Color, str] = {}
+
+    def actions(self) -> dict[str, Action]:
+        return {"upstream": self.upstream, "reload": self._reload, "confirm": self.confirm}
+
+    def upstream(self) -> str:
+        self._tools.signals.hold()
+        self._take_place(self.there, self.since or self._tools.now())
+        return f"generation {self.generation}"
+
+    def _take_place(self, text: str, since: str) -> None:
+        nginx = self._tools.nginx
+        self.held = nginx.hold()
+        answer, intended = nginx.answer(), nginx.intended()
+        newest = [known.generation for known in (answer, intended) if known]
+        self._left = newest[0] if newest else None
+        self.generation = max([self.generation, *newest]) + 1
+        nginx.write(nginx.activate(text, self.generation, since))
+
+    def _reload(self) -> str:
+        self._tools.nginx.reload()
+        return "SIGHUP"
+
+    def confirm(self) -> str:
+        began = self._tools.clock()
+        try:
+            self._tools.nginx.confirm(self.generation, self._target, self.held)
+        finally:
+            self.let_go()
+        if self._target:
+            self._tools.nginx.hand_over(self._left, self._target)
+            if self.directions:
+                self._tools.nginx.store(dict(self.directions))
+        return f"answered by generation {self.generation} after {self._tools.clock() - began:.2f} s"
+
+    def let_go(self) -> None:
+        if self.held:
+            self.held.close()
+            self.held = None
+
+    def move_back(self, cause: Exception) -> BluegreenError:
+        """Puts the former file back and confirms it; returns the error that says how that went."""
+        world, tools = self._world, self._tools
+        self.let_go()
+        before = world.live
+        target, self._target = self._target, before
+        why = str(cause)
+        try:
+            since = world.intended.since if world.intended else None
+            self._take_place(self.back, since or tools.now())
+            tools.nginx.reload()
+            self.confirm()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the person must hear that nothing is sure
+            return BluegreenError(
+                "It is not known where traffic goes.",
+                failed=f"moving to {target}: {why}; moving back to {before}: {error}",
+                expected="nginx to answer on its control socket with the file it was given",
+                traffic="unknown; look now",
+                retry="not before you looked",
+                next=f"{tools.command} status",
+                exit_code=ExitCode.UNKNOWN,
+            )
+        where = f"{before or 'nothing'} (moved back, confirmed)"
+        return BluegreenError(
+            f"Traffic could not be moved to {target}; it is back on {before or 'nothing'}.",
+            failed=why,
+            expected="nginx to load the new file and its old workers to quit",
+            traffic=where,
+            retry="safe, after the cause is mended",
+            next=f"{tools.command} logs",
+            exit_code=ExitCode.MOVED_BACK,
+        )

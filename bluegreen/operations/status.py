@@ -1,0 +1,75 @@
+"""What is live, what is idle, how they are, and the exact command to go back. Looks, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bluegreen.operations.observe import observe
+from bluegreen.operations.ports import Check, Tools
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Color, Slot, World
+from bluegreen.release.plan import drift, plan_flip_back
+
+
+def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, Any]:
+    """The fields of `status --json`, all of them."""
+    world = observe(tools)
+    return {
+        "app": world.app,
+        "live": _color(tools, world, world.live),
+        "idle": _color(tools, world, world.idle),
+        "urls": list(urls),
+        "preview": preview,
+        "drift": drift(world) or None,
+        "unfinished": world.unfinished,
+        "flip_back": _flip_back(tools, world),
+    }
+
+
+def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | None:
+    slot = world.slot(color) if color else None
+    if slot is None or color is None:
+        return None
+    here = [replica for replica in world.in_color(color) if replica.release == slot.release]
+    unhealthy = _unhealthy(tools, world, slot)
+    live = color == world.live
+    replicas = {}
+    for service, wanted in slot.replicas.items():
+        mine = [replica for replica in here if replica.service == service]
+        well = [
+            replica for replica in mine if replica.well and f"{service}-{replica.number}" not in unhealthy
+        ]
+        replicas[service] = {
+            "wanted": wanted if live or service not in slot.jobs else 0,
+            "running": sum(replica.running for replica in mine),
+            "healthy": len(well),
+        }
+    return {
+        "color": color,
+        "release": slot.release,
+        "images": {name: {"ref": image.ref, "id": image.id} for name, image in slot.images.items()},
+        "replicas": replicas,
+        "since": world.intended.since if world.intended and live else None,
+        "standing": "live" if live else (world.intended.standing if world.intended else None),
+    }
+
+
+def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:
+    if world.answer is None:  # no proxy to ask through
+        return {}
+    return tools.prober.once(
+        [
+            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+            for route in slot.routes
+            for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
+        ]
+    )
+
+
+def _flip_back(tools: Tools, world: World) -> str | None:
+    try:
+        plan_flip_back(world, force=False)
+    except BluegreenError:
+        return None
+    return f"{tools.command} flip-back"

@@ -1,0 +1,494 @@
+"""A switch: the new release on the idle color, proven, then traffic. `prepare` is its first half, and the
+first `up` is a switch away from nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
+from bluegreen.operations.jobs import hand_over_jobs
+from bluegreen.operations.observe import observe
+from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
+from bluegreen.operations.run_proxy import run_proxy
+from bluegreen.operations.shift import Shift
+from bluegreen.release.errors import BluegreenError, Interrupted
+from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World
+from bluegreen.release.plan import Plan, Wish, plan_release, start_order
+from bluegreen.release.verdict import expectation
+
+DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
+ASK_AGAIN = 0.25  # seconds between two looks at the Engine
+LOG_LINES = 12  # last lines of a failed container that an error shows
+MANY_RESTARTS = 3  # a replica that the Engine restarted this often is not going to be healthy
+DRAIN_EXTRA = 2.0  # seconds beyond `drain` until nginx itself must have ended its old workers
+OUTCOMES = {"up": "switched", "switch": "switched", "prepare": "prepared"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the person typed after the verb."""
+
+    verb: Literal["up", "switch", "prepare"] = "switch"
+    force: bool = False
+    build: bool = True
+    pull: bool = False
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Candidate:
+    """The release that is being made."""
+
+    color: Color
+    release: int
+    images: dict[str, Image] = field(default_factory=dict)
+    addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    created: list[str] = field(default_factory=list)
+    slot: Slot | None = None
+    previewed: bool = False
+
+
+def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
+    """The plan that a switch would follow now; looks, changes nothing."""
+    return plan_release(request.verb, observe(tools), replace(wish, force=request.force))
+
+
+def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
+    """Carries out a switch (or prepare, or the first up). Never raises BluegreenError: it is in the result."""
+    world = observe(tools)
+    plan = plan_release(request.verb, world, replace(wish, force=request.force))
+    result = Result(request.verb, "unchanged")
+    if not plan.steps:
+        describe(result, world)
+        result.message = plan.nothing
+        return result
+    tools.show.plan(plan)
+    operation = begin(tools, plan, world)
+    return Release(tools, stack, wish, request, world, plan, operation, result).run()
+
+
+class Release:
+    """One run of a switch; its methods are the steps of the plan."""
+
+    def __init__(
+        self, tools: Tools, stack: Stack, wish: Wish, request: Request, world: World, plan: Plan, operation: int, result: Result
+    ) -> None:  # fmt: skip
+        self.tools, self.stack, self.wish, self.request = tools, stack, wish, request
+        self.world, self.plan, self.operation, self.result = world, plan, operation, result
+        target = plan.target or world.idle
+        self.new = Candidate(target, plan.release or wish.release)
+        if not any(step.name == "create" for step in plan.steps):
+            self.new.slot = world.slot(target)
+        self.shift = Shift(tools, world, target)
+
+    def run(self) -> Result:
+        tools, world = self.tools, self.world
+        try:
+            self._phase("prepare")
+        except NothingChanged as nothing:
+            return self._unchanged(str(nothing))
+        except Interrupted as error:
+            tools.signals.hold()
+            self._withdraw(remove=True)
+            return failed(tools, self.operation, self.result, error, world)
+        except BluegreenError as error:
+            tools.signals.hold()
+            error.next = error.next or f"{tools.command} logs {self.new.color}"
+            self._withdraw(remove=False)
+            return failed(tools, self.operation, self.result, error, world)
+        try:
+            self._phase("cutover")
+        except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
+            error = self.shift.move_back(cause)
+            return failed(tools, self.operation, self.result, error, observe(tools))
+        self._phase("settle")
+        after = observe(tools)
+        self.result.outcome = OUTCOMES[self.request.verb]
+        describe(self.result, after)
+        tools.journal.end_operation(self.operation, self.result.outcome)
+        return self.result
+
+    def _phase(self, phase: Literal["prepare", "cutover", "settle"]) -> None:
+        run_phase(self.tools, self.plan, phase, self._actions(), self.operation, self.result)
+
+    def _actions(self) -> dict[str, Action]:
+        return {
+            "shared": self._shared, "network": self._network, "proxy": self._proxy, "image": self._image,
+            "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
+            "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
+            "jobs": lambda: hand_over_jobs(self.tools, self.new.color, self.stack), "drain": self._drain,
+            "record": self._record,
+        }  # fmt: skip
+
+    # -- prepare
+
+    def _shared(self) -> str:
+        self.tools.compose.up(self.stack.shared, self.tools.show.progress)
+        return ", ".join(self.stack.shared)
+
+    def _network(self) -> str:
+        self.tools.colors.ensure_network()
+        return "there"
+
+    def _proxy(self) -> str:
+        if self.tools.nginx.intended() is None:
+            empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
+            self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
+        return run_proxy(self.tools, self.stack)
+
+    def _image(self) -> str:
+        for service in self.stack.settings.release_services():
+            wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service))
+            self.new.images[service] = self.tools.colors.image(
+                self.stack, service, wish, self.tools.show.progress
+            )
+        live = self.world.slot(self.world.live) if self.world.live else None
+        if self._same(live) and not self.request.force:
+            raise NothingChanged(
+                f"release {live.release if live else '?'} on {self.world.live} is what the Compose file says"
+            )
+        self.tools.journal.start_release(self.new.release, self.new.color, self.wish.definition, {})
+        return ", ".join(
+            f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items()
+        )
+
+    def _same(self, live: Slot | None) -> bool:
+        if live is None or live.definition != self.wish.definition:
+            return False
+        return {name: image.id for name, image in live.images.items()} == {
+            n: i.id for n, i in self.new.images.items()
+        }
+
+    def _clear(self) -> str:
+        waited = self._wait_drained("it still answers requests")
+        self.tools.nginx.end_hand_over()
+        held = self.world.in_color(self.new.color)
+        for replica in held:
+            if replica.role == "job" and replica.running:
+                self.tools.engine.stop(replica.id)
+            self.tools.engine.remove(replica.id)
+        return f"{len(held)} containers removed{waited}"
+
+    def _create(self) -> str:
+        tools, color = self.tools, self.new.color
+        tools.colors.ensure_ground(self.stack, color)
+        wanted = self.wish.replicas
+        avoid = frozenset(
+            [address for slot in self._slots().values() for ips in slot.addresses.values() for address in ips]
+            + [replica.address for replica in tools.engine.replicas() if replica.address]
+        )
+        free = iter(tools.colors.free_addresses(self.new.release, sum(wanted.values()), avoid))
+        for service, count in wanted.items():
+            role: Role = "job" if service in self.stack.settings.jobs else "routed"
+            mine = tuple(next(free) for _ in range(count))
+            for number, address in enumerate(mine, 1):
+                order = Order(
+                    color,
+                    service,
+                    number,
+                    self.new.release,
+                    role,
+                    self.new.images[service],
+                    address,
+                    self.wish.definition,
+                )
+                self.new.created.append(tools.colors.create(self.stack, order))
+            if role == "routed":
+                self.new.addresses[service] = mine
+        return f"{len(self.new.created)} containers"
+
+    def _start(self) -> str:
+        tools = self.tools
+        replicas = {replica.name: replica for replica in self._mine()}
+        routed = [name for name in self.wish.replicas if name not in self.stack.settings.jobs]
+        for service in start_order(self.stack.services, routed):
+            self._await_dependencies(service)
+            for replica in replicas.values():
+                if replica.service == service:
+                    tools.engine.start(replica.id)
+        return ", ".join(routed)
+
+    def _await_dependencies(self, service: str) -> None:
+        for name, wanted in (self.stack.services[service].get("depends_on") or {}).items():
+            condition = wanted.get("condition", "service_started")
+            deadline = self.tools.clock() + DEPENDENCY_TIMEOUT
+            while problem := self._dependency_problem(name, condition):
+                if not wanted.get("required", True) and "not there" in problem:
+                    break
+                if "not there" in problem or self.tools.clock() > deadline:
+                    raise BluegreenError(
+                        f"{service} cannot start: {name} is not as its depends_on asks.",
+                        failed=f"{name} {problem}", expected=condition, retry="safe",
+                        next=f"{self.tools.command} up" if name in self.stack.shared else f"{self.tools.command} logs",
+                    )  # fmt: skip
+                self.tools.show.progress(f"{service} waits for {name}: {problem}")
+                self.tools.sleep(ASK_AGAIN)
+
+    def _dependency_problem(self, name: str, condition: str) -> str | None:
+        if name in self.wish.replicas:
+            mine = [replica for replica in self._mine() if replica.service == name]
+            if condition == "service_healthy":
+                return next((f"is {r.health or r.state}" for r in mine if r.health != "healthy"), None)
+            return (
+                None
+                if name in self.stack.settings.jobs
+                else next((f"is {r.state}" for r in mine if not r.running), None)
+            )
+        found = self.tools.colors.dependency(name)
+        if found is None:
+            return "is not there"
+        state, health, code = found
+        if condition == "service_completed_successfully":
+            return None if state == "exited" and code == 0 else f"is {state}, exit code {code}"
+        if condition == "service_healthy":
+            return None if health == "healthy" else f"is {health or state}"
+        return None if state in ("running", "restarting") else f"is {state}"
+
+    def _health(self) -> str:
+        routed = [replica for replica in self._mine() if replica.role == "routed"]
+        routes = {route.service: route for route in self.stack.settings.routes}
+        checks = [
+            Check(f"{r.service}-{r.number}", r.address, routes[r.service].port, routes[r.service].host, routes[r.service].health)
+            for r in routed
+        ]  # fmt: skip
+        began = self.tools.clock()
+        missing = self.tools.prober.wait(checks, self._between)
+        if missing:
+            raise self._unhealthy(missing, routed)
+        self._await_docker_health(began)
+        return f"{len(checks)} replicas"
+
+    def _between(self, text: str) -> None:
+        """Between two rounds: show how far it is, and see whether waiting on makes any sense."""
+        self.tools.show.progress(text)
+        for replica in self._mine():
+            if replica.role == "routed" and replica.state in ("restarting", "exited", "dead"):
+                code, restarts, words = self.tools.engine.exit_of(replica.id)
+                if replica.state != "restarting" or restarts >= MANY_RESTARTS:
+                    raise self._crashed(replica, code, restarts, words)
+
+    def _await_docker_health(self, began: float) -> None:
+        timeout = max(route.health.timeout for route in self.stack.settings.routes)
+        while True:
+            unwell = [r for r in self._mine() if r.role == "routed" and r.health not in (None, "healthy")]
+            if not unwell:
+                return
+            if self.tools.clock() - began > timeout or any(r.health == "unhealthy" for r in unwell):
+                replica = unwell[0]
+                raise BluegreenError(
+                    f"{self.new.color} did not become healthy in {self.tools.clock() - began:.0f} s.",
+                    failed=f"Docker's own health check of {replica.service}-{replica.number} says {replica.health}",
+                    expected="healthy, as the service's healthcheck defines it",
+                    retry="safe", lines=self._last_lines(replica),
+                )  # fmt: skip
+            self.tools.show.progress(f"Docker's health check of {unwell[0].name}: {unwell[0].health}")
+            self.tools.sleep(ASK_AGAIN)
+
+    def _unhealthy(self, missing: Mapping[str, tuple[int, str]], routed: list[Replica]) -> BluegreenError:
+        name, (tries, last) = next(iter(missing.items()))
+        replica = next(r for r in routed if f"{r.service}-{r.number}" == name)
+        policy = next(
+            route.health for route in self.stack.settings.routes if route.service == replica.service
+        )
+        more = f"; {len(missing) - 1} more replicas are not healthy either" if len(missing) > 1 else ""
+        return BluegreenError(
+            f"{self.new.color} did not become healthy in {policy.timeout:g} s.",
+            failed=f"GET {policy.path} of {name} through the proxy {last} ({tries} tries){more}",
+            expected=expectation(policy),
+            retry="safe",
+            lines=self._last_lines(replica),
+        )
+
+    def _crashed(self, replica: Replica, code: int, restarts: int, words: str) -> BluegreenError:
+        return BluegreenError(
+            f"{self.new.color} did not become healthy: {replica.service}-{replica.number} keeps ending.",
+            failed=f"exit code {code}, {restarts} restarts{f', {words}' if words else ''}",
+            expected="a process that stays and answers its health check",
+            retry="safe",
+            lines=self._last_lines(replica),
+        )
+
+    def _last_lines(self, replica: Replica) -> list[str]:
+        return [
+            f"{replica.service}-{replica.number}  {line}"
+            for line in self.tools.engine.log_tail(replica.id, LOG_LINES)
+        ]
+
+    def _preview(self) -> str:
+        live = self.world.slot(self.world.live) if self.world.live else None
+        settings = self.stack.settings
+        self.new.slot = Slot(
+            self.new.color, self.new.release, self.wish.definition, settings.routes, self.new.addresses,
+            self.new.images, dict(self.wish.replicas), settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout,
+        )  # fmt: skip
+        slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
+        since = self.world.intended.since if self.world.intended else None
+        routing = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, settings.drain)
+        text = self._render(routing)
+        self.tools.nginx.test(text)
+        self.new.previewed = True
+        self._load(text, since)
+        self.tools.nginx.store({self.world.live: text} if self.world.live else {})
+        return f"nginx knows {len(slots)} colors"
+
+    def _load(self, text: str, since: str | None) -> None:
+        """A reload that leaves live as it is: confirmed as a shift is."""
+        self.tools.signals.hold()
+        quiet = Shift(self.tools, observe(self.tools), self.world.live)
+        quiet.there, quiet.since = text, since or ""
+        try:
+            quiet.upstream()
+            self.tools.nginx.reload()
+            self.tools.nginx.confirm(quiet.generation, self.world.live, quiet.held)
+        except Exception as error:  # noqa: BLE001 - nginx keeps what it had; the person learns why
+            raise BluegreenError(
+                "nginx did not load the addresses of the new color.", failed=str(error),
+                expected="nginx to answer with the file it was given", retry="safe",
+                next=f"{self.tools.command} status",
+            ) from None  # fmt: skip
+        finally:
+            quiet.let_go()
+            self.tools.signals.release()
+
+    def _check(self) -> str:
+        routes = self.new.slot.routes if self.new.slot else ()
+        checks = [
+            Check(
+                f"{route.service} at {route.host or ''}{route.path}",
+                None,
+                route.port,
+                route.host,
+                replace(route.health, successes=1),
+            )
+            for route in routes
+            if self._reachable(route.path, route.health.path)
+        ]
+        wrong = self.tools.prober.once(checks)
+        if wrong:
+            name, reason = next(iter(wrong.items()))
+            raise BluegreenError(
+                f"{self.new.color} does not answer as expected through the preview listener.",
+                failed=f"{name}: {reason}", expected=expectation(next(iter(routes)).health), retry="safe",
+            )  # fmt: skip
+        return f"{len(checks)} routes"
+
+    @staticmethod
+    def _reachable(prefix: str, path: str) -> bool:
+        """Whether a health path lies under the route's prefix: only then nginx routes it to that service."""
+        return prefix == "/" or path == prefix or path.startswith(f"{prefix}/")
+
+    # -- cutover and settle
+
+    def _upstream(self) -> str:
+        if self.new.slot is None:
+            raise BluegreenError("There is no release to move traffic to.", failed="no slot was prepared")
+        live = self.world.slot(self.world.live) if self.world.live else None
+        slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
+        drain = self.stack.settings.drain
+        now = self.tools.now()
+        there = Routing(self.stack.app, 0, self.new.color, slots, "previous" if live else None, now, drain)
+        since = self.world.intended.since if self.world.intended else None
+        before = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, drain)
+        self.shift.since = now
+        self.shift.there, self.shift.back = self._render(there), self._render(before)
+        self.shift.directions = {self.new.color: self.shift.there}
+        if live:
+            back = replace(there, live=live.color)
+            self.shift.directions = {**self.shift.directions, live.color: self._render(back)}
+        return self.shift.upstream()
+
+    def _drain(self) -> str:
+        return self._wait_drained("requests in flight")[2:] or "nothing in flight"
+
+    def _wait_drained(self, why: str) -> str:
+        """Waits until nginx's former workers are gone; nginx itself ends them after `drain`."""
+        tools = self.tools
+        before = self.world.intended.drain if self.world.intended else self.stack.settings.drain
+        began, limit = tools.clock(), max(before, self.stack.settings.drain) + DRAIN_EXTRA
+        while self.world.proxy and self.world.proxy.running and (left := tools.nginx.workers_draining()):
+            if tools.clock() - began > limit:
+                return f", {left} old workers of nginx still there"
+            tools.show.progress(f"{why}: {left} old workers of nginx ({limit - DRAIN_EXTRA:g} s at most)")
+            tools.sleep(ASK_AGAIN)
+        seconds = tools.clock() - began
+        return f", after {seconds:.1f} s of draining" if seconds >= 0.5 else ""
+
+    def _record(self) -> str:
+        prepared = self.request.verb == "prepare"
+        if not prepared:
+            self.tools.nginx.end_hand_over()
+        images = {
+            name: asdict(image) for name, image in (self.new.slot.images if self.new.slot else {}).items()
+        }
+        self.tools.journal.end_release(self.new.release, "prepared" if prepared else "live", images)
+        self.tools.nginx.forget_snippets()
+        return f"release {self.new.release}"
+
+    # -- the way out
+
+    def _unchanged(self, why: str) -> Result:
+        describe(self.result, self.world)
+        self.result.message = why
+        self.tools.journal.end_operation(self.operation, "unchanged")
+        return self.result
+
+    def _withdraw(self, remove: bool) -> None:
+        """After a failed prepare: the color is stopped (its logs stay) or removed; nginx forgets it."""
+        tools = self.tools
+        prepared_before = not any(step.name == "create" for step in self.plan.steps)
+        try:
+            if prepared_before:
+                return
+            tools.journal.end_release(self.new.release, "interrupted" if remove else "failed", {})
+            for replica in self._mine():
+                if remove:
+                    tools.engine.remove(replica.id)
+                else:
+                    tools.engine.set_restart(replica.id, {"Name": "no"})
+                    tools.engine.stop(replica.id, 1)
+            self._forget_idle()
+        except BluegreenError as error:
+            tools.show.notice(f"Cleaning up was not complete ({error}); the next command goes on with it.")
+
+    def _forget_idle(self) -> None:
+        """nginx and the stored files must not name a color whose containers left or failed."""
+        intended = self.tools.nginx.intended()
+        if intended is None or self.new.color not in intended.slots or self.world.proxy is None:
+            return
+        if (
+            any(step.step.name == "clear" and step.outcome == "done" for step in self.result.steps)
+            or self.new.previewed
+        ):
+            live = {color: slot for color, slot in intended.slots.items() if color == self.world.live}
+            text = self._render(replace(intended, slots=live, standing=None))
+            self._load(text, intended.since)
+            self.tools.signals.hold()
+            self.tools.nginx.store({self.world.live: text} if self.world.live else {})
+
+    def _mine(self) -> list[Replica]:
+        return [
+            r
+            for r in self.tools.engine.replicas()
+            if r.color == self.new.color and r.release == self.new.release
+        ]
+
+    def _slots(self) -> Mapping[Color, Slot]:
+        return self.world.intended.slots if self.world.intended else {}
+
+    def _render(self, routing: Routing) -> str:
+        include = self.stack.settings.proxy.include
+        folder = Path(self.stack.project_directory, include) if include else None
+        return self.tools.render(routing, self.stack, self.tools.nginx.take_snippets(folder))
+
+
+def definition_of(stack: Stack) -> str:
+    """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
+    settings = stack.settings
+    services = {name: stack.services[name] for name in settings.release_services()}
+    routes = [asdict(route) for route in settings.routes]
+    rest = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout]
+    return json.dumps([services, routes, rest], sort_keys=True, default=str)

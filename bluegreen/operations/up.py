@@ -1,0 +1,172 @@
+"""`up`: the first release when there is none; afterwards only what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
+from bluegreen.operations.observe import observe
+from bluegreen.operations.ports import Check, Order, Result, Tools
+from bluegreen.operations.run_proxy import run_proxy
+from bluegreen.operations.shift import Shift
+from bluegreen.operations.switch import Request, switch
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Color, Routing, Slot, Stack, World
+from bluegreen.release.plan import Plan, Wish, plan_mend
+from bluegreen.release.verdict import expectation
+
+
+def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
+    """Carries out `up`. Never raises BluegreenError: it is in the result."""
+    world = observe(tools)
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return switch(tools, stack, wish, replace(request, verb="up"))
+    return Mend(tools, stack, wish, world, live).run()
+
+
+class Mend:
+    """One run of `up` when a color is live; its methods are the steps of the plan."""
+
+    def __init__(self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot) -> None:
+        self.tools, self.stack, self.wish, self.world, self.live = tools, stack, wish, world, live
+        self.result = Result("up", "unchanged")
+        if world.intended is None:
+            raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
+        self.routing: Routing = world.intended
+        self.plan: Plan = plan_mend(world, wish, self._rendered_differs())
+        self.shift = Shift(tools, world, world.live)
+
+    def _render(self, routing: Routing) -> str:
+        include = self.stack.settings.proxy.include
+        folder = Path(self.stack.project_directory, include) if include else None
+        return self.tools.render(routing, self.stack, self.tools.nginx.take_snippets(folder))
+
+    def _rendered_differs(self) -> bool:
+        """Whether the settings of today would render another file than the one that is loaded."""
+        routing = replace(self.routing, drain=self.stack.settings.drain)
+        text = self.tools.nginx.activate(
+            self._render(routing), self.routing.generation, self.routing.since or ""
+        )
+        return text != self.tools.nginx.loaded_text()
+
+    def run(self) -> Result:
+        tools = self.tools
+        operation = begin(tools, self.plan, self.world)
+        actions: dict[str, Action] = {
+            "shared": self._shared, "network": self._network, "proxy": lambda: run_proxy(tools, self.stack),
+            "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
+            "warm": lambda: self._start(self.world.idle), **self.shift.actions(), "upstream": self._upstream,
+        }  # fmt: skip
+        try:
+            run_phase(tools, self.plan, "prepare", actions, operation, self.result)
+        except BluegreenError as error:
+            return failed(tools, operation, self.result, error, self.world)
+        try:
+            run_phase(tools, self.plan, "cutover", actions, operation, self.result)
+        except Exception as cause:  # noqa: BLE001 - whatever went wrong, the former file must be put back first
+            return failed(tools, operation, self.result, self.shift.move_back(cause), observe(tools))
+        after = observe(tools)
+        describe(self.result, after)
+        mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
+        self.result.outcome = "mended" if mended else "unchanged"
+        self.result.message = (
+            self.plan.nothing if not mended else f"mended: {', '.join(dict.fromkeys(mended))}"
+        )
+        if self.wish.definition != self.live.definition:
+            self.result.warnings.append(
+                f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
+            )
+        tools.journal.end_operation(operation, self.result.outcome)
+        return self.result
+
+    def _shared(self) -> str:
+        self.tools.compose.up(self.stack.shared, self.tools.show.progress)
+        return ", ".join(self.stack.shared)
+
+    def _network(self) -> str:
+        self.tools.colors.ensure_network()
+        return "there"
+
+    def _recreate(self) -> str:
+        tools, live = self.tools, self.live
+        if self.wish.definition != live.definition:
+            raise BluegreenError(
+                f"Containers of release {live.release} are gone, and the Compose file says something else by now.",
+                failed="they cannot be made again as they were",
+                expected=f"the Compose file as it was at release {live.release}",
+                retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
+            )  # fmt: skip
+        here = {
+            (r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release
+        }
+        addresses: dict[str, tuple[str, ...]] = {}
+        made = 0
+        avoid = {r.address for r in self.world.replicas if r.address}
+        avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
+        tools.colors.ensure_ground(self.stack, live.color)
+        for service, wanted in live.replicas.items():
+            mine: list[str] = []
+            for number in range(1, wanted + 1):
+                if replica := here.get((service, number)):
+                    mine.append(replica.address or "")
+                    continue
+                address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
+                avoid.add(address)
+                role = "job" if service in live.jobs else "routed"
+                order = Order(
+                    live.color, service, number, live.release, "job" if role == "job" else "routed",
+                    live.images[service], address, live.definition,
+                )  # fmt: skip
+                tools.engine.start(tools.colors.create(self.stack, order))
+                mine.append(address)
+                made += 1
+            if service not in live.jobs:
+                addresses[service] = tuple(mine)
+        self.live = replace(live, addresses=addresses)
+        self.routing = replace(self.routing, slots={**self.routing.slots, live.color: self.live})
+        return f"{made} containers"
+
+    def _start(self, color: Color | None) -> str:
+        started = []
+        for replica in self.tools.engine.replicas():
+            if (
+                replica.color == color
+                and not replica.running
+                and (replica.role == "routed" or color == self.world.live)
+            ):
+                self.tools.colors.restart_as_defined(self.stack, replica)
+                self.tools.engine.start(replica.id)
+                started.append(replica.name)
+        return ", ".join(started)
+
+    def _health(self) -> str:
+        checks = [
+            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+            for route in self.live.routes
+            for number, address in enumerate(self.live.addresses.get(route.service, ()), 1)
+        ]
+        missing = self.tools.prober.wait(checks, self.tools.show.progress)
+        if missing:
+            name, (tries, last) = next(iter(missing.items()))
+            raise BluegreenError(
+                f"{self.live.color} is not healthy.",
+                failed=f"{name} {last} ({tries} tries)",
+                expected=expectation(self.live.routes[0].health),
+                retry="safe", next=f"{self.tools.command} logs {self.live.color}",
+            )  # fmt: skip
+        return f"{len(checks)} replicas"
+
+    def _upstream(self) -> str:
+        routing = replace(self.routing, drain=self.stack.settings.drain)
+        text = self._render(routing)
+        self.tools.nginx.test(text)
+        self.shift.since = routing.since or ""
+        self.shift.there = text
+        self.shift.back = self._render(self.world.intended) if self.world.intended else text
+        self.shift.directions = {self.live.color: text}
+        if routing.standing == "previous":
+            back = replace(routing, live=self.world.idle)
+            self.shift.directions = {**self.shift.directions, self.world.idle: self._render(back)}
+        return self.shift.upstream()

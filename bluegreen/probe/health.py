@@ -1,0 +1,151 @@
+"""Health checks: one probe through the proxy's probe socket, and the wait until enough are good in a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from bluegreen.release.model import Health
+from bluegreen.release.verdict import judge
+
+MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
+PARALLEL = 16  # probes at once
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to probe: a replica by its address, or (address None) a route through the preview listener."""
+
+    name: str
+    address: str | None
+    port: int
+    host: str | None
+    policy: Health
+    path: str | None = None  # instead of the policy's
+
+
+@dataclass
+class Tries:
+    """What a wait has seen of one target."""
+
+    target: Target
+    count: int = 0
+    streak: int = 0
+    last: str = "not tried yet"
+
+    @property
+    def proven(self) -> bool:
+        return self.streak >= self.target.policy.successes
+
+    def note(self, reason: str | None) -> None:
+        self.count += 1
+        self.streak = 0 if reason else self.streak + 1
+        self.last = reason or "as expected"
+
+
+class Unproven(Exception):
+    """The time is over; carries what was tried."""
+
+    def __init__(self, tries: Sequence[Tries]) -> None:
+        self.tries = tuple(tries)
+        super().__init__("not healthy in time")
+
+
+@dataclass
+class Prober:
+    """Probes through the sockets of one proxy, so that a check goes the way that traffic will go."""
+
+    sockets: Path
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _clients: dict[str, httpx.Client] = field(default_factory=dict)
+
+    def probe(self, target: Target) -> str | None:
+        """Why the target is not healthy, in a phrase; None: it is. Bounded in time and in bytes."""
+        if target.address is None:
+            client, path = self._client("preview.sock"), target.path or target.policy.path
+        else:
+            client = self._client("probe.sock")
+            path = f"/probe/{target.address}/{target.port}{target.path or target.policy.path}"
+        try:
+            return self._ask(client, path, target)
+        except httpx.HTTPError as error:
+            return f"gave no answer ({error or type(error).__name__})"
+
+    def _ask(self, client: httpx.Client, path: str, target: Target) -> str | None:
+        policy = target.policy
+        deadline = self.clock() + policy.request_timeout
+        headers = {
+            "Host": target.host or "localhost",
+            "User-Agent": "bluegreen",
+            "Accept-Encoding": "identity",
+        }
+        with client.stream("GET", path, headers=headers, timeout=policy.request_timeout) as response:
+            body = b""
+            for chunk in response.iter_raw():
+                body += chunk
+                if len(body) >= MAX_BODY:
+                    break
+                if self.clock() > deadline:
+                    return f"was still answering after {policy.request_timeout:g} s"
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return judge(policy, response.status_code, names, body[:MAX_BODY].decode(errors="replace"))
+
+    def _client(self, name: str) -> httpx.Client:
+        if name not in self._clients:
+            # A new connection each time: one kept from before a reload would end at a former worker.
+            transport = httpx.HTTPTransport(
+                uds=str(self.sockets / name), limits=httpx.Limits(max_keepalive_connections=0)
+            )
+            self._clients[name] = httpx.Client(
+                transport=transport, base_url="http://bluegreen", trust_env=False, follow_redirects=False
+            )
+        return self._clients[name]
+
+    def once(self, targets: Sequence[Target]) -> list[tuple[Target, str | None]]:
+        """One probe of each, at the same time."""
+        if not targets:
+            return []
+        with ThreadPoolExecutor(min(PARALLEL, len(targets))) as pool:
+            return list(zip(targets, pool.map(self.probe, targets), strict=True))
+
+    def wait(
+        self, targets: Sequence[Target], between: Callable[[Sequence[Tries]], None] = lambda _: None
+    ) -> list[Tries]:
+        """Waits until each target was healthy `successes` times in a row.
+
+        `between` is called after every round; what it raises ends the wait. Raises Unproven when the
+        longest of the targets' timeouts is over.
+        """
+        tries = [Tries(target) for target in targets]
+        if not tries:
+            return tries
+        policies = [target.policy for target in targets]
+
+        def one_round() -> bool:
+            waiting = [attempt for attempt in tries if not attempt.proven]
+            for attempt, (_, reason) in zip(waiting, self.once([a.target for a in waiting]), strict=True):
+                attempt.note(reason)
+            between(tries)
+            return all(attempt.proven for attempt in tries)
+
+        try:
+            Retrying(
+                stop=stop_after_delay(max(policy.timeout for policy in policies)),
+                wait=wait_fixed(min(policy.interval for policy in policies)),
+                retry=retry_if_result(lambda done: not done),
+                sleep=self.sleep,
+            )(one_round)
+        except RetryError:
+            raise Unproven(tries) from None
+        return tries
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()

@@ -1,0 +1,302 @@
+"""The running nginx: its files in the state folder, its control socket, its reload.
+
+Signals and commands inside the container are handed in, because only the engine's room talks to Docker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bluegreen.proxy import config
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Color, ControlAnswer, Routing
+
+LOADED = "nginx.conf"
+CANDIDATE = "candidate.conf"
+SNIPPETS = "snippets"
+CONTROL_TIMEOUT = 2.0  # seconds for one answer on the control socket; it is on this machine
+CONFIRM_TIMEOUT = 10.0  # seconds from the signal until the new generation must answer; measured: 0.03
+QUIT_TIMEOUT = 5.0  # seconds more until old workers stop accepting; nginx itself waits 0.1
+ASK_AGAIN = 0.01  # seconds between two questions while a reload is under way
+FRESH_ANSWERS = 8  # new connections that must all reach the new generation after the old workers quit
+PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
+
+Run = Callable[[Sequence[str]], tuple[int, str]]
+
+
+class NotConfirmed(Exception):
+    """nginx did not show that it loaded what it was told to load; says what was seen instead."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("bluegreen", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@dataclass
+class Held:
+    """An idle connection to a worker: the worker closes it at the moment it stops accepting."""
+
+    connection: http.client.HTTPConnection
+
+    def wait_closed(self, timeout: float) -> bool:
+        sock = self.connection.sock
+        if sock is None:
+            return True
+        sock.settimeout(timeout)
+        try:
+            return sock.recv(1) == b""
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class Nginx:
+    """One app's proxy, seen from its state folder.
+
+    `sockets` is a name of the folder run/ that is short enough for a Unix socket's path (107 bytes).
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        sockets: Path,
+        hup: Callable[[], None],
+        run: Run,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._conf = state / "nginx"
+        self._sockets = sockets
+        self._handed = state / "run" / "handed"
+        self._hup = hup
+        self._run = run
+        self._clock = clock
+        self._sleep = sleep
+
+    # -- what it says
+
+    def answer(self) -> ControlAnswer | None:
+        """What the loaded nginx says of itself; None when nothing answers on the control socket."""
+        try:
+            connection, answer = self._ask()
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return None
+        connection.close()
+        return answer
+
+    def _ask(self) -> tuple[http.client.HTTPConnection, ControlAnswer]:
+        connection = _UnixConnection(str(self._sockets / "control.sock"), CONTROL_TIMEOUT)
+        connection.request("GET", "/state")
+        with connection.getresponse() as response:
+            data = json.loads(response.read())
+        live = data["live"] if data["live"] != "none" else None
+        return connection, ControlAnswer(data["app"], data["generation"], live, data["nginx"], data["worker"])
+
+    def intended(self) -> Routing | None:
+        """What the file that nginx loads at its next start routes; None: absent, or not ours."""
+        try:
+            return config.read_routing((self._conf / LOADED).read_text())
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def workers_draining(self) -> int:
+        """How many workers of former generations still hold requests or connections.
+
+        Read from the process titles inside the container, which nginx sets.
+        """
+        code, output = self._run(["/bin/sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null; true"])
+        if code:
+            raise BluegreenError("nginx's processes could not be read.", failed=output.strip()[:200])
+        return output.count("worker process is shutting down")
+
+    # -- its files
+
+    def test(self, text: str) -> None:
+        """`nginx -t` on a rendered file, in the running proxy. Raises BluegreenError with nginx's words."""
+        self._write(CANDIDATE, text)
+        try:
+            code, output = self._run(["nginx", "-e", "/dev/stderr", "-t", "-c", f"{config.CONF}/{CANDIDATE}"])
+        finally:
+            (self._conf / CANDIDATE).unlink(missing_ok=True)
+        if code:
+            lines = [line for line in output.splitlines() if "[emerg]" in line] or output.splitlines()
+            raise BluegreenError(
+                "nginx refuses the new configuration.",
+                failed=lines[0].partition("] ")[2] or lines[0] if lines else f"nginx -t ended with {code}",
+                expected="a file that nginx -t accepts (your own snippets in proxy.include are part of it)",
+                retry="safe, after the cause is mended",
+                lines=output.splitlines()[-5:],
+            )
+
+    def write(self, text: str) -> None:
+        """The file that nginx loads, replaced in one step and on the disk when this returns."""
+        self._write(LOADED, text)
+
+    def store(self, directions: dict[Color, str]) -> None:
+        """The rendered texts, with their marks, for either direction; absent ones are removed."""
+        for color in ("blue", "green"):
+            if text := directions.get(color):
+                self._write(f"live-{color}.conf", text)
+            else:
+                (self._conf / f"live-{color}.conf").unlink(missing_ok=True)
+
+    def stored(self, color: Color) -> str | None:
+        """The text that makes `color` live, as the last switch left it; None: there is none."""
+        try:
+            return (self._conf / f"live-{color}.conf").read_text()
+        except OSError:
+            return None
+
+    def loaded_text(self) -> str | None:
+        try:
+            return (self._conf / LOADED).read_text()
+        except OSError:
+            return None
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self._conf / f".{name}.new"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "w") as file:
+            os.fchmod(file.fileno(), 0o644)  # the folder above is 0700; nginx runs as another user
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._conf / name)
+        folder = os.open(self._conf, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def take_snippets(self, folder: Path | None) -> str | None:
+        """Copies the user's snippets beside the rendered file and returns where nginx sees the copy.
+
+        nginx only ever loads a copy that `nginx -t` accepted, so an edit cannot keep it from starting.
+        Raises BluegreenError when the folder cannot be read.
+        """
+        if folder is None:
+            return None
+        try:
+            files = sorted([*folder.glob("*.conf"), *folder.glob("http/*.conf")])
+            contents = [(path.relative_to(folder), path.read_bytes()) for path in files]
+            if not folder.is_dir():
+                raise NotADirectoryError(f"{folder} is not a folder")
+        except OSError as error:
+            raise BluegreenError(
+                "The folder of proxy.include cannot be read.",
+                failed=str(error),
+                expected="a folder with *.conf and http/*.conf",
+                retry="safe, after the cause is mended",
+            ) from None
+        digest = hashlib.sha256()
+        for name, content in contents:
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        place = self._conf / SNIPPETS / digest.hexdigest()[:16]
+        if not place.is_dir():
+            building = place.with_suffix(".new")
+            shutil.rmtree(building, ignore_errors=True)
+            (building / "http").mkdir(parents=True)
+            for name, content in contents:
+                (building / name).write_bytes(content)
+            building.rename(place)
+        return f"{config.CONF}/{SNIPPETS}/{place.name}"
+
+    def forget_snippets(self) -> None:
+        """Removes copies of snippets that neither the loaded file nor a stored one names."""
+        texts = [self.loaded_text(), self.stored("blue"), self.stored("green")]
+        for place in (self._conf / SNIPPETS).glob("*"):
+            if not any(text and place.name in text for text in texts):
+                shutil.rmtree(place, ignore_errors=True)
+
+    activate = staticmethod(config.activate)
+    too_old = staticmethod(config.too_old)
+
+    # -- its reload
+
+    def hold(self) -> Held | None:
+        """A connection by which `confirm` sees the workers of today quit; None when nothing answers."""
+        try:
+            return Held(self._ask()[0])
+        except (OSError, http.client.HTTPException, ValueError, KeyError):
+            return None
+
+    def reload(self) -> None:
+        """SIGHUP to nginx. It says nothing about whether nginx will load the file; `confirm` does."""
+        self._hup()
+
+    def confirm(self, generation: int, live: Color | None, held: Held | None) -> None:
+        """Returns when `generation` answers and the workers before it accept nothing any more.
+
+        A worker that is told to quit closes its listening sockets and then its idle connections, so the
+        end of `held` proves the first (ngx_worker_process_cycle). Raises NotConfirmed.
+        """
+        deadline = self._clock() + CONFIRM_TIMEOUT
+        seen: ControlAnswer | None = None
+        while True:
+            seen = self.answer() or seen
+            if seen and (seen.generation, seen.live) == (generation, live):
+                break
+            if self._clock() > deadline:
+                raise NotConfirmed(self._instead(generation, seen))
+            self._sleep(ASK_AGAIN)
+        if held and not held.wait_closed(QUIT_TIMEOUT):
+            raise NotConfirmed(f"a worker of the former generation still accepts after {QUIT_TIMEOUT:.0f} s")
+        for _ in range(FRESH_ANSWERS):
+            seen = self.answer()
+            if not seen or seen.generation != generation:
+                raise NotConfirmed(self._instead(generation, seen))
+
+    @staticmethod
+    def _instead(generation: int, seen: ControlAnswer | None) -> str:
+        found = f"generation {seen.generation} ({seen.live or 'no color'})" if seen else "nothing"
+        return f"{found} answers on the control socket instead of generation {generation}"
+
+    def hand_over(self, previous: int | None, target: Color) -> None:
+        """Tells workers that are on their way out to send what still reaches them to `target`."""
+        self._handed.mkdir(exist_ok=True)
+        os.chmod(self._handed, 0o755)  # noqa: S103 - below 0700; nginx, another user, must see the names
+        names = {path.name for path in self._handed.iterdir()}
+        create, remove = config.handed_over(names, previous, target)
+        for name in create:
+            (self._handed / name).touch()
+        for name in remove:
+            (self._handed / name).unlink(missing_ok=True)
+
+    def end_hand_over(self) -> None:
+        """Forgets all notes for old workers: before their other color changes, or when they are gone."""
+        for path in self._handed.glob("*"):
+            path.unlink(missing_ok=True)
+
+
+def prepare_folders(state: Path) -> tuple[int, int]:
+    """The folders that the proxy mounts, and the (user, group) that it runs as. Safe to run again."""
+    owner = os.geteuid(), os.getegid()
+    user = owner if owner[0] else (PROXY_USER, PROXY_USER)
+    for name in ("nginx", "nginx/snippets", "run", "run/handed", "run/temp"):
+        folder = state / name
+        folder.mkdir(exist_ok=True)
+        os.chmod(folder, 0o755)  # noqa: S103 - below 0700; nginx, another user, must pass
+    if user != owner:
+        for name in ("run", "run/temp"):
+            os.chown(state / name, *user)
+    return user

@@ -1,0 +1,61 @@
+"""The one exception that a person may meet, and what the exit codes mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Answers "is production all right?"; kept stable for scripts."""
+
+    DONE = 0
+    FAILED = 1  # traffic never moved
+    USAGE = 2  # the command line, the settings or the Compose file
+    BUG = 3
+    MOVED_BACK = 4
+    UNKNOWN = 5  # look now
+    LOCKED = 75  # EX_TEMPFAIL of sysexits.h: another bluegreen acts
+    INTERRUPTED = 130  # 128 + SIGINT, before cutover
+
+
+@dataclass
+class BluegreenError(Exception):
+    """Raised where a failure is known, printed once by the command.
+
+    `summary` is one sentence; the other fields are short phrases and may be empty. `traffic` is filled in
+    by the operation that knows it. `lines` are the last log lines of what failed, or the single problems
+    of a report.
+    """
+
+    summary: str
+    failed: str = ""
+    expected: str = ""
+    traffic: str = ""
+    retry: str = ""
+    next: str = ""
+    exit_code: ExitCode = ExitCode.FAILED
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.summary)
+
+    def __str__(self) -> str:
+        return f"{self.summary} ({self.failed})" if self.failed else self.summary
+
+    def fields(self) -> dict[str, object]:
+        """The same fields as the printed error, for `--json`."""
+        return {
+            "summary": self.summary,
+            "failed": self.failed,
+            "expected": self.expected,
+            "traffic": self.traffic,
+            "retry": self.retry,
+            "next": self.next,
+            "exit_code": int(self.exit_code),
+            "lines": self.lines,
+        }
+
+
+class Interrupted(BluegreenError):
+    """The person pressed Ctrl-C, or the command was told to end, before cutover."""

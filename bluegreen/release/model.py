@@ -1,0 +1,309 @@
+"""The words of the project as values: colors, replicas, slots, the observed world.
+
+Everything here is frozen and cheap to import: flip-back loads this module and no settings library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+Color = Literal["blue", "green"]
+COLORS: tuple[Color, ...] = get_args(Color)
+Role = Literal["routed", "job", "proxy"]
+
+LABEL_APP = "bluegreen.app"
+LABEL_COLOR = "bluegreen.color"
+LABEL_SERVICE = "bluegreen.service"
+LABEL_RELEASE = "bluegreen.release"
+LABEL_ROLE = "bluegreen.role"
+LABEL_NUMBER = "bluegreen.number"
+LABEL_DEFINITION = "bluegreen.definition"
+
+
+def other(color: Color) -> Color:
+    """The color across from this one."""
+    return "green" if color == "blue" else "blue"
+
+
+@dataclass(frozen=True)
+class Health:
+    """A health policy: which answer counts, how often, how long. Times in seconds."""
+
+    path: str = "/health"
+    status: int = 200
+    json: Any = None  # a subset that the answer's JSON must contain; None: not looked at
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None  # a regular expression
+    successes: int = 3
+    interval: float = 0.5
+    timeout: float = 60.0
+    request_timeout: float = 5.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """A routed service: requests for `host` (None: any) under the prefix `path` go to `service:port`."""
+
+    service: str
+    port: int
+    path: str = "/"
+    host: str | None = None
+    health: Health = field(default_factory=Health)
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An address of this machine (empty: all of them) and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.address else str(self.port)
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """What `x-bluegreen.proxy` says. `max_body` in bytes, `read_timeout` in seconds."""
+
+    image: str = "nginx:1.30-alpine"
+    max_body: int = 100 * 1024 * 1024
+    read_timeout: float = 60.0
+    trust: tuple[str, ...] = ()
+    include: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `x-bluegreen` block after validation. Times in seconds."""
+
+    routes: tuple[Route, ...]
+    jobs: tuple[str, ...] = ()
+    listen: tuple[Listen, ...] = (Listen("", 80),)
+    preview: Listen | None = Listen("127.0.0.1", 8081)
+    drain: float = 30.0
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+
+    def release_services(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*(route.service for route in self.routes), *self.jobs]))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The app as Compose resolved it: settings, and services as Compose's own document spells them."""
+
+    app: str
+    settings: Settings
+    services: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, Mapping[str, Any]]
+    volumes: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, Mapping[str, Any]]
+    configs: Mapping[str, Mapping[str, Any]]
+    shared: tuple[str, ...]  # service names that Compose itself would start
+    project_directory: str
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a service was told to run (`ref`) and what that was at that moment (`id`)."""
+
+    ref: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One container of a color, as the Engine reports it."""
+
+    id: str
+    name: str
+    color: Color
+    service: str
+    number: int
+    release: int
+    role: Role
+    state: str  # created, running, paused, restarting, exited, dead
+    health: str | None  # Docker's own check: healthy, unhealthy, starting; None: it has none
+    address: str | None  # on the app's network; None while the container was never given one
+    image_id: str
+    definition: str
+    status: str = ""  # the Engine's words: "Up 5 minutes (healthy)"
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def well(self) -> bool:
+        """Running, and Docker's own health check, where there is one, has nothing against it."""
+        return self.running and self.health in (None, "healthy")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A color's place and the release in it: all that nginx and flip-back must know about it."""
+
+    color: Color
+    release: int
+    definition: str  # a keyed hash of the resolved services; never their values
+    routes: tuple[Route, ...]
+    addresses: Mapping[str, tuple[str, ...]]  # routed service -> addresses of its replicas
+    images: Mapping[str, Image]
+    replicas: Mapping[str, int]  # service -> how many are wanted, jobs included
+    jobs: tuple[str, ...] = ()
+    max_body: int = 100 * 1024 * 1024
+    read_timeout: float = 60.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Slot:
+        """The inverse of `as_dict`. Raises KeyError or TypeError for a document of another shape."""
+        routes = tuple(Route(**{**route, "health": Health(**route["health"])}) for route in data["routes"])
+        return cls(
+            color=data["color"],
+            release=data["release"],
+            definition=data["definition"],
+            routes=routes,
+            addresses={name: tuple(ips) for name, ips in data["addresses"].items()},
+            images={name: Image(**image) for name, image in data["images"].items()},
+            replicas=dict(data["replicas"]),
+            jobs=tuple(data["jobs"]),
+            max_body=data["max_body"],
+            read_timeout=data["read_timeout"],
+        )
+
+
+Standing = Literal["previous", "prepared"]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What one rendered file routes: which color is live, and what is in both slots.
+
+    `generation` counts rendered files: no two files that nginx was ever told to load share one.
+    `standing` says what the idle slot is: the previous release, or one that is only prepared.
+    """
+
+    app: str
+    generation: int
+    live: Color | None
+    slots: Mapping[Color, Slot]
+    standing: Standing | None
+    since: str | None  # when `live` became live; ISO 8601, UTC
+    drain: float
+    listen: tuple[str, ...] = ()  # where nginx is published, for people
+    preview: str | None = None
+
+    @property
+    def live_slot(self) -> Slot | None:
+        return self.slots.get(self.live) if self.live else None
+
+    @property
+    def idle(self) -> Color:
+        return other(self.live) if self.live else "blue"
+
+    @property
+    def idle_slot(self) -> Slot | None:
+        return self.slots.get(self.idle)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "app": self.app,
+            "generation": self.generation,
+            "live": self.live,
+            "slots": {color: slot.as_dict() for color, slot in self.slots.items()},
+            "standing": self.standing,
+            "since": self.since,
+            "drain": self.drain,
+            "listen": list(self.listen),
+            "preview": self.preview,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Routing:
+        return cls(
+            app=data["app"],
+            generation=data["generation"],
+            live=data["live"],
+            slots={color: Slot.from_dict(slot) for color, slot in data["slots"].items()},
+            standing=data["standing"],
+            since=data["since"],
+            drain=data["drain"],
+            listen=tuple(data["listen"]),
+            preview=data["preview"],
+        )
+
+
+@dataclass(frozen=True)
+class ControlAnswer:
+    """What the loaded nginx says about itself on its control socket."""
+
+    app: str
+    generation: int
+    live: Color | None
+    nginx: str
+    worker: int  # process id of the worker that answered, in the proxy's own numbering
+
+
+@dataclass(frozen=True)
+class ProxyContainer:
+    """The proxy as the Engine reports it."""
+
+    id: str
+    name: str
+    state: str
+    definition: str
+    address: str | None
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class World:
+    """One look at everything: what decisions are made from."""
+
+    app: str
+    proxy: ProxyContainer | None
+    answer: ControlAnswer | None  # the truth about traffic; None: nginx does not answer
+    intended: Routing | None  # the rendered file; None: absent or not ours
+    replicas: tuple[Replica, ...]
+    unfinished: str | None = None  # an operation that never ended, in words
+
+    @property
+    def live(self) -> Color | None:
+        """What nginx answers; while nothing answers, what the file that it would load says."""
+        if self.answer:
+            return self.answer.live
+        return self.intended.live if self.intended else None
+
+    @property
+    def idle(self) -> Color:
+        return other(self.live) if self.live else "blue"
+
+    def in_color(self, color: Color) -> tuple[Replica, ...]:
+        return tuple(replica for replica in self.replicas if replica.color == color)
+
+    def slot(self, color: Color) -> Slot | None:
+        return self.intended.slots.get(color) if self.intended else None
+
+    @property
+    def newest_release(self) -> int:
+        """The highest release number that any label or file mentions; 0: none."""
+        known = [replica.release for replica in self.replicas]
+        known += [slot.release for slot in self.intended.slots.values()] if self.intended else []
+        return max(known, default=0)
+
+    def traffic(self) -> str:
+        """In words, for an error: where public traffic goes now."""
+        if self.live is None:
+            return "none yet"
+        slot = self.slot(self.live)
+        release = f", release {slot.release}" if slot else ""
+        return f"{self.live}{release} (unchanged)"

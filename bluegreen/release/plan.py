@@ -1,0 +1,317 @@
+"""The plan as a value: (observed world, wish) in, phases of steps out. Each step says why it is there.
+
+The phase that a step stands in is its failure rule. Pure: no clock, no input or output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Color, Replica, Slot, World, other
+
+Phase = Literal["prepare", "cutover", "settle"]
+PHASES: tuple[Phase, ...] = ("prepare", "cutover", "settle")
+FAILURE: Mapping[Phase, str] = {
+    "prepare": "traffic does not move; exit 1; safe to retry",
+    "cutover": "traffic is moved back and that is confirmed: exit 4; if it cannot be confirmed: exit 5",
+    "settle": "a warning; traffic stays where it is; the next command mends it",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to be done. `name` picks the action, `cause` says why the plan has it."""
+
+    phase: Phase
+    name: str
+    cause: str
+    color: Color | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a verb is going to do. No steps: `nothing` says why."""
+
+    verb: str
+    target: Color | None
+    release: int | None
+    steps: tuple[Step, ...]
+    nothing: str = ""
+
+    def lines(self) -> list[str]:
+        """The plan as `--dry-run` prints it and tests compare it."""
+        if not self.steps:
+            return [f"{self.verb}: nothing to do: {self.nothing}"]
+        to = f" to {self.target}" if self.target else ""
+        release = f", release {self.release}" if self.release else ""
+        found = [f"{self.verb}{to}{release}"]
+        for phase in PHASES:
+            steps = [step for step in self.steps if step.phase == phase]
+            if steps:
+                found += ["", f"{phase} (when a step fails: {FAILURE[phase]})"]
+                found += [f"  {step.name:<10}{step.cause}" for step in steps]
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "verb": self.verb,
+            "target": self.target,
+            "release": self.release,
+            "nothing": self.nothing,
+            "phases": [
+                {
+                    "phase": phase,
+                    "on_failure": FAILURE[phase],
+                    "steps": [
+                        {"step": step.name, "color": step.color, "cause": step.cause}
+                        for step in self.steps
+                        if step.phase == phase
+                    ],
+                }
+                for phase in PHASES
+                if any(step.phase == phase for step in self.steps)
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for, and what the Compose file says now."""
+
+    definition: str
+    replicas: Mapping[str, int]  # service -> wanted
+    jobs: tuple[str, ...]
+    shared: tuple[str, ...]
+    proxy_definition: str
+    release: int  # the number that a new release would get
+    force: bool = False
+    build: bool = True  # whether any service is built from source
+
+
+def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
+    """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic as well."""
+    target = world.idle
+    prepared = _prepared(world, wish)
+    if verb == "prepare" and prepared and not wish.force:
+        return Plan(
+            verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}"
+        )
+    steps = list(_base(verb, world, wish))
+    if prepared and not wish.force:
+        release = prepared.release
+        steps += [
+            Step(
+                "prepare",
+                "health",
+                f"release {release} was prepared earlier; is every replica still healthy?",
+                target,
+            ),
+            Step("prepare", "check", "does it answer through the preview listener?", target),
+        ]
+    else:
+        release = wish.release
+        steps += _prepare(world, wish, target)
+    if verb != "prepare":
+        steps += _cutover(world, target)
+        steps += _settle(world, wish.jobs, target, wait=world.live is not None)
+    steps.append(Step("settle", "record", "history, and the number of the next release"))
+    return Plan(verb, target, release, tuple(steps))
+
+
+def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
+    """`up` when there is a live color: only what is missing. No release moves."""
+    steps = list(_base("up", world, wish))
+    live = world.live
+    slot = world.slot(live) if live else None
+    if live and slot:
+        here = world.in_color(live)
+        missing = _missing(slot, here)
+        if missing:
+            steps.append(Step("prepare", "recreate", f"gone: {', '.join(missing)}", live))
+        down = [replica.name for replica in here if not replica.running]
+        if down:
+            steps.append(Step("prepare", "start", f"not running: {', '.join(down)}", live))
+        if missing or down:
+            steps.append(Step("prepare", "health", "traffic goes there", live))
+        if missing:
+            rendered_differs = True
+    if world.intended and world.intended.standing == "previous":
+        idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
+        if idle:
+            steps.append(
+                Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle)
+            )
+    if drift(world) or rendered_differs:
+        steps += [
+            Step("cutover", "upstream", _why_render(world), live),
+            Step("cutover", "reload", "nginx reads its file on SIGHUP only", live),
+            Step("cutover", "confirm", "only nginx's own answer proves what is loaded", live),
+        ]
+    release = slot.release if slot else None
+    # Compose is asked about the shared services every time; that alone is no news.
+    if all(step.name == "shared" for step in steps):
+        return Plan("up", live, release, tuple(steps), f"{live}, release {release} is live and whole")
+    return Plan("up", live, release, tuple(steps))
+
+
+def plan_flip_back(world: World, force: bool) -> Plan:
+    """Traffic to the idle color. Raises BluegreenError when there is nothing to go back to."""
+    target = world.idle
+    if world.live is None or world.intended is None:
+        raise BluegreenError(
+            "There is nothing to flip back from: no color is live.",
+            failed="no release has had traffic yet", expected="a live and a previous release",
+            traffic=world.traffic(), retry="not useful", next="bluegreen up",
+        )  # fmt: skip
+    if world.intended.standing == "prepared":
+        raise BluegreenError(
+            f"There is no previous release: {target} holds a prepared one.",
+            failed=f"release {_release(world, target)} on {target} never had traffic; it made the previous one leave",
+            expected="a color that has served before; flip-back never moves traffic forward",
+            traffic=world.traffic(), retry="not useful", next="bluegreen switch (to go forward to it)",
+        )  # fmt: skip
+    slot = world.slot(target)
+    if slot is None or world.intended.standing is None:
+        raise BluegreenError(
+            f"There is no previous release on {target}.",
+            failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
+            traffic=world.traffic(), retry="not useful", next="bluegreen switch",
+        )  # fmt: skip
+    ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
+    steps = [
+        Step("prepare", "health", f"is release {slot.release} on {target} healthy? {ask}", target),
+        *_cutover(world, target),
+        *_settle(world, tuple(dict.fromkeys((*slot.jobs, *_jobs(world)))), target, wait=False),
+        Step("settle", "record", "history"),
+    ]
+    return Plan("flip-back", target, slot.release, tuple(steps))
+
+
+def drift(world: World) -> str:
+    """How what nginx answers differs from the rendered file, in words; empty: it does not."""
+    answer, intended = world.answer, world.intended
+    if answer is None and intended is None:
+        return ""
+    if answer is None:
+        return "nginx does not answer"
+    if intended is None:
+        return "the rendered file is absent or not ours"
+    if (answer.generation, answer.live) != (intended.generation, intended.live):
+        return (
+            f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
+            f"the file says {intended.live or 'no color'} (generation {intended.generation})"
+        )
+    return ""
+
+
+def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
+    """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
+    here = [replica for replica in replicas if replica.release == slot.release]
+    found = [f"{name} is gone" for name in _missing(slot, here, routed_only=True)]
+    for replica in here:
+        if replica.role == "routed" and not replica.well:
+            found.append(f"{replica.name} is {replica.state if not replica.running else replica.health}")
+    return found
+
+
+def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The services in an order in which each comes after what it depends on. Compose refuses cycles."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered or name not in names:
+            return
+        for dependency in services[name].get("depends_on") or {}:
+            visit(dependency)
+        ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+# -- sentences
+
+
+def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
+    if verb == "up" and wish.shared:
+        yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
+    proxy = world.proxy
+    if proxy is None:
+        yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
+        yield Step("prepare", "proxy", "there is no proxy yet")
+    elif not proxy.running:
+        yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
+    elif verb == "up" and proxy.definition != wish.proxy_definition:
+        yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
+
+
+def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
+    made = "built or pulled" if wish.build else "pulled where it is missing"
+    yield Step("prepare", "image", f"every image is {made}, then pinned by its id", target)
+    if held := world.in_color(target):
+        releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
+        yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
+    count = sum(wish.replicas.values())
+    yield Step(
+        "prepare", "create", f"{count} containers of release {wish.release}, with new addresses", target
+    )
+    yield Step("prepare", "start", "in the order of depends_on", target)
+    yield Step("prepare", "health", "each replica must prove itself through the probe socket", target)
+    yield Step("prepare", "preview", f"nginx learns the addresses of {target}; live traffic stays", target)
+    yield Step("prepare", "check", "does it answer through the preview listener?", target)
+
+
+def _cutover(world: World, target: Color) -> Iterable[Step]:
+    left = world.live or "no color"
+    yield Step(
+        "cutover", "upstream", f"the rendered file sends traffic to {target} instead of {left}", target
+    )
+    yield Step("cutover", "reload", "nginx reads its file on SIGHUP only", target)
+    yield Step("cutover", "confirm", "only nginx's own answer proves what is loaded", target)
+
+
+def _settle(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> Iterable[Step]:
+    if jobs:
+        yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
+    if wait:
+        yield Step("settle", "drain", f"requests in flight on {world.live} finish", other(target))
+
+
+def _why_render(world: World) -> str:
+    return drift(world) or "what nginx routes or how has changed"
+
+
+def _prepared(world: World, wish: Wish) -> Slot | None:
+    """The prepared release on the idle color, if it is the one that is wished for and still whole."""
+    slot = world.slot(world.idle)
+    if world.intended is None or world.intended.standing != "prepared" or slot is None:
+        return None
+    return (
+        slot
+        if slot.definition == wish.definition and not _missing(slot, world.in_color(world.idle))
+        else None
+    )
+
+
+def _missing(slot: Slot, here: Iterable[Replica], routed_only: bool = False) -> list[str]:
+    there = {(replica.service, replica.number) for replica in here if replica.release == slot.release}
+    return [
+        f"{slot.color}-{service}-{number}"
+        for service, wanted in slot.replicas.items()
+        for number in range(1, wanted + 1)
+        if (service, number) not in there and not (routed_only and service in slot.jobs)
+    ]
+
+
+def _jobs(world: World) -> tuple[str, ...]:
+    live = world.slot(world.live) if world.live else None
+    return live.jobs if live else ()
+
+
+def _release(world: World, color: Color) -> str:
+    slot = world.slot(color)
+    return str(slot.release) if slot else "?"

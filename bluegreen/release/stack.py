@@ -1,0 +1,89 @@
+"""From Compose's resolved document to a `Stack`: everything that is wrong with it in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.model import Settings, Stack
+from bluegreen.release.settings import InvalidSettings, parse_settings
+
+Refuse = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
+SMALLEST = (
+    "x-bluegreen:",
+    "  service: web    # the service that gets traffic",
+    "  port: 8000      # where it listens",
+)
+
+
+def make_stack(
+    document: Mapping[str, Any], project_directory: str, profiles: Iterable[str], refuse: Refuse
+) -> Stack:
+    """The stack of a resolved Compose document.
+
+    `profiles` are those that a plain Compose would have active; `refuse` finds the service keys that a color
+    cannot honour. Raises BluegreenError (exit 2) with every problem.
+    """
+    services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
+    if "x-bluegreen" not in document:
+        raise _problems(
+            "The Compose file has no x-bluegreen block.", [f"add to the top level:  {line}" for line in SMALLEST],
+            "x-bluegreen with at least service and port",
+        )  # fmt: skip
+    try:
+        settings = parse_settings(document["x-bluegreen"], services)
+    except InvalidSettings as error:
+        lines = [
+            f"x-bluegreen.{problem}".replace("x-bluegreen.x-bluegreen", "x-bluegreen")
+            for problem in error.problems
+        ]
+        raise _problems(
+            "The x-bluegreen block is not valid.", lines, "settings as bluegreen schema describes them"
+        ) from None
+    refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.release_services())]
+    if refused:
+        raise _problems(
+            "The Compose file asks for what a color cannot have.", refused, "services without these keys"
+        )
+    return Stack(
+        app=document["name"],
+        settings=settings,
+        services=services,
+        networks=document.get("networks") or {},
+        volumes=document.get("volumes") or {},
+        secrets=document.get("secrets") or {},
+        configs=document.get("configs") or {},
+        shared=_shared(services, settings, set(profiles)),
+        project_directory=project_directory,
+        notices=tuple(_notices(services, settings)),
+    )
+
+
+def _shared(
+    services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]
+) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, service in services.items()
+        if name not in settings.release_services()
+        and (not service.get("profiles") or profiles & set(service["profiles"]))
+    )
+
+
+def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
+    for name in settings.release_services():
+        service = services[name]
+        if service.get("ports"):
+            ports = ", ".join(str(port.get("published") or port["target"]) for port in service["ports"])
+            yield f"{name}: port {ports} is not published by its containers; nginx publishes listen instead."
+        if not service.get("profiles"):
+            yield f"{name} has no profile, so a plain docker compose up would start it beside the colors (profiles: [release])."
+
+
+def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:
+    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return BluegreenError(
+        summary, failed=count, expected=expected, retry="safe, after the file is mended",
+        next="mend the file, then the same command", exit_code=ExitCode.USAGE, lines=lines,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What is kept in the state folder: the journal and the lock."""

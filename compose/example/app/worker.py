@@ -1,0 +1,23 @@
+"""The worker: takes one order at a time; one that was cut by a stop is taken up again by the next worker."""
+
+import asyncio
+import signal
+
+from app.release import release
+from app.store import store
+
+
+async def main() -> None:
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    while unfinished := await store.lmove("working", "queue", "RIGHT", "LEFT"):
+        print("again", unfinished)
+    print("worker of", release())
+    while not stopping.is_set():
+        found = await store.blmove("queue", "working", 1, "LEFT", "RIGHT")
+        if found is not None:
+            await store.sadd("done", found)  # a set: doing it twice has the effect of once
+            await store.lrem("working", 1, found)
+
+
+asyncio.run(main())
