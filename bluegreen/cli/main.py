@@ -26,9 +26,7 @@ PROGRESS = click.option(
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
 BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; do not build.")
 PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
-IMAGE = click.option(
-    "--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service."
-)
+IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,9 +63,7 @@ def up(options: Options, no_build: bool, pull: bool, json_: bool, progress: str)
     with app.acting("up"):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
-        return _show(
-            story(tools, stack, app.wish(tools, stack), Request("up", False, not no_build, pull)), app, json_
-        )
+        return _show(story(tools, stack, app.wish(tools, stack), Request("up", False, not no_build, pull)), app, json_)
 
 
 @cli.command()
@@ -79,7 +75,7 @@ def up(options: Options, no_build: bool, pull: bool, json_: bool, progress: str)
 @JSON
 @PROGRESS
 @click.pass_obj
-def switch(options: Options, **typed: Any) -> int:
+def switch(options: Options, /, **typed: Any) -> int:
     """Release: the new containers on the idle color, proven, then traffic."""
     return _release(options, "switch", **typed)
 
@@ -93,14 +89,23 @@ def switch(options: Options, **typed: Any) -> int:
 @JSON
 @PROGRESS
 @click.pass_obj
-def prepare(options: Options, **typed: Any) -> int:
+def prepare(options: Options, /, **typed: Any) -> int:
     """The first half of a switch: the new release on the idle color, for preview; no traffic moves."""
     return _release(options, "prepare", **typed)
 
 
 def _release(
-    options: Options, verb: Any, force: bool, no_build: bool, pull: bool, images: tuple[str, ...], dry_run: bool, json_: bool, progress: str
-) -> int:  # fmt: skip
+    options: Options,
+    verb: Any,
+    *,
+    force: bool,
+    no_build: bool,
+    pull: bool,
+    images: tuple[str, ...],
+    dry_run: bool,
+    json_: bool,
+    progress: str,
+) -> int:
     from bluegreen.operations.switch import Request, plan_switch
     from bluegreen.operations.switch import switch as story
 
@@ -112,7 +117,7 @@ def _release(
         raise _before_up(app)
     if dry_run:
         tools = app.tools(stack.app)
-        return _show_plan(plan_switch(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
+        return _show_plan(plan_switch(tools, app.wish(tools, stack), request), json_, stack.notices)
     with app.acting(verb):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
@@ -289,9 +294,7 @@ def _stack_or_none(app: App, tools: Tools) -> Any:
     try:
         return app.stack
     except BluegreenError as error:
-        tools.show.notice(
-            f"The Compose file cannot be read ({error}), so shared services are left as they are."
-        )
+        tools.show.notice(f"The Compose file cannot be read ({error}), so shared services are left as they are.")
         return None
 
 
@@ -313,9 +316,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(code or 0)
     except BluegreenError as error:
         if json_:
-            output.as_json(
-                {"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()}
-            )
+            output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
         else:
             output.note(_painted(report.error_text(error)))
         return int(error.exit_code)
@@ -338,6 +339,7 @@ def _bug(error: Exception) -> int:
         file.write(f"bluegreen {__version__}\n")
         traceback.print_exception(error, file=file)
     output.note(
-        f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n  next      bluegreen status; the traceback is in {file.name}"
+        f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n"
+        f"  next      bluegreen status; the traceback is in {file.name}"
     )
     return int(ExitCode.BUG)

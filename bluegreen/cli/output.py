@@ -57,7 +57,7 @@ class Plain:
     def plan(self, plan: Plan) -> None:
         note(_headline(plan))
 
-    def started(self, step: Step) -> None:
+    def started(self, step: Step) -> None:  # noqa: ARG002 - plain output says it when the step has ended
         self._spoke = time.monotonic()
 
     def progress(self, text: str) -> None:

@@ -25,9 +25,7 @@ def error_text(error: BluegreenError) -> str:
 
 def result_text(result: Result, command: str, preview: str | None) -> str:
     """One or two lines: where traffic is now and what to type next."""
-    return "\n".join(
-        [*_result_lines(result, command, preview), *(f"Warning: {clean(w)}" for w in result.warnings)]
-    )
+    return "\n".join([*_result_lines(result, command, preview), *(f"Warning: {clean(w)}" for w in result.warnings)])
 
 
 def _result_lines(result: Result, command: str, preview: str | None) -> Iterator[str]:
@@ -76,9 +74,7 @@ def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:
     since = f"  since {_ago(slot['since'], now)}" if slot["since"] else ""
     standing = f"  {slot['standing']}" if slot["standing"] not in ("live", None) else ""
     line = f"{word:<7}{slot['color']:<7}release {slot['release']}{standing}{since}  {services}"
-    images = ", ".join(
-        f"{clean(i['ref'])} ({i['id'].removeprefix('sha256:')[:12]})" for i in slot["images"].values()
-    )
+    images = ", ".join(f"{clean(i['ref'])} ({i['id'].removeprefix('sha256:')[:12]})" for i in slot["images"].values())
     return f"{line}\n       images   {images}"
 
 

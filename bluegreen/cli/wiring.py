@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bluegreen.cli import output
 from bluegreen.cli.report import utc_now
-from bluegreen.operations.ports import Check, Show, Tools
+from bluegreen.operations.ports import Check, RenderPort, Show, Tools
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.release.model import Routing, Stack
 from bluegreen.shipped import shipped
@@ -232,7 +232,7 @@ class App:
         descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return Path(f"/proc/self/fd/{descriptor}")
 
-    def _render(self, engine: Engine) -> Callable[[Routing, Stack, str | None], str]:
+    def _render(self, engine: Engine) -> RenderPort:
         def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
             from bluegreen.proxy import config
 
@@ -303,9 +303,11 @@ class Probes:
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
+    from bluegreen.engine.compose import DEFAULT_FILES
+
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",
-        failed=f"{named} does not exist" if named else "looked for compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml",
+        failed=f"{named} does not exist" if named else f"looked for {', '.join(DEFAULT_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
         next="cd to your project, or bluegreen -f FILE …",

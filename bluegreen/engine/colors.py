@@ -28,6 +28,7 @@ from bluegreen.release.model import (
     LABEL_DEFINITION,
     LABEL_NUMBER,
     LABEL_RELEASE,
+    LABEL_RESTART,
     LABEL_ROLE,
     LABEL_SERVICE,
     Color,
@@ -159,7 +160,8 @@ class Colors:
         request = container_spec.create_request(service, ground)
         if order.role == "routed":
             container_spec.routed_restart(service, request)
-        else:  # a job of the idle color must not run, whatever restarts; `restart_as_defined` ends that
+        policy = request["HostConfig"]["RestartPolicy"]
+        if order.role == "job":  # the idle color's must not run, whatever restarts; `restart_as_defined` ends that
             request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
         request["Image"] = order.image.id
         request["Env"] = [
@@ -172,23 +174,18 @@ class Colors:
             LABEL_APP: stack.app, LABEL_COLOR: order.color, LABEL_SERVICE: order.service,
             LABEL_RELEASE: str(order.release), LABEL_ROLE: order.role, LABEL_NUMBER: str(order.number),
             LABEL_DEFINITION: order.definition,
+            LABEL_RESTART: container_spec.restart_text(policy),
         }  # fmt: skip
         name = container_name(stack.app, order.color, order.service, order.number)
-        return self._engine.create(
-            name, request, self._endpoints(stack, service, order), service.get("platform")
-        )
+        return self._engine.create(name, request, self._endpoints(stack, service, order), service.get("platform"))
 
-    def _endpoints(
-        self, stack: Stack, service: Mapping[str, Any], order: OrderLike
-    ) -> dict[str, dict[str, Any]]:
+    def _endpoints(self, stack: Stack, service: Mapping[str, Any], order: OrderLike) -> dict[str, dict[str, Any]]:
         """The networks of a container: the app's with its address, its color's by name, those of the file.
 
         Names of release services resolve within the color only: on a network that both colors share, half
         of what blue asks of `api` would reach green.
         """
-        endpoints: dict[str, dict[str, Any]] = {
-            network_name(stack.app): {"IPAMConfig": {"IPv4Address": order.address}}
-        }
+        endpoints: dict[str, dict[str, Any]] = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": order.address}}}
         uses = service.get("networks") or {}
         if _meets(stack):
             aliases = [alias for use in uses.values() for alias in (use or {}).get("aliases") or []]
@@ -197,19 +194,9 @@ class Colors:
             endpoints[stack.networks[key]["name"]] = {"DriverOpts": (use or {}).get("driver_opts")}
         return endpoints
 
-    def restart_as_defined(self, stack: Stack | None, replica: Replica) -> None:
-        """Gives a container the restart policy that its service asks for.
-
-        Without a Compose file (a flip-back) a job gets `always`: it ran before, and it is to stay.
-        """
-        if replica.role == "routed" or stack is None or replica.service not in stack.services:
-            policy = {"Name": "always"}
-        else:
-            ground = container_spec.Surroundings(stack.volumes, stack.secrets, stack.configs)
-            policy = container_spec.create_request(stack.services[replica.service], ground)["HostConfig"][
-                "RestartPolicy"
-            ]
-        self._engine.set_restart(replica.id, policy)
+    def restart_as_defined(self, replica: Replica) -> None:
+        """Gives a container the restart policy that its service asks for."""
+        self._engine.set_restart(replica.id, container_spec.restart_policy(replica.restart))
 
     # -- the proxy
 
@@ -223,9 +210,7 @@ class Colors:
     def proxy_definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
         service = self._proxy_service(stack)
-        return hashlib.sha256(
-            json.dumps([service, self._bindings(stack)], sort_keys=True).encode()
-        ).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([service, self._bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
 
     def ensure_proxy(self, stack: Stack, tell: Tell) -> str:
         """The proxy's container, made, made anew or started as needed; says which."""
@@ -297,9 +282,7 @@ def _meets(stack: Stack) -> bool:
     """Whether services of one color may want to find each other by name."""
     services = stack.settings.release_services()
     aliases = any(
-        (use or {}).get("aliases")
-        for name in services
-        for use in (stack.services[name].get("networks") or {}).values()
+        (use or {}).get("aliases") for name in services for use in (stack.services[name].get("networks") or {}).values()
     )
     return len(services) > 1 or aliases
 
@@ -313,9 +296,9 @@ def refusals(
     stack_services: Mapping[str, Mapping[str, Any]], names: list[str], ground: container_spec.Surroundings
 ) -> list[tuple[str, str]]:
     """Every key of the release services that a color cannot honour: (key path, reason)."""
-    found = []
+    found: list[tuple[str, str]] = []
     for name in names:
         service = stack_services[name]
-        for refusal in [*container_spec.refusals(service), *container_spec.file_refusals(service, ground)]:
-            found.append((f"services.{name}.{refusal.key}", refusal.reason))
+        refused = [*container_spec.refusals(service), *container_spec.file_refusals(service, ground)]
+        found += [(f"services.{name}.{refusal.key}", refusal.reason) for refusal in refused]
     return found

@@ -52,9 +52,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
     """
     named = options.files
     if not named and environment.get("COMPOSE_FILE"):
-        named = tuple(
-            environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
-        )
+        named = tuple(environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep)))
     base = Path(options.project_directory) if options.project_directory and not named else start
     if named:
         return start / named[0]
@@ -96,11 +94,9 @@ class Compose:
         """Starts shared services as plain Compose would; changes nothing when they are as the file says."""
         self._stream(["up", "--detach", *services], "Compose did not start the shared services.", tell)
 
-    def down(self, services: Sequence[str], volumes: bool, tell: Tell) -> None:
+    def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
-        self._stream(
-            ["down", *(["--volumes"] if volumes else [])], "Compose did not end the shared services.", tell
-        )
+        self._stream(["down", *(["--volumes"] if volumes else [])], "Compose did not end the shared services.", tell)
 
     def _arguments(self) -> list[str]:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
@@ -143,7 +139,7 @@ class Compose:
             raise BluegreenError(
                 summary,
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
-                expected=f"docker compose {arguments[-1] if len(arguments) == 1 else ' '.join(arguments[:2])} to succeed",
+                expected=f"docker compose {' '.join(arguments)} to succeed",
                 retry="safe, after the cause is mended",
                 lines=lines[-10:],
             )

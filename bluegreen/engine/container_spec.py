@@ -81,7 +81,7 @@ def create_request(service: Service, surroundings: Surroundings) -> dict[str, An
     """The body of POST /containers/create without image, names, networks and labels of ours."""
     service = unescape(dict(service))
     whole = Part()
-    for _, translate in GROUPS:
+    for translate in dict.fromkeys(translate for _, translate in GROUPS):
         part = translate(service, surroundings)
         whole.config.update(part.config)
         for key, value in part.host.items():
@@ -94,36 +94,33 @@ def create_request(service: Service, surroundings: Surroundings) -> dict[str, An
 
 def refusals(service: Service) -> list[Refusal]:
     """Every key of this service that a color cannot honour, with its reason."""
-    found = []
-    for key in service:
-        if key not in KNOWN and service[key] not in (None, [], {}, "", False):
-            found.append(
-                Refusal(key, REASONS.get(key, "this version of bluegreen cannot give it to a color"))
-            )
-    return [*found, *_deep_refusals(service)]
+    unknown = [key for key in service if key not in KNOWN and service[key] not in (None, [], {}, "", False)]
+    found = [Refusal(key, REASONS.get(key, LATER)) for key in unknown]
+    return [*found, *_mount_refusals(service), *_network_refusals(service), *_deploy_refusals(service)]
 
 
-def _deep_refusals(service: Service) -> Iterable[Refusal]:
+def _mount_refusals(service: Service) -> Iterable[Refusal]:
     for mount in service.get("volumes") or []:
         if mount.get("type") not in ("bind", "volume", "tmpfs"):
             yield Refusal("volumes", f"a mount of type {mount.get('type')} is not supported")
         if (mount.get("volume") or {}).get("subpath"):
-            yield Refusal("volumes.volume.subpath", "this version of bluegreen cannot give it to a color")
+            yield Refusal("volumes.volume.subpath", LATER)
+
+
+def _network_refusals(service: Service) -> Iterable[Refusal]:
     for name, network in (service.get("networks") or {}).items():
         for key in network or {}:
             if key in ("ipv4_address", "ipv6_address", "link_local_ips", "mac_address"):
                 yield Refusal(f"networks.{name}.{key}", "both colors would need the same address")
-            elif key not in ("aliases", "priority", "driver_opts", "gw_priority"):
-                yield Refusal(f"networks.{name}.{key}", "this version of bluegreen cannot give it to a color")
+            elif key not in ("aliases", "priority", "driver_opts"):
+                yield Refusal(f"networks.{name}.{key}", LATER)
+
+
+def _deploy_refusals(service: Service) -> Iterable[Refusal]:
     deploy = service.get("deploy") or {}
-    for key in deploy:
-        if key not in _DEPLOY_KEYS and deploy[key]:
-            yield Refusal(f"deploy.{key}", "this version of bluegreen cannot give it to a color")
-    resources = deploy.get("resources") or {}
-    if (resources.get("reservations") or {}).get("devices"):
-        yield Refusal(
-            "deploy.resources.reservations.devices", "this version of bluegreen cannot give it to a color"
-        )
+    yield from (Refusal(f"deploy.{key}", LATER) for key in deploy if key not in _DEPLOY_KEYS and deploy[key])
+    if ((deploy.get("resources") or {}).get("reservations") or {}).get("devices"):
+        yield Refusal("deploy.resources.reservations.devices", LATER)
     if (mode := deploy.get("mode")) not in (None, "replicated"):
         yield Refusal("deploy.mode", f"{mode} is for swarms; a color has a number of replicas")
 
@@ -174,9 +171,7 @@ def _names(service: Service, _: Surroundings) -> Part:
         hosts = service["extra_hosts"]
         pairs = hosts.items() if isinstance(hosts, Mapping) else (entry.split("=", 1) for entry in hosts)
         part.host["ExtraHosts"] = [
-            f"{name}:{address}"
-            for name, found in pairs
-            for address in (found if isinstance(found, list) else [found])
+            f"{name}:{address}" for name, found in pairs for address in (found if isinstance(found, list) else [found])
         ]
     for key, name in (("dns", "Dns"), ("dns_search", "DnsSearch"), ("dns_opt", "DnsOptions")):
         if service.get(key):
@@ -211,9 +206,7 @@ def _mounts(service: Service, surroundings: Surroundings) -> Part:
         elif kind == "volume":
             entry = {"Type": "volume", "Target": target, "ReadOnly": bool(mount.get("read_only"))}
             if mount.get("source"):
-                entry["Source"] = (surroundings.volumes.get(mount["source"]) or {}).get(
-                    "name", mount["source"]
-                )
+                entry["Source"] = (surroundings.volumes.get(mount["source"]) or {}).get("name", mount["source"])
             if (mount.get("volume") or {}).get("nocopy"):
                 entry["VolumeOptions"] = {"NoCopy": True}
             mounts.append(entry)
@@ -265,9 +258,7 @@ def _file_mounts(service: Service, surroundings: Surroundings) -> list[dict[str,
 def file_refusals(service: Service, surroundings: Surroundings) -> list[Refusal]:
     """Secrets and configs of a service that are not files."""
     return [
-        Refusal(
-            f"{key}.{use['source']}", "only those that are a file can be given to a color in this version"
-        )
+        Refusal(f"{key}.{use['source']}", "only those that are a file can be given to a color in this version")
         for key, defined in (("secrets", surroundings.secrets), ("configs", surroundings.configs))
         for use in service.get(key) or []
         if not (defined.get(use["source"]) or {}).get("file")
@@ -309,6 +300,12 @@ def _restart(service: Service, _: Surroundings) -> Part:
 def restart_policy(text: str) -> dict[str, Any]:
     name, _, attempts = text.partition(":")
     return {"Name": name, "MaximumRetryCount": int(attempts or 0)}
+
+
+def restart_text(policy: Mapping[str, Any]) -> str:
+    """The inverse of `restart_policy`."""
+    attempts = policy["MaximumRetryCount"]
+    return f"{policy['Name']}:{attempts}" if attempts else str(policy["Name"])
 
 
 def _rights(service: Service, _: Surroundings) -> Part:
@@ -370,8 +367,7 @@ def _devices(service: Service, _: Surroundings) -> Part:
     devices = []
     for device in service.get("devices") or []:
         if isinstance(device, str):
-            source, _, rest = device.partition(":")
-            target, _, permissions = rest.partition(":")
+            source, target, permissions = [*device.split(":"), "", ""][:3]
         else:
             source, target, permissions = device["source"], device.get("target"), device.get("permissions")
         devices.append(
@@ -388,9 +384,7 @@ def _logging(service: Service, _: Surroundings) -> Part:
     logging = service.get("logging")
     if not logging:
         return Part()
-    return Part(
-        host={"LogConfig": {"Type": logging.get("driver", ""), "Config": logging.get("options") or {}}}
-    )
+    return Part(host={"LogConfig": {"Type": logging.get("driver", ""), "Config": logging.get("options") or {}}})
 
 
 def _labels(service: Service, _: Surroundings) -> Part:
@@ -401,7 +395,7 @@ def _ports(service: Service, _: Surroundings) -> Part:
     """`expose` is kept; what `ports` publishes is nginx's business now."""
     exposed = [str(port) for port in service.get("expose") or []]
     exposed += [f"{port['target']}/{port.get('protocol', 'tcp')}" for port in service.get("ports") or []]
-    ports = {port if "/" in port else f"{port}/tcp": {} for port in exposed}
+    ports: dict[str, dict[str, str]] = {port if "/" in port else f"{port}/tcp": {} for port in exposed}
     return Part({"ExposedPorts": ports} if ports else {})
 
 
@@ -410,23 +404,26 @@ def _nothing(_: Service, __: Surroundings) -> Part:
 
 
 Group = Callable[[Service, Surroundings], Part]
-GROUPS: tuple[tuple[tuple[str, ...], Group], ...] = (
-    (("command", "entrypoint", "working_dir", "user", "stop_signal", "stop_grace_period", "tty", "stdin_open", "init", "group_add"), _process),
-    (("environment",), _environment),
-    (("hostname", "domainname", "extra_hosts", "dns", "dns_search", "dns_opt"), _names),
-    (("volumes", "tmpfs", "secrets", "configs"), _mounts),
-    (("healthcheck",), _health),
-    (("restart",), _restart),
-    (("cap_add", "cap_drop", "security_opt", "privileged", "read_only", "ipc", "pid", "userns_mode", "cgroup_parent", "cgroup", "runtime", "sysctls"), _rights),
-    (("mem_limit", "mem_reservation", "memswap_limit", "mem_swappiness", "shm_size", "pids_limit", "cpu_shares", "cpu_period", "cpu_quota", "cpus", "cpuset", "oom_score_adj", "oom_kill_disable", "ulimits"), _limits),
-    (("devices",), _devices),
-    (("logging",), _logging),
-    (("labels",), _labels),
-    (("expose", "ports"), _ports),
+GROUPS: tuple[tuple[str, Group], ...] = (
+    ("command entrypoint working_dir user stop_signal stop_grace_period tty stdin_open init group_add", _process),
+    ("environment", _environment),
+    ("hostname domainname extra_hosts dns dns_search dns_opt", _names),
+    ("volumes tmpfs secrets configs", _mounts),
+    ("healthcheck", _health),
+    ("restart", _restart),
+    ("cap_add cap_drop security_opt privileged read_only ipc pid userns_mode cgroup_parent cgroup", _rights),
+    ("runtime sysctls", _rights),
+    ("mem_limit mem_reservation memswap_limit mem_swappiness shm_size pids_limit oom_score_adj", _limits),
+    ("cpu_shares cpu_period cpu_quota cpus cpuset oom_kill_disable ulimits", _limits),
+    ("devices", _devices),
+    ("logging", _logging),
+    ("labels", _labels),
+    ("expose ports", _ports),
     # Honoured elsewhere: images, replicas, networks and order; or of no effect on a container.
-    (("image", "build", "pull_policy", "platform", "deploy", "scale", "networks", "depends_on", "profiles", "env_file", "attach", "develop"), _nothing),
-)  # fmt: skip
-KNOWN = frozenset(key for keys, _ in GROUPS for key in keys)
+    ("image build pull_policy platform deploy scale networks depends_on", _nothing),
+    ("profiles env_file attach develop", _nothing),
+)
+KNOWN = frozenset(key for keys, _ in GROUPS for key in keys.split())
 _DEPLOY_KEYS = (
     "replicas",
     "resources",
@@ -438,6 +435,7 @@ _DEPLOY_KEYS = (
     "labels",
     "endpoint_mode",
 )
+LATER = "this version of bluegreen cannot give it to a color"
 REASONS = {
     "container_name": "two colors cannot share one name; they are called APP-COLOR-SERVICE-N",
     "network_mode": "a color needs an address of its own on the app's network",

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
 
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import (
@@ -23,6 +24,7 @@ from bluegreen.release.model import (
     LABEL_DEFINITION,
     LABEL_NUMBER,
     LABEL_RELEASE,
+    LABEL_RESTART,
     LABEL_ROLE,
     LABEL_SERVICE,
     Color,
@@ -145,9 +147,10 @@ class Engine:
         self.app = app
 
     @functools.cached_property
-    def api(self) -> docker.APIClient:
+    def api(self) -> Any:
+        """docker-py's low-level client; its stubs lack what is used here, so it is Any."""
         try:
-            settings = docker.utils.kwargs_from_env()
+            settings = kwargs_from_env()
             return docker.APIClient(version="auto", timeout=int(TIMEOUT), **settings)
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
@@ -172,13 +175,12 @@ class Engine:
             role=labels[LABEL_ROLE],
             state=found["State"],
             # The list gives Docker's health check only in words: "Up 3 seconds (health: starting)".
-            health=next(
-                (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), None
-            ),
+            health=next((word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), None),
             address=self._address(found, network_name(self.app)),
             image_id=found["ImageID"],
             definition=labels.get(LABEL_DEFINITION, ""),
             status=status,
+            restart=labels.get(LABEL_RESTART, "always"),
         )
 
     @staticmethod
@@ -191,9 +193,7 @@ class Engine:
 
     @_translated
     def proxy(self) -> ProxyContainer | None:
-        found = self.api.containers(
-            all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]}
-        )
+        found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]})
         if not found:
             return None
         entry = found[0]
@@ -205,7 +205,7 @@ class Engine:
     @_translated
     def log_tail(self, container: str, lines: int) -> list[str]:
         """The last lines that a container wrote, both streams."""
-        output = self.api.logs(container, tail=lines, stdout=True, stderr=True)
+        output: bytes = self.api.logs(container, tail=lines, stdout=True, stderr=True)
         return output.decode(errors="replace").splitlines()
 
     @_translated
@@ -247,14 +247,10 @@ class Engine:
         self.api.create_network(name, driver="bridge", labels=labels)
         picked = self.subnet()
         if picked is None:
-            raise BluegreenError(
-                "The Engine lost the network that it had just made.", failed=name, retry="safe"
-            )
+            raise BluegreenError("The Engine lost the network that it had just made.", failed=name, retry="safe")
         self.api.remove_network(name)
         pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
-        self.api.create_network(
-            name, driver="bridge", labels=labels, ipam={"Driver": "default", "Config": [pool]}
-        )
+        self.api.create_network(name, driver="bridge", labels=labels, ipam={"Driver": "default", "Config": [pool]})
         return picked
 
     @_translated
@@ -285,9 +281,7 @@ class Engine:
         if pools := (definition.get("ipam") or {}).get("config"):
             options["IPAM"] = {
                 "Driver": definition["ipam"].get("driver", "default"),
-                "Config": [
-                    {_IPAM[name]: value for name, value in pool.items() if name in _IPAM} for pool in pools
-                ],
+                "Config": [{_IPAM[name]: value for name, value in pool.items() if name in _IPAM} for pool in pools],
             }
         labels = {
             **(definition.get("labels") or {}),
@@ -463,7 +457,7 @@ class Engine:
 class _Patience:
     """No time limit on the client's side while a call runs that may take as long as a grace period."""
 
-    def __init__(self, api: docker.APIClient) -> None:
+    def __init__(self, api: Any) -> None:
         self._api = api
 
     def __enter__(self) -> None:

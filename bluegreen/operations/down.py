@@ -27,7 +27,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     _done(tools, result, "colors", began, f"{len(gone)} containers and networks removed")
     if stack:
         began = tools.clock()
-        tools.compose.down(stack.shared, volumes, tools.show.progress)
+        tools.compose.down(volumes, tools.show.progress)
         for definition in stack.networks.values():
             if not definition.get("external"):
                 tools.engine.remove_compose_network(definition["name"])

@@ -21,9 +21,7 @@ def begin(tools: Tools, plan: Plan, world: World) -> int:
     if left := tools.journal.unfinished():
         tools.journal.abandon(left.id)
         where = f"traffic is on {world.live}" if world.live else "no color is live"
-        tools.show.notice(
-            f"An earlier {left.verb} (started {left.started}) never ended; it is abandoned: {where}."
-        )
+        tools.show.notice(f"An earlier {left.verb} (started {left.started}) never ended; it is abandoned: {where}.")
     return tools.journal.start_operation(plan.verb, plan.release, plan.target)
 
 
@@ -52,7 +50,7 @@ def _run_step(tools: Tools, step: Step, action: Action, operation: int, result: 
             raise
         result.warnings.append(f"{step.name}: {error}")
     except BaseException as error:
-        outcome, detail = "failed", type(error).__name__
+        outcome, detail = "failed", str(error) or type(error).__name__
         raise
     finally:
         done = StepDone(step, tools.clock() - began, outcome, detail)

@@ -32,9 +32,7 @@ def flip_back(tools: Tools, force: bool) -> Result:
 class FlipBack:
     """One run of a flip-back; its methods are the steps of the plan."""
 
-    def __init__(
-        self, tools: Tools, world: World, plan: Plan, operation: int, force: bool, result: Result
-    ) -> None:
+    def __init__(self, tools: Tools, world: World, plan: Plan, operation: int, force: bool, result: Result) -> None:
         self.tools, self.world, self.plan, self.operation = tools, world, plan, operation
         self.force, self.result = force, result
         target, slot = world.idle, world.slot(world.idle)
@@ -47,7 +45,7 @@ class FlipBack:
         tools = self.tools
         actions: dict[str, Action] = {
             "health": self._health, **self.shift.actions(), "upstream": self._upstream,
-            "jobs": lambda: hand_over_jobs(tools, self.target, None), "record": lambda: f"release {self.slot.release}",
+            "jobs": lambda: hand_over_jobs(tools, self.target), "record": lambda: f"release {self.slot.release}",
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, self.operation, self.result)
@@ -57,8 +55,8 @@ class FlipBack:
         try:
             run_phase(tools, self.plan, "cutover", actions, self.operation, self.result)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            error = self.shift.move_back(cause)
-            return failed(tools, self.operation, self.result, error, observe(tools))
+            moved = self.shift.move_back(cause)
+            return failed(tools, self.operation, self.result, moved, observe(tools))
         run_phase(tools, self.plan, "settle", actions, self.operation, self.result)
         self.result.outcome = "flipped-back"
         describe(self.result, observe(tools))
@@ -69,9 +67,7 @@ class FlipBack:
         wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)
         if not wrong:
             return f"{sum(map(len, self.slot.addresses.values()))} replicas"
-        running = [
-            r for r in self.world.in_color(self.target) if r.running and r.release == self.slot.release
-        ]
+        running = [r for r in self.world.in_color(self.target) if r.running and r.release == self.slot.release]
         if self.force and running:
             self.tools.show.notice(f"Forced, although {'; '.join(wrong)}.")
             return f"forced, although {'; '.join(wrong)}"
@@ -94,10 +90,7 @@ class FlipBack:
             for route in slot.routes
             for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
         ]
-        return [
-            f"GET {self._path(name)} of {name} {reason}"
-            for name, reason in self.tools.prober.once(checks).items()
-        ]
+        return [f"GET {self._path(name)} of {name} {reason}" for name, reason in self.tools.prober.once(checks).items()]
 
     def _path(self, name: str) -> str:
         service = name.rpartition("-")[0]
@@ -110,7 +103,8 @@ class FlipBack:
             raise BluegreenError(
                 "The rendered files for the way back are gone.",
                 failed="live-blue.conf or live-green.conf is missing in the state folder",
-                expected="both, as every switch leaves them", retry="safe", next=f"{self.tools.command} up (renders them)",
+                expected="both, as every switch leaves them", retry="safe",
+                next=f"{self.tools.command} up (renders them)",
             )  # fmt: skip
         self.shift.there, self.shift.back = there, back
         return self.shift.upstream()

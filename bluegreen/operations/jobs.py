@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bluegreen.operations.ports import Tools
-from bluegreen.release.model import Color, Stack, other
+from bluegreen.release.model import Color, other
 
 
-def hand_over_jobs(tools: Tools, target: Color, stack: Stack | None) -> str:
+def hand_over_jobs(tools: Tools, target: Color) -> str:
     """Stops the jobs of the color across and starts those of `target`. Safe to run again.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back.
@@ -19,7 +19,7 @@ def hand_over_jobs(tools: Tools, target: Color, stack: Stack | None) -> str:
         if replica.state in ("running", "restarting", "paused"):
             tools.engine.stop(replica.id)
     for replica in coming:
-        tools.colors.restart_as_defined(stack, replica)
+        tools.colors.restart_as_defined(replica)
         if not replica.running:
             tools.engine.start(replica.id)
     return f"{len(leaving)} stopped, {len(coming)} running on {target}"

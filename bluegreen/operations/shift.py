@@ -57,10 +57,10 @@ class Shift:
             self._tools.nginx.confirm(self.generation, self._target, self.held)
         finally:
             self.let_go()
-        if self._target:
-            self._tools.nginx.hand_over(self._left, self._target)
-            if self.directions:
-                self._tools.nginx.store(dict(self.directions))
+        if self._left is not None:
+            self._tools.nginx.hand_over(self._left)
+        if self.directions:
+            self._tools.nginx.store(dict(self.directions))
         return f"answered by generation {self.generation} after {self._tools.clock() - began:.2f} s"
 
     def let_go(self) -> None:

@@ -37,9 +37,7 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
     replicas = {}
     for service, wanted in slot.replicas.items():
         mine = [replica for replica in here if replica.service == service]
-        well = [
-            replica for replica in mine if replica.well and f"{service}-{replica.number}" not in unhealthy
-        ]
+        well = [replica for replica in mine if replica.well and f"{service}-{replica.number}" not in unhealthy]
         replicas[service] = {
             "wanted": wanted if live or service not in slot.jobs else 0,
             "running": sum(replica.running for replica in mine),

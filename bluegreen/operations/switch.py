@@ -16,7 +16,7 @@ from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.run_proxy import run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, Interrupted
-from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World
+from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, other
 from bluegreen.release.plan import Plan, Wish, plan_release, start_order
 from bluegreen.release.verdict import expectation
 
@@ -24,7 +24,6 @@ DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Comp
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
 LOG_LINES = 12  # last lines of a failed container that an error shows
 MANY_RESTARTS = 3  # a replica that the Engine restarted this often is not going to be healthy
-DRAIN_EXTRA = 2.0  # seconds beyond `drain` until nginx itself must have ended its old workers
 OUTCOMES = {"up": "switched", "switch": "switched", "prepare": "prepared"}
 
 
@@ -52,7 +51,7 @@ class Candidate:
     previewed: bool = False
 
 
-def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
+def plan_switch(tools: Tools, wish: Wish, request: Request) -> Plan:
     """The plan that a switch would follow now; looks, changes nothing."""
     return plan_release(request.verb, observe(tools), replace(wish, force=request.force))
 
@@ -75,8 +74,16 @@ class Release:
     """One run of a switch; its methods are the steps of the plan."""
 
     def __init__(
-        self, tools: Tools, stack: Stack, wish: Wish, request: Request, world: World, plan: Plan, operation: int, result: Result
-    ) -> None:  # fmt: skip
+        self,
+        tools: Tools,
+        stack: Stack,
+        wish: Wish,
+        request: Request,
+        world: World,
+        plan: Plan,
+        operation: int,
+        result: Result,
+    ) -> None:
         self.tools, self.stack, self.wish, self.request = tools, stack, wish, request
         self.world, self.plan, self.operation, self.result = world, plan, operation, result
         target = plan.target or world.idle
@@ -103,8 +110,8 @@ class Release:
         try:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            error = self.shift.move_back(cause)
-            return failed(tools, self.operation, self.result, error, observe(tools))
+            moved = self.shift.move_back(cause)
+            return failed(tools, self.operation, self.result, moved, observe(tools))
         self._phase("settle")
         after = observe(tools)
         self.result.outcome = OUTCOMES[self.request.verb]
@@ -120,7 +127,7 @@ class Release:
             "shared": self._shared, "network": self._network, "proxy": self._proxy, "image": self._image,
             "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
             "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
-            "jobs": lambda: hand_over_jobs(self.tools, self.new.color, self.stack), "drain": self._drain,
+            "jobs": lambda: hand_over_jobs(self.tools, self.new.color), "drain": self._drain,
             "record": self._record,
         }  # fmt: skip
 
@@ -143,29 +150,22 @@ class Release:
     def _image(self) -> str:
         for service in self.stack.settings.release_services():
             wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service))
-            self.new.images[service] = self.tools.colors.image(
-                self.stack, service, wish, self.tools.show.progress
-            )
+            self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
         if self._same(live) and not self.request.force:
             raise NothingChanged(
                 f"release {live.release if live else '?'} on {self.world.live} is what the Compose file says"
             )
         self.tools.journal.start_release(self.new.release, self.new.color, self.wish.definition, {})
-        return ", ".join(
-            f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items()
-        )
+        return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items())
 
     def _same(self, live: Slot | None) -> bool:
         if live is None or live.definition != self.wish.definition:
             return False
-        return {name: image.id for name, image in live.images.items()} == {
-            n: i.id for n, i in self.new.images.items()
-        }
+        return {name: image.id for name, image in live.images.items()} == {n: i.id for n, i in self.new.images.items()}
 
     def _clear(self) -> str:
-        waited = self._wait_drained("it still answers requests")
-        self.tools.nginx.end_hand_over()
+        waited = self._wait_drained(self.new.color, "it still answers requests")
         held = self.world.in_color(self.new.color)
         for replica in held:
             if replica.role == "job" and replica.running:
@@ -252,9 +252,10 @@ class Release:
         routed = [replica for replica in self._mine() if replica.role == "routed"]
         routes = {route.service: route for route in self.stack.settings.routes}
         checks = [
-            Check(f"{r.service}-{r.number}", r.address, routes[r.service].port, routes[r.service].host, routes[r.service].health)
+            Check(f"{r.service}-{r.number}", r.address, route.port, route.host, route.health)
             for r in routed
-        ]  # fmt: skip
+            if (route := routes[r.service])
+        ]
         began = self.tools.clock()
         missing = self.tools.prober.wait(checks, self._between)
         if missing:
@@ -291,9 +292,7 @@ class Release:
     def _unhealthy(self, missing: Mapping[str, tuple[int, str]], routed: list[Replica]) -> BluegreenError:
         name, (tries, last) = next(iter(missing.items()))
         replica = next(r for r in routed if f"{r.service}-{r.number}" == name)
-        policy = next(
-            route.health for route in self.stack.settings.routes if route.service == replica.service
-        )
+        policy = next(route.health for route in self.stack.settings.routes if route.service == replica.service)
         more = f"; {len(missing) - 1} more replicas are not healthy either" if len(missing) > 1 else ""
         return BluegreenError(
             f"{self.new.color} did not become healthy in {policy.timeout:g} s.",
@@ -314,8 +313,7 @@ class Release:
 
     def _last_lines(self, replica: Replica) -> list[str]:
         return [
-            f"{replica.service}-{replica.number}  {line}"
-            for line in self.tools.engine.log_tail(replica.id, LOG_LINES)
+            f"{replica.service}-{replica.number}  {line}" for line in self.tools.engine.log_tail(replica.id, LOG_LINES)
         ]
 
     def _preview(self) -> str:
@@ -323,7 +321,8 @@ class Release:
         settings = self.stack.settings
         self.new.slot = Slot(
             self.new.color, self.new.release, self.wish.definition, settings.routes, self.new.addresses,
-            self.new.images, dict(self.wish.replicas), settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout,
+            self.new.images, dict(self.wish.replicas), settings.jobs,
+            settings.proxy.max_body, settings.proxy.read_timeout,
         )  # fmt: skip
         slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
         since = self.world.intended.since if self.world.intended else None
@@ -343,7 +342,7 @@ class Release:
         try:
             quiet.upstream()
             self.tools.nginx.reload()
-            self.tools.nginx.confirm(quiet.generation, self.world.live, quiet.held)
+            quiet.confirm()
         except Exception as error:  # noqa: BLE001 - nginx keeps what it had; the person learns why
             raise BluegreenError(
                 "nginx did not load the addresses of the new color.", failed=str(error),
@@ -402,28 +401,27 @@ class Release:
         return self.shift.upstream()
 
     def _drain(self) -> str:
-        return self._wait_drained("requests in flight")[2:] or "nothing in flight"
+        return self._wait_drained(other(self.new.color), "requests in flight").removeprefix(", ") or "nothing in flight"
 
-    def _wait_drained(self, why: str) -> str:
-        """Waits until nginx's former workers are gone; nginx itself ends them after `drain`."""
+    def _wait_drained(self, color: Color, why: str) -> str:
+        """Waits until nginx holds no request to this color any more, or `drain` is over."""
         tools = self.tools
-        before = self.world.intended.drain if self.world.intended else self.stack.settings.drain
-        began, limit = tools.clock(), max(before, self.stack.settings.drain) + DRAIN_EXTRA
-        while self.world.proxy and self.world.proxy.running and (left := tools.nginx.workers_draining()):
+        slot = self.world.slot(color)
+        addresses = frozenset(ip for ips in slot.addresses.values() for ip in ips) if slot else frozenset()
+        if not addresses or self.world.proxy is None or not self.world.proxy.running:
+            return ""
+        began, limit = tools.clock(), self.world.intended.drain if self.world.intended else 0.0
+        while left := tools.nginx.in_flight(addresses):
             if tools.clock() - began > limit:
-                return f", {left} old workers of nginx still there"
-            tools.show.progress(f"{why}: {left} old workers of nginx ({limit - DRAIN_EXTRA:g} s at most)")
+                return f", {left} requests longer than {limit:g} s remain"
+            tools.show.progress(f"{why}: {left} connections ({limit:g} s at most)")
             tools.sleep(ASK_AGAIN)
         seconds = tools.clock() - began
-        return f", after {seconds:.1f} s of draining" if seconds >= 0.5 else ""
+        return f", {seconds:.1f} s until no request was in flight" if seconds >= ASK_AGAIN else ""
 
     def _record(self) -> str:
         prepared = self.request.verb == "prepare"
-        if not prepared:
-            self.tools.nginx.end_hand_over()
-        images = {
-            name: asdict(image) for name, image in (self.new.slot.images if self.new.slot else {}).items()
-        }
+        images = {name: asdict(image) for name, image in (self.new.slot.images if self.new.slot else {}).items()}
         self.tools.journal.end_release(self.new.release, "prepared" if prepared else "live", images)
         self.tools.nginx.forget_snippets()
         return f"release {self.new.release}"
@@ -470,11 +468,7 @@ class Release:
             self.tools.nginx.store({self.world.live: text} if self.world.live else {})
 
     def _mine(self) -> list[Replica]:
-        return [
-            r
-            for r in self.tools.engine.replicas()
-            if r.color == self.new.color and r.release == self.new.release
-        ]
+        return [r for r in self.tools.engine.replicas() if r.color == self.new.color and r.release == self.new.release]
 
     def _slots(self) -> Mapping[Color, Slot]:
         return self.world.intended.slots if self.world.intended else {}

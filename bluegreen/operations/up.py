@@ -46,9 +46,7 @@ class Mend:
     def _rendered_differs(self) -> bool:
         """Whether the settings of today would render another file than the one that is loaded."""
         routing = replace(self.routing, drain=self.stack.settings.drain)
-        text = self.tools.nginx.activate(
-            self._render(routing), self.routing.generation, self.routing.since or ""
-        )
+        text = self.tools.nginx.activate(self._render(routing), self.routing.generation, self.routing.since or "")
         return text != self.tools.nginx.loaded_text()
 
     def run(self) -> Result:
@@ -71,9 +69,7 @@ class Mend:
         describe(self.result, after)
         mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
         self.result.outcome = "mended" if mended else "unchanged"
-        self.result.message = (
-            self.plan.nothing if not mended else f"mended: {', '.join(dict.fromkeys(mended))}"
-        )
+        self.result.message = self.plan.nothing if not mended else f"mended: {', '.join(dict.fromkeys(mended))}"
         if self.wish.definition != self.live.definition:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
@@ -98,9 +94,7 @@ class Mend:
                 expected=f"the Compose file as it was at release {live.release}",
                 retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
             )  # fmt: skip
-        here = {
-            (r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release
-        }
+        here = {(r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release}
         addresses: dict[str, tuple[str, ...]] = {}
         made = 0
         avoid = {r.address for r in self.world.replicas if r.address}
@@ -136,7 +130,7 @@ class Mend:
                 and not replica.running
                 and (replica.role == "routed" or color == self.world.live)
             ):
-                self.tools.colors.restart_as_defined(self.stack, replica)
+                self.tools.colors.restart_as_defined(replica)
                 self.tools.engine.start(replica.id)
                 started.append(replica.name)
         return ", ".join(started)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bluegreen.release.model import COLORS, Color, Listen, Routing, Slot, other
+from bluegreen.release.model import COLORS, Listen, Routing, Slot, other
 
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
 RUN = "/run/bluegreen"  # the state folder's run/
@@ -79,13 +78,6 @@ def _locations(paths: dict[str, str]) -> tuple[Location, ...]:
     return tuple(found)
 
 
-def same_routes(routing: Routing) -> bool:
-    """Whether both slots route the same requests to services of the same names and ports."""
-    slots = [routing.slots.get(color) for color in COLORS]
-    shapes = [slot and {(r.service, r.port, r.path, r.host) for r in slot.routes} for slot in slots]
-    return None not in shapes and shapes[0] == shapes[1]
-
-
 def render(routing: Routing, frame: Frame, templates: Path) -> str:
     """The nginx file for this routing, with marks for generation and moment."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -110,12 +102,11 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "generation": GENERATION_MARK,
         "live": routing.live,
         "idle": routing.idle,
-        "handover": routing.live is not None and same_routes(routing),
         "live_slot": routing.live_slot,
         "idle_slot": routing.idle_slot,
         "slots": slots,
         "servers": servers,
-        "public_listens": sorted({str(listen.port) for listen in frame.listen}),
+        "public_listens": [f"unix:{RUN}/public.sock", *sorted({str(listen.port) for listen in frame.listen})],
         "preview_listens": preview,
         "trust": frame.trust,
         "probe_networks": frame.probe_networks,
@@ -155,18 +146,3 @@ def too_old(version: str) -> bool:
     """Whether this nginx lacks keepalive_min_timeout. An unreadable version counts as too old."""
     match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
     return not match or tuple(map(int, match.groups())) < OLDEST_NGINX
-
-
-def handed_over(names: Iterable[str], previous: int | None, target: Color) -> tuple[set[str], set[str]]:
-    """The notes for old workers after a shift to `target`: (to create, to remove).
-
-    `names` are the notes there are, `previous` the generation that was just left. Every generation that
-    had a note gets one for the new direction, since its workers may still hold connections.
-    """
-    generations = {name.partition("-to-")[0] for name in names}
-    if previous is not None:
-        generations.add(str(previous))
-    return (
-        {f"{generation}-to-{target}" for generation in generations},
-        {name for name in names if name.endswith(f"-to-{other(target)}")},
-    )

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ CONFIRM_TIMEOUT = 10.0  # seconds from the signal until the new generation must 
 QUIT_TIMEOUT = 5.0  # seconds more until old workers stop accepting; nginx itself waits 0.1
 ASK_AGAIN = 0.01  # seconds between two questions while a reload is under way
 FRESH_ANSWERS = 8  # new connections that must all reach the new generation after the old workers quit
+KEPT_NOTES = 100  # generations whose notes for old workers are kept; workers live for minutes, not for so long
+TCP_OPEN = ("01", "08")  # ESTABLISHED, CLOSE_WAIT
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
@@ -119,15 +122,18 @@ class Nginx:
         except (OSError, UnicodeDecodeError):
             return None
 
-    def workers_draining(self) -> int:
-        """How many workers of former generations still hold requests or connections.
+    def in_flight(self, addresses: frozenset[str]) -> int:
+        """How many connections nginx holds to these addresses: requests that they still answer.
 
-        Read from the process titles inside the container, which nginx sets.
+        Connections that are merely kept for reuse end within a second (keepalive_timeout of the upstreams).
+        Source: /proc/net/tcp of the proxy's own network namespace, described in proc_net_tcp.txt of Linux.
         """
-        code, output = self._run(["/bin/sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null; true"])
+        code, output = self._run(["cat", "/proc/net/tcp"])
         if code:
-            raise BluegreenError("nginx's processes could not be read.", failed=output.strip()[:200])
-        return output.count("worker process is shutting down")
+            raise BluegreenError("nginx's connections could not be read.", failed=output.strip()[:200])
+        rows = [line.split() for line in output.splitlines()[1:]]
+        ends = [_address(row[2]) for row in rows if len(row) > 3 and row[3] in TCP_OPEN]
+        return sum(end in addresses for end in ends)
 
     # -- its files
 
@@ -261,9 +267,13 @@ class Nginx:
             self._sleep(ASK_AGAIN)
         if held and not held.wait_closed(QUIT_TIMEOUT):
             raise NotConfirmed(f"a worker of the former generation still accepts after {QUIT_TIMEOUT:.0f} s")
-        for _ in range(FRESH_ANSWERS):
+        # The held connection stands for one worker; the others get the same signal within milliseconds.
+        deadline = self._clock() + QUIT_TIMEOUT
+        fresh = 0
+        while fresh < FRESH_ANSWERS:
             seen = self.answer()
-            if not seen or seen.generation != generation:
+            fresh = fresh + 1 if seen and seen.generation == generation else 0
+            if self._clock() > deadline:
                 raise NotConfirmed(self._instead(generation, seen))
 
     @staticmethod
@@ -271,21 +281,21 @@ class Nginx:
         found = f"generation {seen.generation} ({seen.live or 'no color'})" if seen else "nothing"
         return f"{found} answers on the control socket instead of generation {generation}"
 
-    def hand_over(self, previous: int | None, target: Color) -> None:
-        """Tells workers that are on their way out to send what still reaches them to `target`."""
-        self._handed.mkdir(exist_ok=True)
-        os.chmod(self._handed, 0o755)  # noqa: S103 - below 0700; nginx, another user, must see the names
-        names = {path.name for path in self._handed.iterdir()}
-        create, remove = config.handed_over(names, previous, target)
-        for name in create:
-            (self._handed / name).touch()
-        for name in remove:
-            (self._handed / name).unlink(missing_ok=True)
+    def hand_over(self, left: int) -> None:
+        """Tells workers of the generation that was left to pass on what still reaches them.
 
-    def end_hand_over(self) -> None:
-        """Forgets all notes for old workers: before their other color changes, or when they are gone."""
-        for path in self._handed.glob("*"):
-            path.unlink(missing_ok=True)
+        They keep idle connections open for ten seconds, so that no client meets a closing one. What
+        arrives there goes, through a socket on which only their successors accept, to where new traffic goes.
+        """
+        (self._handed / str(left)).touch()
+        for path in self._handed.iterdir():
+            if path.name.isdigit() and int(path.name) < left - KEPT_NOTES:
+                path.unlink(missing_ok=True)
+
+
+def _address(text: str) -> str:
+    """An IPv4 address as the kernel prints it in /proc/net/tcp: hexadecimal, in the machine's byte order."""
+    return socket.inet_ntoa(struct.pack("=I", int(text.partition(":")[0], 16)))
 
 
 def prepare_folders(state: Path) -> tuple[int, int]:

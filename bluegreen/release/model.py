@@ -20,6 +20,7 @@ LABEL_RELEASE = "bluegreen.release"
 LABEL_ROLE = "bluegreen.role"
 LABEL_NUMBER = "bluegreen.number"
 LABEL_DEFINITION = "bluegreen.definition"
+LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
 
 
 def other(color: Color) -> Color:
@@ -131,6 +132,7 @@ class Replica:
     image_id: str
     definition: str
     status: str = ""  # the Engine's words: "Up 5 minutes (healthy)"
+    restart: str = "always"  # the policy that its service asks for, as Compose spells it
 
     @property
     def running(self) -> bool:

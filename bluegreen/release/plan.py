@@ -96,9 +96,7 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
     target = world.idle
     prepared = _prepared(world, wish)
     if verb == "prepare" and prepared and not wish.force:
-        return Plan(
-            verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}"
-        )
+        return Plan(verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}")
     steps = list(_base(verb, world, wish))
     if prepared and not wish.force:
         release = prepared.release
@@ -141,9 +139,7 @@ def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     if world.intended and world.intended.standing == "previous":
         idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
         if idle:
-            steps.append(
-                Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle)
-            )
+            steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
     if drift(world) or rendered_differs:
         steps += [
             Step("cutover", "upstream", _why_render(world), live),
@@ -211,10 +207,8 @@ def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
     here = [replica for replica in replicas if replica.release == slot.release]
     found = [f"{name} is gone" for name in _missing(slot, here, routed_only=True)]
-    for replica in here:
-        if replica.role == "routed" and not replica.well:
-            found.append(f"{replica.name} is {replica.state if not replica.running else replica.health}")
-    return found
+    ill = [replica for replica in here if replica.role == "routed" and not replica.well]
+    return found + [f"{replica.name} is {replica.health if replica.running else replica.state}" for replica in ill]
 
 
 def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
@@ -256,9 +250,7 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
         releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
         yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
     count = sum(wish.replicas.values())
-    yield Step(
-        "prepare", "create", f"{count} containers of release {wish.release}, with new addresses", target
-    )
+    yield Step("prepare", "create", f"{count} containers of release {wish.release}, with new addresses", target)
     yield Step("prepare", "start", "in the order of depends_on", target)
     yield Step("prepare", "health", "each replica must prove itself through the probe socket", target)
     yield Step("prepare", "preview", f"nginx learns the addresses of {target}; live traffic stays", target)
@@ -267,9 +259,7 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
 
 def _cutover(world: World, target: Color) -> Iterable[Step]:
     left = world.live or "no color"
-    yield Step(
-        "cutover", "upstream", f"the rendered file sends traffic to {target} instead of {left}", target
-    )
+    yield Step("cutover", "upstream", f"the rendered file sends traffic to {target} instead of {left}", target)
     yield Step("cutover", "reload", "nginx reads its file on SIGHUP only", target)
     yield Step("cutover", "confirm", "only nginx's own answer proves what is loaded", target)
 
@@ -290,11 +280,7 @@ def _prepared(world: World, wish: Wish) -> Slot | None:
     slot = world.slot(world.idle)
     if world.intended is None or world.intended.standing != "prepared" or slot is None:
         return None
-    return (
-        slot
-        if slot.definition == wish.definition and not _missing(slot, world.in_color(world.idle))
-        else None
-    )
+    return slot if slot.definition == wish.definition and not _missing(slot, world.in_color(world.idle)) else None
 
 
 def _missing(slot: Slot, here: Iterable[Replica], routed_only: bool = False) -> list[str]:

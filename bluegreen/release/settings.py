@@ -127,9 +127,7 @@ PathPrefix = Annotated[
     _matching(PATH, "a path such as / or /api (letters, digits and . _ ~ % @ : + - /)"),
     Field(pattern=r"^/"),
 ]
-HealthPath = Annotated[
-    str, _matching(HEALTH_PATH, "a path such as /health, without spaces"), Field(pattern=r"^/")
-]
+HealthPath = Annotated[str, _matching(HEALTH_PATH, "a path such as /health, without spaces"), Field(pattern=r"^/")]
 Host = Annotated[
     str,
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
@@ -173,9 +171,7 @@ class HealthBlock(_Block):
     """How long one answer may take."""
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "string", "pattern": "^/"}, handler(core_schema)]}
 
     def health(self) -> model.Health:
@@ -354,13 +350,9 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
     elif not parsed.service and not parsed.services:
         yield Problem("service", "nothing", "the service that gets traffic: service and port, or services")
     elif parsed.port and not parsed.service:
-        yield Problem(
-            "port", str(parsed.port), "service beside it; within services each has a port of its own"
-        )
+        yield Problem("port", str(parsed.port), "service beside it; within services each has a port of its own")
     named = [("service", parsed.service)] if parsed.service else []
-    named += [(f"services.{name}", name) for name in parsed.services] + [
-        (f"jobs.{name}", name) for name in parsed.jobs
-    ]
+    named += [(f"services.{name}", name) for name in parsed.services] + [(f"jobs.{name}", name) for name in parsed.jobs]
     for path, name in named:
         if name not in names:
             yield Problem(
@@ -382,9 +374,7 @@ def _clashes(parsed: Block) -> Iterable[Problem]:
     for name, block in parsed.services.items():
         key = (block.host, _prefix(block.path))
         if key in seen:
-            yield Problem(
-                f"services.{name}.path", block.path, f"a path of its own (services.{seen[key]} has it)"
-            )
+            yield Problem(f"services.{name}.path", block.path, f"a path of its own (services.{seen[key]} has it)")
         seen[key] = name
 
 

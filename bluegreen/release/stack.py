@@ -17,9 +17,7 @@ SMALLEST = (
 )
 
 
-def make_stack(
-    document: Mapping[str, Any], project_directory: str, profiles: Iterable[str], refuse: Refuse
-) -> Stack:
+def make_stack(document: Mapping[str, Any], project_directory: str, profiles: Iterable[str], refuse: Refuse) -> Stack:
     """The stack of a resolved Compose document.
 
     `profiles` are those that a plain Compose would have active; `refuse` finds the service keys that a color
@@ -35,17 +33,14 @@ def make_stack(
         settings = parse_settings(document["x-bluegreen"], services)
     except InvalidSettings as error:
         lines = [
-            f"x-bluegreen.{problem}".replace("x-bluegreen.x-bluegreen", "x-bluegreen")
-            for problem in error.problems
+            f"x-bluegreen.{problem}".replace("x-bluegreen.x-bluegreen", "x-bluegreen") for problem in error.problems
         ]
         raise _problems(
             "The x-bluegreen block is not valid.", lines, "settings as bluegreen schema describes them"
         ) from None
     refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.release_services())]
     if refused:
-        raise _problems(
-            "The Compose file asks for what a color cannot have.", refused, "services without these keys"
-        )
+        raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
     return Stack(
         app=document["name"],
         settings=settings,
@@ -60,9 +55,7 @@ def make_stack(
     )
 
 
-def _shared(
-    services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]
-) -> tuple[str, ...]:
+def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]) -> tuple[str, ...]:
     return tuple(
         name
         for name, service in services.items()
@@ -78,7 +71,7 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
             ports = ", ".join(str(port.get("published") or port["target"]) for port in service["ports"])
             yield f"{name}: port {ports} is not published by its containers; nginx publishes listen instead."
         if not service.get("profiles"):
-            yield f"{name} has no profile, so a plain docker compose up would start it beside the colors (profiles: [release])."
+            yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
 
 
 def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:

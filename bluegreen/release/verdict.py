@@ -52,9 +52,7 @@ def shown(text: str) -> str:
 
 def _contains(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(
-            key in found and _contains(found[key], wanted[key]) for key in wanted
-        )
+        return isinstance(found, dict) and all(key in found and _contains(found[key], wanted[key]) for key in wanted)
     if isinstance(wanted, list):
         return isinstance(found, list) and len(found) == len(wanted) and all(map(_contains, found, wanted))
     return bool(found == wanted)

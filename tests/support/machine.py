@@ -1,0 +1,53 @@
+"""What `make setup` left on this machine: images and the command."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+EXAMPLE = ROOT / "compose" / "example"
+
+
+@functools.cache
+def images() -> dict[str, str]:
+    """PYTHON_IMAGE, NGINX_IMAGE, VALKEY_IMAGE. Raises RuntimeError when `make setup` has not run."""
+    file = Path(sys.prefix) / "images.env"
+    if not file.exists():
+        raise RuntimeError("make setup has not prepared this machine: no images.env in the virtual environment")
+    return dict(line.split("=", 1) for line in file.read_text().split())
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a person at this machine, with the images and whatever a test adds."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "DOCKER_HOST", "TERM") if name in os.environ}
+    return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", **images(), **more}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now, outside the range of outgoing connections."""
+    for port in range(20000 + os.getpid() % 5000, 32000):
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
+        return port
+    raise RuntimeError("no free port")
+
+
+_given: set[int] = set()
+
+
+def docker(*arguments: str) -> str:
+    """The output of a docker command. Raises CalledProcessError."""
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
