@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,8 +45,9 @@ def lean(make_project: Make) -> Project:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report = yield  # type: ignore[misc]  # pluggy's wrappers return the report; the annotation is pytest's
-    if report.when == "call":  # type: ignore[attr-defined]
-        item.report = report  # type: ignore[attr-defined]  # for the fixture above
-    return report  # type: ignore[return-value]
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leaves the report of a test where its fixtures find it."""
+    report = yield
+    if report.when == "call":
+        item.report = report  # type: ignore[attr-defined]  # an attribute of our own
+    return report

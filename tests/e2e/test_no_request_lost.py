@@ -79,9 +79,7 @@ def test_the_client_is_strong_enough_to_see_losses_without_keepalive_min_timeout
         for _ in range(8):
             shop.ok("flip-back")
     assert load.tally.answers
-    assert load.tally.lost, (
-        "9 shifts without keepalive_min_timeout lost nothing: the client is too weak to prove anything"
-    )
+    assert load.tally.lost, "9 shifts without keepalive_min_timeout lost nothing: the client is too weak"
     print(f"\n{len(load.tally.lost)} lost of {len(load.tally.answers)} without keepalive_min_timeout")
 
 

@@ -78,7 +78,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if self.path.startswith("/chunked"):
             return self.chunked()
-        body = {"ok": True} if self.path == "/health" else {**COLOR, "greeting": os.environ.get("GREETING"), "path": self.path}
+        body = {**COLOR, "greeting": os.environ.get("GREETING"), "path": self.path}
+        if self.path == "/health":
+            body = {"ok": True}
         status = 200
         if self.path == "/health" and behaviour == "sick":
             status, body = 503, {"ok": False}

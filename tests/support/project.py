@@ -72,11 +72,11 @@ class Project:
             **{**self.variables, **more},
         )  # fmt: skip
 
-    def run(self, *arguments: str, cwd: Path | None = None, **more: str) -> Done:
+    def run(self, *arguments: str, **more: str) -> Done:
         """Runs the installed command as a person would, and waits for it."""
         began = time.monotonic()
         done = subprocess.run(
-            [str(BIN / "bluegreen"), *arguments], cwd=cwd or self.folder, env=self.environment(more),
+            [str(BIN / "bluegreen"), *arguments], cwd=self.folder, env=self.environment(more),
             capture_output=True, text=True, check=False, timeout=VERB_TIMEOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         now = time.monotonic()
