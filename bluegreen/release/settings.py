@@ -387,7 +387,7 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _problem(entry: Any, block: object) -> Problem:
-    where = [str(part) for part in entry["loc"] if part]
+    where = [str(part) for part in entry["loc"] if part != ""]
     path = ".".join(where) or "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":

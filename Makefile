@@ -1,0 +1,55 @@
+# For people and CI. `make setup` prepares the machine, the other development targets call it.
+# Releasing: make switch FILE=compose.yaml TAG=1.4.2 ARGS="--json"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo figures switch flip-back prepare up status lock
+
+FILE ?=
+TAG ?=
+ARGS ?=
+BLUEGREEN ?= $(if $(wildcard .venv/bin/bluegreen),.venv/bin/bluegreen,bluegreen)
+run = $(if $(TAG),TAG=$(TAG)) $(BLUEGREEN) $(if $(FILE),-f $(FILE))
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## Prepare this machine: .venv, Docker Engine, Compose, base images; starts nothing else
+	@tests/machine/setup.sh
+
+check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds, no Engine)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest -q tests/unit
+
+.venv/.stamp:
+	@tests/machine/setup.sh
+
+test: setup check ## Everything: real Engine, real nginx, real load
+	.venv/bin/pytest tests/engine tests/e2e tests/faults
+	@.venv/bin/python -m tests.support.project
+
+demo: setup ## The main job on the example, under load, with a verdict
+	@.venv/bin/python -m tests.demo.demo
+
+figures: setup ## The measured figures of the README: bluegreen beside docker compose up -d
+	@.venv/bin/python -m tests.demo.figures
+
+up: ## bluegreen up
+	$(run) up $(ARGS)
+
+switch: ## bluegreen switch: TAG= for the image's tag, FILE= for another Compose file, ARGS= for options
+	$(run) switch $(ARGS)
+
+prepare: ## bluegreen prepare
+	$(run) prepare $(ARGS)
+
+flip-back: ## bluegreen flip-back
+	$(run) flip-back $(ARGS)
+
+status: ## bluegreen status
+	$(run) status $(ARGS)
+
+lock: ## Compile requirements-dev.lock anew (needs pip-tools)
+	pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	    --no-emit-find-links --no-header --extra dev --output-file requirements-dev.lock pyproject.toml

@@ -1,0 +1,109 @@
+"""A bad release never receives a public request, and the person learns why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.support.load import Load
+from tests.support.project import Project
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A release that must not serve, and what the error must say."""
+
+    variables: dict[str, str]
+    summary: str
+    failed: str
+    line: str = ""
+    has_color: bool = True
+    arguments: tuple[str, ...] = field(default=())
+
+
+BAD = {
+    "never healthy": Bad(
+        {"BEHAVIOUR": "sick", "HEALTH_TIMEOUT": "3s"}, "green did not become healthy in 3 s.",
+        'GET /health of web-1 through the proxy answered 503: {"ok": false}', "serving as",
+    ),
+    "crashes after start": Bad(
+        {"BEHAVIOUR": "crash"}, "green did not become healthy: web-1 keeps ending.", "exit code 7", "no database, giving up",
+    ),
+    "cannot be pulled": Bad(
+        {"WEB_IMAGE": "127.0.0.1:9/nobody/has:this"}, "The image 127.0.0.1:9/nobody/has:this cannot be pulled.", "",
+        has_color=False,
+    ),
+    "no such port": Bad(
+        {"BEHAVIOUR": "elsewhere", "HEALTH_TIMEOUT": "3s"}, "green did not become healthy in 3 s.",
+        "GET /health of web-1 through the proxy answered 502",
+    ),
+    "no such path": Bad(
+        {"HEALTH_PATH": "/headers", "HEALTH_TIMEOUT": "3s"}, "green did not become healthy in 3 s.",
+        "GET /headers of web-1 through the proxy answered 200: [[",
+    ),
+}  # fmt: skip
+
+
+def _strict(compose: str) -> str:
+    return compose.replace("interval: 100ms", "expect: {json: {ok: true}}, interval: 100ms", 1)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_release_never_receives_a_public_request(lean: Project, name: str) -> None:
+    bad = BAD[name]
+    lean.write(_strict(lean.compose))
+    lean.ok("up")
+    with Load(lean.port, {"get": 20}) as load:
+        time.sleep(0.5)
+        done = lean.run("switch", "--json", **bad.variables)
+        time.sleep(0.5)
+    assert done.code == 1, done
+    error = done.json()["error"]
+    assert error["summary"] == bad.summary
+    assert bad.failed in error["failed"]
+    assert error["expected"]
+    assert error["traffic"] == "blue, release 1 (unchanged)"
+    assert error["retry"].startswith("safe")
+    assert error["next"]
+    assert any(bad.line in line for line in error["lines"]), error["lines"]
+    assert load.tally.lost == [], load.tally.why()
+    assert set(load.tally.colors()) == {"blue"}, "the bad release must never be seen"
+    assert len(load.tally.answers) > 20
+    assert bool(lean.containers("bluegreen.color=green")) == bad.has_color, "the failed color stays for its logs"
+
+    lean.ok("switch", GREETING="a good one")
+    assert lean.color() == "green"
+
+
+def test_a_release_with_the_wrong_body_never_serves(lean: Project) -> None:
+    lean.write(_strict(lean.compose))
+    lean.ok("up")
+    done = lean.run("switch", BEHAVIOUR="wrong", HEALTH_TIMEOUT="3s")
+    assert done.code == 1
+    assert 'answered 200: {"ok": "no"}' in done.err
+    assert 'expected  200 with {"ok": true}, 2 in a row' in done.err
+    assert "traffic   blue, release 1 (unchanged)" in done.err
+    assert "next      bluegreen logs green" in done.err
+    assert lean.color() == "blue"
+    assert lean.run("logs", "green").out.count("serving as") == 1
+    assert lean.status()["idle"] is None
+
+
+def test_a_failed_switch_leaves_no_way_back_to_what_it_removed_and_says_so(lean: Project) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    assert lean.run("switch", BEHAVIOUR="sick", HEALTH_TIMEOUT="2s").code == 1
+    done = lean.run("flip-back")
+    assert done.code == 1
+    assert "There is no previous release on blue." in done.err
+    assert lean.color() == "green"
+
+
+def test_a_switch_that_fails_before_the_idle_color_is_touched_keeps_the_way_back(lean: Project) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    assert lean.run("switch", WEB_IMAGE="127.0.0.1:9/nobody/has:this").code == 1
+    lean.ok("flip-back")
+    assert lean.color() == "blue"

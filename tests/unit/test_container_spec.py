@@ -1,0 +1,135 @@
+"""From Compose's resolved service to the Engine's create request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bluegreen.engine.container_spec import (
+    KNOWN,
+    Surroundings,
+    create_request,
+    file_refusals,
+    nanoseconds,
+    refusals,
+    replicas,
+    restart_policy,
+    restart_text,
+    routed_restart,
+)
+
+GROUND = Surroundings(volumes={"data": {"name": "shop_data"}}, secrets={"key": {"file": "/srv/key"}})
+
+
+def _request(**service: Any) -> dict[str, Any]:
+    return create_request(service, GROUND)
+
+
+def test_composes_doubled_dollars_are_literal_again() -> None:
+    found = _request(command=["sh", "-c", "echo $$HOME"], environment={"A": "$$5"}, labels={"l": "$$"})
+    assert found["Cmd"] == ["sh", "-c", "echo $HOME"]
+    assert found["Env"] == ["A=$5"]
+    assert found["Labels"] == {"l": "$"}
+
+
+def test_a_variable_without_a_value_is_not_given() -> None:
+    assert _request(environment={"A": None, "B": ""})["Env"] == ["B="]
+
+
+def test_null_command_leaves_the_images_own() -> None:
+    assert "Cmd" not in _request(command=None, entrypoint=None)
+    assert _request(command=[])["Cmd"] == []
+
+
+def test_health_check_durations_become_nanoseconds() -> None:
+    found = _request(healthcheck={"test": ["CMD", "true"], "interval": "1m30s", "timeout": "500ms", "retries": 3})
+    assert found["Healthcheck"] == {
+        "Test": ["CMD", "true"], "Interval": 90 * 10**9, "Timeout": 5 * 10**8, "Retries": 3,
+    }  # fmt: skip
+    assert _request(healthcheck={"disable": True})["Healthcheck"] == {"Test": ["NONE"]}
+    with pytest.raises(ValueError, match="not a duration"):
+        nanoseconds("5 minutes")
+
+
+def test_volumes_keep_their_names_and_modes() -> None:
+    host = _request(
+        volumes=[
+            {"type": "volume", "source": "data", "target": "/data"},
+            {"type": "bind", "source": "/srv/a", "target": "/a", "read_only": True},
+            {"type": "bind", "source": "/srv/b", "target": "/b", "bind": {"create_host_path": False}},
+            {"type": "tmpfs", "target": "/t", "tmpfs": {"size": "1024"}},
+        ],
+        secrets=[{"source": "key", "target": "/run/secrets/key"}],
+        tmpfs=["/x:size=1m"],
+    )["HostConfig"]
+    assert host["Binds"] == ["/srv/a:/a:ro"]
+    assert host["Mounts"] == [
+        {"Type": "volume", "Target": "/data", "ReadOnly": False, "Source": "shop_data"},
+        {"Type": "bind", "Source": "/srv/b", "Target": "/b", "ReadOnly": False},
+        {"Type": "tmpfs", "Target": "/t", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": 1024}},
+        {"Type": "bind", "Source": "/srv/key", "Target": "/run/secrets/key", "ReadOnly": True},
+    ]
+    assert host["Tmpfs"] == {"/x": "size=1m"}
+
+
+def test_limits_are_bytes_and_nanoseconds() -> None:
+    host = _request(
+        deploy={"resources": {"limits": {"cpus": 0.5, "memory": "1048576"}}},
+        ulimits={"nofile": {"soft": 1, "hard": 2}},
+        shm_size="64",
+    )["HostConfig"]
+    assert (host["NanoCpus"], host["Memory"], host["ShmSize"]) == (5 * 10**8, 1048576, 64)
+    assert host["Ulimits"] == [{"Name": "nofile", "Soft": 1, "Hard": 2}]
+
+
+def test_published_ports_are_left_to_nginx() -> None:
+    found = _request(ports=[{"target": 8000, "published": "80", "protocol": "tcp"}], expose=["9000"])
+    assert found["ExposedPorts"] == {"9000/tcp": {}, "8000/tcp": {}}
+    assert "PortBindings" not in found["HostConfig"]
+
+
+def test_what_serves_traffic_comes_back_after_anything() -> None:
+    request = _request(restart="unless-stopped")
+    routed_restart({"restart": "unless-stopped"}, request)
+    assert request["HostConfig"]["RestartPolicy"]["Name"] == "always"
+    request = _request(restart="no")
+    routed_restart({"restart": "no"}, request)
+    assert request["HostConfig"]["RestartPolicy"]["Name"] == "no"
+
+
+def test_restart_policies_survive_being_written_down() -> None:
+    for text in ("no", "always", "unless-stopped", "on-failure", "on-failure:5"):
+        assert restart_text(restart_policy(text)) == text
+
+
+def test_a_key_that_a_color_cannot_have_is_refused_by_name() -> None:
+    service = {
+        "image": "a", "container_name": "x", "network_mode": "host", "gpus": ["all"],
+        "networks": {"default": {"ipv4_address": "10.0.0.9"}},
+        "volumes": [{"type": "npipe", "target": "/x"}], "deploy": {"mode": "global"},
+    }  # fmt: skip
+    assert [refusal.key for refusal in refusals(service)] == [
+        "container_name", "network_mode", "gpus", "volumes", "networks.default.ipv4_address", "deploy.mode",
+    ]  # fmt: skip
+    assert all(refusal.reason for refusal in refusals(service))
+
+
+def test_an_absent_or_empty_key_is_not_refused() -> None:
+    assert refusals({"image": "a", "container_name": None, "links": [], "command": None}) == []
+
+
+def test_a_secret_that_is_no_file_is_refused() -> None:
+    ground = Surroundings({}, {"key": {"environment": "KEY"}})
+    assert [refusal.key for refusal in file_refusals({"secrets": [{"source": "key"}]}, ground)] == ["secrets.key"]
+
+
+def test_no_key_stands_in_the_table_for_nothing() -> None:
+    assert {"image", "command", "environment", "healthcheck", "networks"} <= KNOWN
+    assert "container_name" not in KNOWN
+
+
+def test_replicas_come_from_deploy_then_scale() -> None:
+    assert [
+        replicas(s) for s in ({}, {"scale": 3}, {"deploy": {"replicas": 2}, "scale": 3}, {"deploy": {"replicas": 0}})
+    ] == [1, 3, 2, 0]
