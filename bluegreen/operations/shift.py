@@ -23,6 +23,7 @@ class Shift:
         self._world = world
         self._target = target
         self.held: Any = None
+        self._written = False
         self.generation = 0
         self._left: int | None = None
         self.there = ""
@@ -40,6 +41,9 @@ class Shift:
 
     def _take_place(self, text: str, since: str) -> None:
         nginx = self._tools.nginx
+        if not text:  # an empty file would end nginx at its next start
+            raise BluegreenError("There is no rendered file to load.", failed="the text is empty")
+        self._written = True
         self.held = nginx.hold()
         answer, intended = nginx.answer(), nginx.intended()
         newest = [known.generation for known in (answer, intended) if known]
@@ -72,6 +76,10 @@ class Shift:
         """Puts the former file back and confirms it; returns the error that says how that went."""
         world, tools = self._world, self._tools
         self.let_go()
+        if not self._written:
+            known = cause if isinstance(cause, BluegreenError) else BluegreenError(str(cause))
+            known.traffic = world.traffic()
+            return known
         before = world.live
         target, self._target = self._target, before
         why = str(cause)

@@ -34,7 +34,7 @@ class Mend:
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
-        self.routing: Routing = world.intended
+        self.routing: Routing = replace(world.intended, live=world.live)  # the truth is what nginx answers
         self.plan: Plan = plan_mend(world, wish, self._rendered_differs())
         self.shift = Shift(tools, world, world.live)
 
@@ -55,7 +55,7 @@ class Mend:
         actions: dict[str, Action] = {
             "shared": self._shared, "network": self._network, "proxy": lambda: run_proxy(tools, self.stack),
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
-            "warm": lambda: self._start(self.world.idle), **self.shift.actions(), "upstream": self._upstream,
+            "warm": lambda: self._start(self.world.idle), "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, operation, self.result)
@@ -152,15 +152,15 @@ class Mend:
             )  # fmt: skip
         return f"{len(checks)} replicas"
 
-    def _upstream(self) -> str:
+    def _rendered(self) -> str:
         routing = replace(self.routing, drain=self.stack.settings.drain)
         text = self._render(routing)
         self.tools.nginx.test(text)
         self.shift.since = routing.since or ""
         self.shift.there = text
-        self.shift.back = self._render(self.world.intended) if self.world.intended else text
+        self.shift.back = self.tools.nginx.stored(self.live.color) or text
         self.shift.directions = {self.live.color: text}
         if routing.standing == "previous":
             back = replace(routing, live=self.world.idle)
             self.shift.directions = {**self.shift.directions, self.world.idle: self._render(back)}
-        return self.shift.upstream()
+        return "nginx -t accepts it"

@@ -142,7 +142,8 @@ def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
             steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
     if drift(world) or rendered_differs:
         steps += [
-            Step("cutover", "upstream", _why_render(world), live),
+            Step("prepare", "render", _why_render(world), live),
+            Step("cutover", "upstream", "the rendered file, after nginx -t has accepted it", live),
             Step("cutover", "reload", "nginx reads its file on SIGHUP only", live),
             Step("cutover", "confirm", "only nginx's own answer proves what is loaded", live),
         ]

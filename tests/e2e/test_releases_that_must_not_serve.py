@@ -29,7 +29,8 @@ BAD = {
         'GET /health of web-1 through the proxy answered 503: {"ok": false}', "serving as",
     ),
     "crashes after start": Bad(
-        {"BEHAVIOUR": "crash"}, "green did not become healthy: web-1 keeps ending.", "exit code 7", "no database, giving up",
+        {"BEHAVIOUR": "crash"}, "green did not become healthy: web-1 keeps ending.", "exit code 7",
+        "no database, giving up",
     ),
     "cannot be pulled": Bad(
         {"WEB_IMAGE": "127.0.0.1:9/nobody/has:this"}, "The image 127.0.0.1:9/nobody/has:this cannot be pulled.", "",
@@ -67,7 +68,7 @@ def test_a_bad_release_never_receives_a_public_request(lean: Project, name: str)
     assert error["traffic"] == "blue, release 1 (unchanged)"
     assert error["retry"].startswith("safe")
     assert error["next"]
-    assert any(bad.line in line for line in error["lines"]), error["lines"]
+    assert not bad.line or any(bad.line in line for line in error["lines"]), error["lines"]
     assert load.tally.lost == [], load.tally.why()
     assert set(load.tally.colors()) == {"blue"}, "the bad release must never be seen"
     assert len(load.tally.answers) > 20

@@ -81,12 +81,12 @@ def test_prepare_moves_nothing_and_switch_goes_on_from_there(shop: Project) -> N
     assert "green holds a prepared one" in forward.err
     assert shop.color() == "blue", "flip-back never moves traffic forward"
 
-    before = docker("ps", "-q", "--filter", f"name={shop.name}-green")
+    before = docker("ps", "-aq", "--filter", f"name={shop.name}-green")
     assert shop.ok("prepare", "--json", GREETING="prepared").json()["outcome"] == "unchanged"
     done = shop.ok("switch", "--json", GREETING="prepared").json()
     assert (done["outcome"], done["live"]["color"]) == ("switched", "green")
     assert "create" not in {step["step"] for step in done["steps"]}
-    assert docker("ps", "-q", "--filter", f"name={shop.name}-green") == before, "the same containers"
+    assert docker("ps", "-aq", "--filter", f"name={shop.name}-green") == before, "the same containers"
     assert json.loads(shop.get("/")[1])["greeting"] == "prepared"
     shop.ok("flip-back")
     assert shop.color() == "blue"
@@ -328,7 +328,7 @@ def test_completion_is_printed_for_each_shell(lean: Project) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert "_BLUEGREEN_COMPLETE" in lean.ok("completion", shell).out
     done = subprocess.run(
-        [str(BIN / "bluegreen")], env={**os.environ, "_BLUEGREEN_COMPLETE": "bash_complete", "COMP_WORDS": "bluegreen fl", "COMP_CWORD": "1"},
-        capture_output=True, text=True, check=True,
+        [str(BIN / "bluegreen")], capture_output=True, text=True, check=True,
+        env={**os.environ, "_BLUEGREEN_COMPLETE": "bash_complete", "COMP_WORDS": "bluegreen fl", "COMP_CWORD": "1"},
     )  # fmt: skip
     assert "flip-back" in done.stdout

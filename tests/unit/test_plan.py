@@ -107,7 +107,7 @@ def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
     lines = plan_mend(found, WISH, rendered_differs=False).lines()
     assert "  recreate  gone: blue-web-2" in lines
     assert "  start     not running: shop-blue-web-1" in lines
-    assert _names(lines)[-3:] == ["upstream", "reload", "confirm"], "a new container has a new address"
+    assert _names(lines)[-4:] == ["render", "upstream", "reload", "confirm"], "a new container has a new address"
 
 
 def test_up_warms_the_way_back() -> None:
