@@ -23,7 +23,7 @@ def test_an_application_that_aborts_1_percent_of_its_connections_loses_at_most_o
     assert asked > 2000
     assert retried > 5, "the fault did happen: nginx asked another replica"
     assert len(load.tally.lost) <= asked / 1000, load.tally.why()
-    print(f"\n{len(load.tally.lost)} of {asked} GETs lost; {retried} were asked again")
+    print(f"\n{len(load.tally.lost)} of {asked} GETs lost ({load.tally.why()}); {retried} were asked again")
 
 
 def test_one_of_two_replicas_killed_and_started_loses_nothing(lean: Project) -> None:

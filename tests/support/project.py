@@ -67,10 +67,17 @@ class Project:
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return environment(
-            COMPOSE_PROJECT_NAME=self.name, SHOP_NAME=self.name, SHOP_IMAGE=SERVICE_IMAGE, EXAMPLE=str(EXAMPLE),
-            SHOP_LISTEN=f"127.0.0.1:{self.port}", SHOP_PREVIEW=f"127.0.0.1:{self.preview_port}",
-            **{**self.variables, **more},
-        )  # fmt: skip
+            **{
+                "COMPOSE_PROJECT_NAME": self.name,
+                "SHOP_NAME": self.name,
+                "SHOP_IMAGE": SERVICE_IMAGE,
+                "EXAMPLE": str(EXAMPLE),
+                "SHOP_LISTEN": f"127.0.0.1:{self.port}",
+                "SHOP_PREVIEW": f"127.0.0.1:{self.preview_port}",
+                **self.variables,
+                **more,
+            }
+        )
 
     def run(self, *arguments: str, **more: str) -> Done:
         """Runs the installed command as a person would, and waits for it."""

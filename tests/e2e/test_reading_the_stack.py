@@ -1,0 +1,112 @@
+"""The real Compose reads the file, so everything means what it means to Compose."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.machine import docker
+from tests.support.project import Project
+
+BASE = """
+services:
+  web:
+    image: ${PYTHON_IMAGE}
+    init: true
+    command: [python3, /srv/server.py]
+    volumes: ["../server.py:/srv/server.py:ro"]
+    environment: {FROM_BASE: base, OVERRIDDEN: base}
+"""
+MAIN = """
+name: ${SHOP_NAME}
+include: [parts/shared.yaml]
+x-bluegreen:
+  service: web
+  port: ${WEB_PORT}
+  health: {interval: 100ms, successes: 1, timeout: 20s}
+  listen: "${SHOP_LISTEN}"
+  preview: "${SHOP_PREVIEW}"
+  drain: 1s
+  proxy: {image: "${NGINX_IMAGE}"}
+x-common: &common
+  FROM_ANCHOR: anchor
+services:
+  web:
+    extends: {file: parts/base.yaml, service: web}
+    profiles: [release]
+    env_file: [web.env]
+    environment:
+      <<: *common
+      OVERRIDDEN: main
+      LITERAL: "a$$b"
+      GREETING: ${GREETING:-Hello}
+    labels: {note: "costs $$5"}
+  extra:
+    image: ${VALKEY_IMAGE}
+    profiles: [extra]
+"""
+SECOND = "services: {web: {environment: {FROM_SECOND: second, OVERRIDDEN: second}}}\n"
+
+
+def test_interpolation_extends_include_several_files_profiles_and_env_files(make_project: object) -> None:
+    project: Project = make_project(MAIN)  # type: ignore[operator]  # the fixture of conftest
+    (project.folder / "parts").mkdir()
+    (project.folder / "parts" / "base.yaml").write_text(BASE)
+    (project.folder / "parts" / "shared.yaml").write_text("services: {cache: {image: '${VALKEY_IMAGE}'}}\n")
+    (project.folder / "second.yaml").write_text(SECOND)
+    (project.folder / "web.env").write_text("FROM_ENV_FILE=file\n")
+    (project.folder / ".env").write_text("WEB_PORT=1\n")
+    (project.folder / "ports.env").write_text("WEB_PORT=8000\nGREETING=from-env-file\n")
+    options = ("-f", "compose.yaml", "-f", "second.yaml", "--env-file", "ports.env")
+    project.ok(*options, "up")
+    assert json.loads(project.get("/")[1])["greeting"] == "from-env-file"
+    found = json.loads(docker("inspect", f"{project.name}-blue-web-1"))[0]["Config"]
+    environment = dict(entry.split("=", 1) for entry in found["Env"])
+    assert environment["OVERRIDDEN"] == "second"
+    assert {environment[f"FROM_{name}"] for name in ("BASE", "ANCHOR", "SECOND", "ENV_FILE")} == {
+        "base", "anchor", "second", "file",
+    }  # fmt: skip
+    assert environment["LITERAL"] == "a$b"
+    assert found["Labels"]["note"] == "costs $5"
+    services = docker("ps", "--filter", f"label=com.docker.compose.project={project.name}", "--format", "{{.Names}}")
+    assert services == f"{project.name}-cache-1", "shared services, and none behind a profile"
+    state = project.ok(*options, "status").out
+    assert "live   blue" in state
+    done = project.ok(*options, "switch", GREETING="two")
+    assert "bluegreen -f compose.yaml -f second.yaml --env-file ports.env flip-back" in done.out, (
+        "what to type is whole"
+    )
+
+
+def test_composes_own_complaints_reach_the_person(lean: Project) -> None:
+    lean.write(lean.compose.replace("image: ${WEB_IMAGE:-${PYTHON_IMAGE}}", "image: ${MISSING:?is not set}"))
+    done = lean.run("up")
+    assert done.code == 2
+    assert "Compose cannot read the Compose file." in done.err
+    assert "MISSING" in done.err
+    assert "is not set" in done.err
+    assert "next      docker compose config" in done.err
+
+
+def test_every_problem_of_the_block_is_in_one_report(lean: Project) -> None:
+    lean.write(lean.compose.replace("service: web", "servce: web").replace("drain: 2s", "drain: 2"))
+    done = lean.run("up")
+    assert done.code == 2
+    assert "| x-bluegreen.servce: found an unknown key, expected a known key; did you mean service?" in done.err
+    assert "| x-bluegreen.drain: found 2, expected a duration with its unit" in done.err
+
+
+def test_a_service_key_that_a_color_cannot_have_is_refused_by_name(lean: Project) -> None:
+    lean.write(
+        lean.compose.replace("    init: true\n", "    init: true\n    container_name: web\n    network_mode: host\n")
+    )
+    done = lean.run("up")
+    assert done.code == 2
+    assert "| services.web.container_name: two colors cannot share one name" in done.err
+    assert "| services.web.network_mode: " in done.err
+    assert lean.containers() == []
+
+
+def test_the_schema_is_printed(lean: Project) -> None:
+    found = lean.ok("schema").json()
+    assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert {"service", "port", "services", "health", "listen", "preview", "drain", "proxy"} <= set(found["properties"])
