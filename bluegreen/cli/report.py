@@ -31,7 +31,7 @@ def result_text(result: Result, command: str, preview: str | None) -> str:
 def _result_lines(result: Result, command: str, preview: str | None) -> Iterator[str]:
     live = f"{result.live['color']}, release {result.live['release']}" if result.live else "none"
     if result.outcome in ("switched", "flipped-back"):
-        yield f"{VERBS[result.outcome]}: live is {live}."
+        yield f"{VERBS[result.outcome]}: live is {live}{_moved(result)}."
         if result.previous:
             yield f"To go back to release {result.previous['release']}: {command} flip-back"
     elif result.outcome == "prepared":
@@ -42,6 +42,12 @@ def _result_lines(result: Result, command: str, preview: str | None) -> Iterator
         yield f"Nothing to do: {clean(result.message)}."
     else:
         yield clean(result.message)
+
+
+def _moved(result: Result) -> str:
+    """How long it took until traffic was there and that was confirmed; what follows is tidying up."""
+    steps = [done for done in result.steps if done.step.phase != "settle"]
+    return f" (traffic moved after {sum(done.seconds for done in steps):.2f} s)" if steps else ""
 
 
 def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:

@@ -37,6 +37,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._held = False
+        self._pending: int | None = None
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._note)
@@ -46,14 +47,33 @@ class Signals:
 
     def release(self) -> None:
         self._held = False
+        if self._pending is not None:
+            raise _interrupted(self._pending)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """What runs inside is finished first: an Engine that is asked to remove what it is starting leaks it."""
+        before, self._held = self._held, True
+        try:
+            yield
+        finally:
+            self._held = before
+        if self._pending is not None and not self._held:
+            raise _interrupted(self._pending)
 
     def _note(self, number: int, _: object) -> None:
-        if not self._held:
-            raise Interrupted(
-                f"Interrupted ({signal.Signals(number).name}) before traffic moved.",
-                failed="the command was told to end", expected="to be left to finish", retry="safe",
-                next="the same command again", exit_code=ExitCode.INTERRUPTED,
-            )  # fmt: skip
+        if self._held:
+            self._pending = number
+        else:
+            raise _interrupted(number)
+
+
+def _interrupted(number: int) -> Interrupted:
+    return Interrupted(
+        f"Interrupted ({signal.Signals(number).name}) before traffic moved.",
+        failed="the command was told to end", expected="to be left to finish", retry="safe",
+        next="the same command again", exit_code=ExitCode.INTERRUPTED,
+    )  # fmt: skip
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -172,6 +173,7 @@ class SignalsPort(Protocol):
 
     def hold(self) -> None: ...
     def release(self) -> None: ...
+    def deferred(self) -> AbstractContextManager[None]: ...
 
 
 @dataclass

@@ -138,14 +138,16 @@ class Release:
         return ", ".join(self.stack.shared)
 
     def _network(self) -> str:
-        self.tools.colors.ensure_network()
+        with self.tools.signals.deferred():
+            self.tools.colors.ensure_network()
         return "there"
 
     def _proxy(self) -> str:
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
-        return run_proxy(self.tools, self.stack)
+        with self.tools.signals.deferred():
+            return run_proxy(self.tools, self.stack)
 
     def _image(self) -> str:
         for service in self.stack.settings.release_services():
@@ -168,14 +170,16 @@ class Release:
         waited = self._wait_drained(self.new.color, "it still answers requests")
         held = self.world.in_color(self.new.color)
         for replica in held:
-            if replica.role == "job" and replica.running:
-                self.tools.engine.stop(replica.id)
-            self.tools.engine.remove(replica.id)
+            with self.tools.signals.deferred():
+                if replica.role == "job" and replica.running:
+                    self.tools.engine.stop(replica.id)
+                self.tools.engine.remove(replica.id)
         return f"{len(held)} containers removed{waited}"
 
     def _create(self) -> str:
         tools, color = self.tools, self.new.color
-        tools.colors.ensure_ground(self.stack, color)
+        with tools.signals.deferred():
+            tools.colors.ensure_ground(self.stack, color)
         wanted = self.wish.replicas
         avoid = frozenset(
             [address for slot in self._slots().values() for ips in slot.addresses.values() for address in ips]
@@ -196,7 +200,8 @@ class Release:
                     address,
                     self.wish.definition,
                 )
-                self.new.created.append(tools.colors.create(self.stack, order))
+                with tools.signals.deferred():
+                    self.new.created.append(tools.colors.create(self.stack, order))
             if role == "routed":
                 self.new.addresses[service] = mine
         return f"{len(self.new.created)} containers"
@@ -209,7 +214,8 @@ class Release:
             self._await_dependencies(service)
             for replica in replicas.values():
                 if replica.service == service:
-                    tools.engine.start(replica.id)
+                    with tools.signals.deferred():
+                        tools.engine.start(replica.id)
         return ", ".join(routed)
 
     def _await_dependencies(self, service: str) -> None:

@@ -61,7 +61,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     colors = ", ".join(f"{color} {count}" for color, count in sorted(tally.colors().items()))
     times = ", ".join(f"{verb} {value:.2f} s" for verb, value in seconds.items())
-    wrong = bool(tally.lost) or set(tally.colors()) != {"blue", "green"} or bool(leftovers())
+    wrong = bool(tally.lost) or set(tally.colors()) != {"blue", "green"} or bool(leftovers(project.name))
     verdict = "FAILED" if wrong else "well"
     say(f"\ndemo: {verdict}: {len(tally.answers)} answers ({colors}), {len(tally.lost)} lost; {times}")
     if tally.lost:

@@ -28,6 +28,8 @@ services:
     volumes: ["./plain:/etc/plain:ro"]
     ports: ["${PLAIN_LISTEN}:80"]
     depends_on: [web]
+  web:
+    environment: {BLUEGREEN_COLOR: blue}
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -144,18 +143,19 @@ class Project:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def leftovers() -> list[str]:
-    """Everything of any test project that is still there."""
+def leftovers(prefix: str = "bgt-") -> list[str]:
+    """Everything whose name starts so (by default: of any test project) that is still there."""
     found = []
     for listing in (
         ("ps", "-a", "--format", "{{.Names}}"),
         ("network", "ls", "--format", "{{.Name}}"),
         ("volume", "ls", "--format", "{{.Name}}"),
     ):
-        found += [name for name in docker(*listing).split() if name.startswith("bgt-")]
+        found += [name for name in docker(*listing).split() if name.startswith(prefix)]
     return found
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n".join(leftovers()) + "\n" if leftovers() else "")
-    sys.exit(os.EX_OK if not leftovers() else 1)
+    left = leftovers()
+    sys.stdout.write(f"left behind: {', '.join(left)}\n" if left else "nothing left behind\n")
+    sys.exit(bool(left))
