@@ -26,6 +26,7 @@ check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds, no Engi
 	@tests/machine/setup.sh
 
 test: setup check ## Everything: real Engine, real nginx, real load
+	@tests/machine/test_tools.sh
 	.venv/bin/pytest tests/engine tests/e2e tests/faults
 	@.venv/bin/python -m tests.support.project
 

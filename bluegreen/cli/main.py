@@ -120,7 +120,6 @@ def _release(
         return _show_plan(plan_switch(tools, app.wish(tools, stack), request), json_, stack.notices)
     with app.acting(verb):
         tools = app.tools(stack.app)
-        _notices(tools, stack.notices)
         return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
 
 

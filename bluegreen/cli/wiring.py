@@ -82,7 +82,6 @@ class App:
 
     options: Options
     show: Show = field(default_factory=lambda: output.choose("auto"))
-    keepalive_min_timeout: bool = True
 
     # -- where
 
@@ -259,8 +258,7 @@ class App:
             subnet = engine.ensure_network()
             settings = stack.settings
             frame = config.Frame(
-                settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
-                "BLUEGREEN_TEST_WITHOUT_KEEPALIVE_MIN_TIMEOUT" not in os.environ,
+                settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets
             )  # fmt: skip
             return config.render(routing, frame, shipped("nginx"))
 
@@ -318,7 +316,8 @@ class Probes:
     def _target(check: Check) -> Target:
         from bluegreen.probe.health import Target
 
-        return Target(check.name, check.address, check.port, check.host, check.policy, check.path)
+        host = check.host.replace("*", "bluegreen", 1) if check.host else None  # *.example.com: any name below it
+        return Target(check.name, check.address, check.port, host, check.policy, check.path)
 
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:

@@ -375,9 +375,10 @@ class Release:
         wrong = self.tools.prober.once(checks)
         if wrong:
             name, reason = next(iter(wrong.items()))
+            policy = next(check.policy for check in checks if check.name == name)
             raise BluegreenError(
                 f"{self.new.color} does not answer as expected through the preview listener.",
-                failed=f"{name}: {reason}", expected=expectation(next(iter(routes)).health), retry="safe",
+                failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
             )  # fmt: skip
         return f"{len(checks)} routes"
 

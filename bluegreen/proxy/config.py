@@ -32,7 +32,6 @@ class Frame:
     trust: tuple[str, ...]
     probe_networks: tuple[str, ...]
     snippets: str | None = None  # folder of tested snippets, as the proxy sees it
-    keepalive_min_timeout: bool = True  # off only in the test that shows what it is for
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,6 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "trust": frame.trust,
         "probe_networks": frame.probe_networks,
         "snippets": frame.snippets,
-        "keepalive_min_timeout": frame.keepalive_min_timeout,
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
         "conf": CONF,

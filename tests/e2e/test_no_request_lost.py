@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import time
+from pathlib import Path
 from statistics import median
 
 import pytest
 
 from tests.support.load import Load
+from tests.support.machine import ROOT
 from tests.support.project import Done, Project
 
 MIX = {"get": 130, "patient": 40, "api": 20, "post": 20, "fresh": 6, "slow": 4, "upload": 2, "events": 3, "socket": 3}
@@ -68,15 +72,24 @@ def test_20_switches_and_20_flip_backs_under_load_lose_nothing(shop: Project) ->
     print(f"\n{len(tally.answers)} answers of {CLIENTS} clients, 0 lost; {tally.kinds()}; {seconds}")
 
 
-def test_the_client_is_strong_enough_to_see_losses_without_keepalive_min_timeout(shop: Project) -> None:
-    shop.variables["BLUEGREEN_TEST_WITHOUT_KEEPALIVE_MIN_TIMEOUT"] = "1"
-    shop.variables["DRAIN"] = "1s"
+def test_the_client_is_strong_enough_to_see_losses_without_keepalive_min_timeout(shop: Project, tmp_path: Path) -> None:
+    for name in ("bluegreen", "nginx", "compose"):
+        shutil.copytree(
+            ROOT / name, tmp_path / "weak" / name, ignore=shutil.ignore_patterns("__pycache__", ".bluegreen")
+        )
+    template = tmp_path / "weak" / "nginx" / "nginx.conf.j2"
+    assert "keepalive_min_timeout 10s;" in template.read_text()
+    template.write_text(template.read_text().replace("keepalive_min_timeout 10s;", ""))
+    shop.command = (sys.executable, "-m", "bluegreen")
+    shop.variables |= {"PYTHONPATH": str(tmp_path / "weak"), "DRAIN": "1s"}
     shop.ok("up")
     with Load(shop.port, {"get": 200}) as load:
         time.sleep(2)
         shop.ok("switch", GREETING="another")
         for _ in range(8):
             shop.ok("flip-back")
+        rendered = (shop.state / "nginx" / "nginx.conf").read_text()
+    assert "keepalive_min_timeout 10s" not in rendered, "else nothing was taken out"
     assert load.tally.answers
     assert load.tally.lost, "9 shifts without keepalive_min_timeout lost nothing: the client is too weak"
     print(f"\n{len(load.tally.lost)} lost of {len(load.tally.answers)} without keepalive_min_timeout")

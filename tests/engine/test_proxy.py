@@ -99,6 +99,7 @@ def test_routes_headers_limits_and_pages(routes: Project) -> None:
     assert "1.2.3.4" not in found["x-forwarded-for"]
     assert re.fullmatch(r"[0-9a-f]{32}", found["x-request-id"])
     assert not {"forwarded", "proxy"} & set(found)
+    assert found.get("connection", "keep-alive") == "keep-alive", "connections to the service are kept"
 
     # bodies: as large as max_body, no larger
     assert _post(routes, 1024 * 1024) == 200

@@ -48,6 +48,7 @@ class Project:
     port: int = field(default_factory=free_port)
     preview_port: int = field(default_factory=free_port)
     variables: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = (str(BIN / "bluegreen"),)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ class Project:
         """Runs the installed command as a person would, and waits for it."""
         began = time.monotonic()
         done = subprocess.run(
-            [str(BIN / "bluegreen"), *arguments], cwd=self.folder, env=self.environment(more),
+            [*self.command, *arguments], cwd=self.folder, env=self.environment(more),
             capture_output=True, text=True, check=False, timeout=VERB_TIMEOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         now = time.monotonic()

@@ -63,7 +63,6 @@ def test_each_address_stands_twice_so_that_small_faults_stay_small() -> None:
 def test_keepalive_min_timeout_is_there() -> None:
     wanted = routing("blue", blue=slot("blue", 7))
     assert "keepalive_min_timeout 10s;" in _render(wanted)
-    assert "keepalive_min_timeout 10s;" not in _render(wanted, replace(FRAME, keepalive_min_timeout=False))
 
 
 def test_a_path_prefix_takes_itself_and_what_is_below_it_but_not_its_namesakes() -> None:
