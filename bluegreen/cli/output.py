@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from bluegreen.operations.ports import Show, StepDone
 from bluegreen.release.plan import Plan, Step
 
+AROUND = 24  # columns of the spinner, the name and the time on a live line
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
@@ -129,11 +130,14 @@ class Alive:
 
     def started(self, step: Step) -> None:
         self._progress.start()
-        self._task = self._progress.add_task(clean(step.cause), step=step.name, total=None)
+        self._task = self._progress.add_task(self._short(step.cause), step=step.name, total=None)
+
+    def _short(self, text: str) -> str:
+        return clean(text)[: max(20, self._progress.console.width - AROUND)]
 
     def progress(self, text: str) -> None:
         if self._task is not None:
-            self._progress.update(self._task, description=clean(text)[:100])
+            self._progress.update(self._task, description=self._short(text))
 
     def ended(self, done: StepDone) -> None:
         if self._task is not None:

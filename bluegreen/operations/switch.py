@@ -274,9 +274,9 @@ class Release:
         self.tools.show.progress(text)
         for replica in self._mine():
             if replica.role == "routed" and replica.state in ("restarting", "exited", "dead"):
-                code, restarts, words = self.tools.engine.exit_of(replica.id)
+                last, restarts, words = self.tools.engine.exit_of(replica.id)
                 if replica.state != "restarting" or restarts >= MANY_RESTARTS:
-                    raise self._crashed(replica, code, restarts, words)
+                    raise self._crashed(replica, replica.exit_code or last, restarts, words)
 
     def _await_docker_health(self, began: float) -> None:
         timeout = max(route.health.timeout for route in self.stack.settings.routes)

@@ -15,6 +15,7 @@ from bluegreen.release.model import Health
 from bluegreen.release.verdict import judge
 
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
+SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
 PARALLEL = 16  # probes at once
 
 
@@ -95,7 +96,10 @@ class Prober:
                 if self.clock() > deadline:
                     return f"was still answering after {policy.request_timeout:g} s"
             names = {name.lower(): value for name, value in response.headers.items()}
-            return judge(policy, response.status_code, names, body[:MAX_BODY].decode(errors="replace"))
+            text = body[:MAX_BODY].decode(errors="replace")
+            if SILENT in names:
+                return text
+            return judge(policy, response.status_code, names, text)
 
     def _client(self, name: str) -> httpx.Client:
         if name not in self._clients:

@@ -5,6 +5,7 @@ Everything here is frozen and cheap to import: flip-back loads this module and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -137,6 +138,12 @@ class Replica:
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it last ended, if the Engine's words tell: "Restarting (7) 1 second ago"."""
+        match = re.match(r"(?:Restarting|Exited) \((\d+)\)", self.status)
+        return int(match[1]) if match else None
 
     @property
     def well(self) -> bool:
