@@ -36,6 +36,8 @@ class Shift:
 
     def upstream(self) -> str:
         self._tools.signals.hold()
+        if self.directions:  # before the file: killed in between, the way back is there all the same
+            self._tools.nginx.store(dict(self.directions))
         self._take_place(self.there, self.since or self._tools.now())
         return f"generation {self.generation}"
 
@@ -63,8 +65,6 @@ class Shift:
             self.let_go()
         if self._left is not None:
             self._tools.nginx.hand_over(self._left)
-        if self.directions:
-            self._tools.nginx.store(dict(self.directions))
         return f"answered by generation {self.generation} after {self._tools.clock() - began:.2f} s"
 
     def let_go(self) -> None:

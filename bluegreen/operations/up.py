@@ -12,7 +12,7 @@ from bluegreen.operations.run_proxy import run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Color, Routing, Slot, Stack, World
+from bluegreen.release.model import COLORS, Color, Routing, Slot, Stack, World
 from bluegreen.release.plan import Plan, Wish, plan_mend
 from bluegreen.release.verdict import expectation
 
@@ -44,7 +44,9 @@ class Mend:
         return self.tools.render(routing, self.stack, self.tools.nginx.take_snippets(folder))
 
     def _rendered_differs(self) -> bool:
-        """Whether the settings of today would render another file than the one that is loaded."""
+        """Whether the settings of today would render other files than there are."""
+        if self.routing.standing == "previous" and None in map(self.tools.nginx.stored, COLORS):
+            return True
         routing = replace(self.routing, drain=self.stack.settings.drain)
         text = self.tools.nginx.activate(self._render(routing), self.routing.generation, self.routing.since or "")
         return text != self.tools.nginx.loaded_text()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from tests.support.machine import BIN, docker
+from tests.support.machine import BIN, docker, free_port
 from tests.support.project import Project
 
 
@@ -185,6 +185,22 @@ def test_drift_is_shown_and_mended(shop: Project) -> None:
     shop.ok("up")
     assert shop.status()["drift"] is None
     assert shop.color() == "green"
+
+
+def test_up_applies_changed_settings_of_the_proxy(lean: Project) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    (lean.state / "nginx" / "live-blue.conf").unlink()
+    lean.port = free_port()
+    lean.write(lean.compose.replace("drain: 2s", "drain: 3s"))
+    done = lean.ok("up", "--json", GREETING="two").json()
+    assert done["outcome"] == "mended"
+    assert done["warnings"] == []
+    assert lean.color() == "green", "served on the new port"
+    assert lean.status()["urls"] == [f"http://127.0.0.1:{lean.port}/"]
+    assert lean.ok("up", "--json", GREETING="two").json()["outcome"] == "unchanged"
+    lean.ok("flip-back")
+    assert lean.color() == "blue", "up rendered the way back that was missing"
 
 
 def test_dry_run_prints_the_plan_and_changes_nothing(shop: Project) -> None:

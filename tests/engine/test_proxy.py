@@ -253,6 +253,7 @@ def test_an_nginx_without_keepalive_min_timeout_is_refused(lean: Project, tmp_pa
     assert "keepalive_min_timeout" in done.err
     assert "next      set x-bluegreen.proxy.image" in done.err
     assert lean.containers("bluegreen.role=proxy") == []
+    docker("rmi", "bluegreen-test/old-nginx")
 
 
 def test_the_proxy_has_no_more_rights_than_it_needs(lean: Project) -> None:

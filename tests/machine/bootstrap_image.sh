@@ -25,7 +25,7 @@ tar=$cache/$name.tar
 if [ ! -s "$tar" ]; then
     [ "$(id -u)" = 0 ] || { say "FAILED: bootstrapping bluegreen-base/$name needs root" && exit 1; }
     command -v mmdebstrap >/dev/null ||
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring >/dev/null
     # The mirror that this machine itself uses.
     mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
         grep -oE 'https?://[^ ]*/debian/?( |$)' | head -n 1 | tr -d ' ' || true)
