@@ -9,7 +9,7 @@ from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Check, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Slot, World
+from bluegreen.release.model import Slot, World, counted
 from bluegreen.release.plan import Plan, plan_flip_back, unwell
 
 
@@ -66,7 +66,7 @@ class FlipBack:
     def _health(self) -> str:
         wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)
         if not wrong:
-            return f"{sum(map(len, self.slot.addresses.values()))} replicas"
+            return counted(sum(map(len, self.slot.addresses.values())), "replica")
         running = [r for r in self.world.in_color(self.target) if r.running and r.release == self.slot.release]
         if self.force and running:
             self.tools.show.notice(f"Forced, although {'; '.join(wrong)}.")

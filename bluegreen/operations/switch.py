@@ -16,7 +16,7 @@ from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.run_proxy import run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, Interrupted
-from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, other
+from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
 from bluegreen.release.plan import Plan, Wish, plan_release, start_order
 from bluegreen.release.verdict import expectation
 
@@ -174,7 +174,7 @@ class Release:
                 if replica.role == "job" and replica.running:
                     self.tools.engine.stop(replica.id)
                 self.tools.engine.remove(replica.id)
-        return f"{len(held)} containers removed{waited}"
+        return f"{counted(len(held), 'container')} removed{waited}"
 
     def _create(self) -> str:
         tools, color = self.tools, self.new.color
@@ -204,7 +204,7 @@ class Release:
                     self.new.created.append(tools.colors.create(self.stack, order))
             if role == "routed":
                 self.new.addresses[service] = mine
-        return f"{len(self.new.created)} containers"
+        return counted(len(self.new.created), "container")
 
     def _start(self) -> str:
         tools = self.tools
@@ -267,7 +267,7 @@ class Release:
         if missing:
             raise self._unhealthy(missing, routed)
         self._await_docker_health(began)
-        return f"{len(checks)} replicas"
+        return counted(len(checks), "replica")
 
     def _between(self, text: str) -> None:
         """Between two rounds: show how far it is, and see whether waiting on makes any sense."""
@@ -338,7 +338,7 @@ class Release:
         self.new.previewed = True
         self._load(text, since)
         self.tools.nginx.store({self.world.live: text} if self.world.live else {})
-        return f"nginx knows {len(slots)} colors"
+        return f"nginx knows {counted(len(slots), 'color')}"
 
     def _load(self, text: str, since: str | None) -> None:
         """A reload that leaves live as it is: confirmed as a shift is."""
@@ -380,7 +380,7 @@ class Release:
                 f"{self.new.color} does not answer as expected through the preview listener.",
                 failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
             )  # fmt: skip
-        return f"{len(checks)} routes"
+        return counted(len(checks), "route")
 
     @staticmethod
     def _reachable(prefix: str, path: str) -> bool:

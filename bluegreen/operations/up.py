@@ -12,7 +12,7 @@ from bluegreen.operations.run_proxy import run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import COLORS, Color, Routing, Slot, Stack, World
+from bluegreen.release.model import COLORS, Color, Routing, Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, Wish, plan_mend
 from bluegreen.release.verdict import expectation
 
@@ -122,7 +122,7 @@ class Mend:
                 addresses[service] = tuple(mine)
         self.live = replace(live, addresses=addresses)
         self.routing = replace(self.routing, slots={**self.routing.slots, live.color: self.live})
-        return f"{made} containers"
+        return counted(made, "container")
 
     def _start(self, color: Color | None) -> str:
         started = []
@@ -152,7 +152,7 @@ class Mend:
                 expected=expectation(self.live.routes[0].health),
                 retry="safe", next=f"{self.tools.command} logs {self.live.color}",
             )  # fmt: skip
-        return f"{len(checks)} replicas"
+        return counted(len(checks), "replica")
 
     def _rendered(self) -> str:
         routing = replace(self.routing, drain=self.stack.settings.drain)

@@ -29,6 +29,11 @@ def other(color: Color) -> Color:
     return "green" if color == "blue" else "blue"
 
 
+def counted(number: int, word: str) -> str:
+    """A number and its noun: 1 replica, 2 replicas."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Health:
     """A health policy: which answer counts, how often, how long. Times in seconds."""

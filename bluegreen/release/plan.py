@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Color, Replica, Slot, World, other
+from bluegreen.release.model import Color, Replica, Slot, World, counted, other
 
 Phase = Literal["prepare", "cutover", "settle"]
 PHASES: tuple[Phase, ...] = ("prepare", "cutover", "settle")
@@ -251,7 +251,9 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
         releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
         yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
     count = sum(wish.replicas.values())
-    yield Step("prepare", "create", f"{count} containers of release {wish.release}, with new addresses", target)
+    yield Step(
+        "prepare", "create", f"{counted(count, 'container')} of release {wish.release}, with new addresses", target
+    )
     yield Step("prepare", "start", "in the order of depends_on", target)
     yield Step("prepare", "health", "each replica must prove itself through the probe socket", target)
     yield Step("prepare", "preview", f"nginx learns the addresses of {target}; live traffic stays", target)
