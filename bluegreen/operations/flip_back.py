@@ -3,10 +3,11 @@ state folder keeps and what nginx and the Engine answer."""
 
 from __future__ import annotations
 
+from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
-from bluegreen.operations.ports import Check, Result, Tools
+from bluegreen.operations.ports import Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Slot, World, counted
@@ -85,12 +86,10 @@ class FlipBack:
         )
 
     def _probe(self, slot: Slot) -> list[str]:
-        checks = [
-            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
-            for route in slot.routes
-            for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
+        return [
+            f"GET {self._path(name)} of {name} {reason}"
+            for name, reason in self.tools.prober.once(replica_checks(slot)).items()
         ]
-        return [f"GET {self._path(name)} of {name} {reason}" for name, reason in self.tools.prober.once(checks).items()]
 
     def _path(self, name: str) -> str:
         service = name.rpartition("-")[0]

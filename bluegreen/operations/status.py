@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.observe import observe
-from bluegreen.operations.ports import Check, Tools
+from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Color, Slot, World
 from bluegreen.release.plan import drift, plan_flip_back
@@ -56,13 +57,7 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
 def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:
     if world.answer is None:  # no proxy to ask through
         return {}
-    return tools.prober.once(
-        [
-            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
-            for route in slot.routes
-            for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
-        ]
-    )
+    return tools.prober.once(replica_checks(slot))
 
 
 def _flip_back(tools: Tools, world: World) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
 from bluegreen.operations.observe import observe
-from bluegreen.operations.ports import Check, Order, Result, Tools
+from bluegreen.operations.ports import Order, Result, Tools
 from bluegreen.operations.run_proxy import run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
@@ -138,11 +139,7 @@ class Mend:
         return ", ".join(started)
 
     def _health(self) -> str:
-        checks = [
-            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
-            for route in self.live.routes
-            for number, address in enumerate(self.live.addresses.get(route.service, ()), 1)
-        ]
+        checks = replica_checks(self.live)
         missing = self.tools.prober.wait(checks, self.tools.show.progress)
         if missing:
             name, (tries, last) = next(iter(missing.items()))
