@@ -80,8 +80,10 @@ def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:
     since = f"  since {_ago(slot['since'], now)}" if slot["since"] else ""
     standing = f"  {slot['standing']}" if slot["standing"] not in ("live", None) else ""
     line = f"{word:<7}{slot['color']:<7}release {slot['release']}{standing}{since}  {services}"
-    images = ", ".join(f"{clean(i['ref'])} ({i['id'].removeprefix('sha256:')[:12]})" for i in slot["images"].values())
-    return f"{line}\n       images   {images}"
+    images = dict.fromkeys(
+        f"{clean(i['ref'])} ({i['id'].removeprefix('sha256:')[:12]})" for i in slot["images"].values()
+    )
+    return f"{line}\n       images   {', '.join(images)}"
 
 
 def _replicas(count: Mapping[str, int]) -> str:
