@@ -45,11 +45,6 @@ class Signals:
     def hold(self) -> None:
         self._held = True
 
-    def release(self) -> None:
-        self._held = False
-        if self._pending is not None:
-            raise _interrupted(self._pending)
-
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """What runs inside is finished first: an Engine that is asked to remove what it is starting leaks it."""
@@ -59,7 +54,8 @@ class Signals:
         finally:
             self._held = before
         if self._pending is not None and not self._held:
-            raise _interrupted(self._pending)
+            number, self._pending = self._pending, None
+            raise _interrupted(number)
 
     def _note(self, number: int, _: object) -> None:
         if self._held:

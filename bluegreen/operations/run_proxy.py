@@ -1,10 +1,12 @@
-"""The proxy's container, running and answering."""
+"""The proxy's container, running and answering, and the file that it is to load."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Stack
+from bluegreen.release.model import Routing, Stack
 
 ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
 ASK_AGAIN = 0.05  # seconds
@@ -36,3 +38,10 @@ def run_proxy(tools: Tools, stack: Stack) -> str:
             )
         tools.sleep(ASK_AGAIN)
     return f"nginx {version} {what}"
+
+
+def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:
+    """The nginx file for this routing with the settings and the snippets of today."""
+    include = stack.settings.proxy.include
+    folder = Path(stack.project_directory, include) if include else None
+    return tools.render(routing, stack, tools.nginx.take_snippets(folder))

@@ -6,14 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
-from bluegreen.operations.run_proxy import run_proxy
+from bluegreen.operations.run_proxy import render_today, run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
@@ -334,30 +333,29 @@ class Release:
         since = self.world.intended.since if self.world.intended else None
         routing = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, settings.drain)
         text = self._render(routing)
-        self.tools.nginx.test(text)
         self.new.previewed = True
         self._load(text, since)
         self.tools.nginx.store({self.world.live: text} if self.world.live else {})
         return f"nginx knows {counted(len(slots), 'color')}"
 
     def _load(self, text: str, since: str | None) -> None:
-        """A reload that leaves live as it is: confirmed as a shift is."""
-        self.tools.signals.hold()
+        """A reload that leaves live as it is: tested before, confirmed as a shift is."""
+        self.tools.nginx.test(text)
         quiet = Shift(self.tools, observe(self.tools), self.world.live)
         quiet.there, quiet.since = text, since or ""
-        try:
-            quiet.upstream()
-            self.tools.nginx.reload()
-            quiet.confirm()
-        except Exception as error:  # noqa: BLE001 - nginx keeps what it had; the person learns why
-            raise BluegreenError(
-                "nginx did not load the addresses of the new color.", failed=str(error),
-                expected="nginx to answer with the file it was given", retry="safe",
-                next=f"{self.tools.command} status",
-            ) from None  # fmt: skip
-        finally:
-            quiet.let_go()
-            self.tools.signals.release()
+        with self.tools.signals.deferred():
+            try:
+                quiet.upstream()
+                self.tools.nginx.reload()
+                quiet.confirm()
+            except Exception as error:  # noqa: BLE001 - nginx keeps what it had; the person learns why
+                raise BluegreenError(
+                    "nginx did not load the addresses of the new color.", failed=str(error),
+                    expected="nginx to answer with the file it was given", retry="safe",
+                    next=f"{self.tools.command} status",
+                ) from None  # fmt: skip
+            finally:
+                quiet.let_go()
 
     def _check(self) -> str:
         routes = self.new.slot.routes if self.new.slot else ()
@@ -401,6 +399,7 @@ class Release:
         before = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, drain)
         self.shift.since = now
         self.shift.there, self.shift.back = self._render(there), self._render(before)
+        self.tools.nginx.test(self.shift.there)
         self.shift.directions = {self.new.color: self.shift.there}
         if live:
             back = replace(there, live=live.color)
@@ -469,9 +468,11 @@ class Release:
             or self.new.previewed
         ):
             live = {color: slot for color, slot in intended.slots.items() if color == self.world.live}
-            text = self._render(replace(intended, slots=live, standing=None))
+            # With the snippets of the loaded file: those of today may be what failed.
+            text = self.tools.render(
+                replace(intended, slots=live, standing=None), self.stack, self.tools.nginx.loaded_snippets()
+            )
             self._load(text, intended.since)
-            self.tools.signals.hold()
             self.tools.nginx.store({self.world.live: text} if self.world.live else {})
 
     def _mine(self) -> list[Replica]:
@@ -481,9 +482,7 @@ class Release:
         return self.world.intended.slots if self.world.intended else {}
 
     def _render(self, routing: Routing) -> str:
-        include = self.stack.settings.proxy.include
-        folder = Path(self.stack.project_directory, include) if include else None
-        return self.tools.render(routing, self.stack, self.tools.nginx.take_snippets(folder))
+        return render_today(self.tools, self.stack, routing)
 
 
 def definition_of(stack: Stack) -> str:

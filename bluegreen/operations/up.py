@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
-from bluegreen.operations.run_proxy import run_proxy
+from bluegreen.operations.run_proxy import render_today, run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
 from bluegreen.release.errors import BluegreenError
@@ -40,9 +39,7 @@ class Mend:
         self.shift = Shift(tools, world, world.live)
 
     def _render(self, routing: Routing) -> str:
-        include = self.stack.settings.proxy.include
-        folder = Path(self.stack.project_directory, include) if include else None
-        return self.tools.render(routing, self.stack, self.tools.nginx.take_snippets(folder))
+        return render_today(self.tools, self.stack, routing)
 
     def _rendered_differs(self) -> bool:
         """Whether the settings of today would render other files than there are."""

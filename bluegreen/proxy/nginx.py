@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -226,6 +227,11 @@ class Nginx:
                 (building / name).write_bytes(content)
             building.rename(place)
         return f"{config.CONF}/{SNIPPETS}/{place.name}"
+
+    def loaded_snippets(self) -> str | None:
+        """The copy of snippets that the loaded file includes, as the proxy sees it; None: it includes none."""
+        match = re.search(rf"include ({re.escape(config.CONF)}/{SNIPPETS}/\w+)/\*\.conf;", self.loaded_text() or "")
+        return match[1] if match else None
 
     def forget_snippets(self) -> None:
         """Removes copies of snippets that neither the loaded file nor a stored one names."""

@@ -42,7 +42,7 @@ services:
   api: {<<: *app, environment: {GREETING: api}}
   admin: {<<: *app, environment: {GREETING: admin}}
 """
-HOSTS = ROUTES.replace("web: {port: 8000}\n", "web: {port: 8000, host: shop.example.com}\n").replace(
+HOSTS = ROUTES.replace("web: {port: 8000}\n", "web: {port: 8000, host: shop.example.com, path: /shop}\n").replace(
     "    api: {port: 8000, path: /api}\n", ""
 )
 
@@ -181,7 +181,8 @@ def test_when_every_service_names_a_host_others_get_421(make_project: object) ->
     project: Project = make_project(HOSTS)  # type: ignore[operator]  # the fixture of conftest
     (project.folder / "snippets").mkdir()
     project.ok("up")
-    assert _greeting(project, "/", "shop.example.com") == "web"
+    assert _greeting(project, "/shop/1", "shop.example.com") == "web"
+    assert project.get("/else", headers={"Host": "shop.example.com"})[0] == 404, "no service has this path"
     assert project.get("/", headers={"Host": "other.example.com"})[0] == 421
 
 
@@ -211,6 +212,8 @@ def test_users_snippets_are_used_and_a_broken_one_is_refused_before_it_can_hurt(
     routes.ok("up")
     assert routes.get("/robots.txt") == (200, "none")
 
+    routes.ok("switch", "--force")
+    routes.ok("flip-back")
     snippet.write_text("add_headr X-Own yes;\n")
     done = routes.run("switch", "--force")
     assert done.code == 1
