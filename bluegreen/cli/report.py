@@ -65,14 +65,8 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"drift       {clean(state['drift'])} (mend it: {command} up)")
     if state["unfinished"]:
         lines.append(f"unfinished  {clean(state['unfinished'])}")
-    lines.append(f"back        {state['flip_back'] or _no_way_back(state)}")
+    lines.append(f"back        {state['flip_back'] or 'not now: ' + clean(state['no_way_back'])}")
     return "\n".join(lines)
-
-
-def _no_way_back(state: Mapping[str, Any]) -> str:
-    if state["idle"] and state["idle"]["standing"] == "prepared":
-        return "nowhere: the idle color holds a prepared release, which never had traffic"
-    return "nowhere: there is no previous release"
 
 
 def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:

@@ -72,17 +72,21 @@ class FlipBack:
         if self.force and running:
             self.tools.show.notice(f"Forced, although {'; '.join(wrong)}.")
             return f"forced, although {'; '.join(wrong)}"
+        logs, gone = f"{self.tools.command} logs {self.target}", any(reason.endswith("is gone") for reason in wrong)
+        if running:
+            way = f"{logs}, or {self.tools.command} flip-back --force"
+        else:
+            way = (
+                f"{self.tools.command} switch (goes forward)"
+                if gone
+                else f"{logs}, or {self.tools.command} up (starts it)"
+            )
         raise BluegreenError(
             f"{self.target} is not healthy, so traffic stays.",
             failed="; ".join(wrong),
             expected=f"every replica of release {self.slot.release} healthy",
             retry="safe",
-            next=f"{self.tools.command} logs {self.target}"
-            + (
-                f", or {self.tools.command} flip-back --force"
-                if running
-                else f", or {self.tools.command} up (starts it)"
-            ),
+            next=way,
         )
 
     def _probe(self, slot: Slot) -> list[str]:

@@ -10,12 +10,13 @@ from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Color, Slot, World
-from bluegreen.release.plan import drift, plan_flip_back
+from bluegreen.release.plan import drift, plan_flip_back, unwell
 
 
 def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, Any]:
     """The fields of `status --json`, all of them."""
     world = observe(tools)
+    command, why = _way_back(tools, world)
     return {
         "app": world.app,
         "live": _color(tools, world, world.live),
@@ -24,7 +25,8 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, 
         "preview": preview,
         "drift": drift(world) or None,
         "unfinished": world.unfinished,
-        "flip_back": _flip_back(tools, world),
+        "flip_back": command,
+        "no_way_back": why,
     }
 
 
@@ -60,9 +62,12 @@ def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:
     return tools.prober.once(replica_checks(slot))
 
 
-def _flip_back(tools: Tools, world: World) -> str | None:
+def _way_back(tools: Tools, world: World) -> tuple[str | None, str | None]:
+    """(the command that goes back, None) or (None, why there is no way back)."""
     try:
         plan_flip_back(world, force=False)
-    except BluegreenError:
-        return None
-    return f"{tools.command} flip-back"
+    except BluegreenError as error:
+        return None, error.failed
+    slot = world.idle_slot
+    wrong = unwell(slot, world.in_color(world.idle)) if slot else []
+    return (None, "; ".join(wrong)) if wrong else (f"{tools.command} flip-back", None)

@@ -304,6 +304,10 @@ class World:
     def in_color(self, color: Color) -> tuple[Replica, ...]:
         return tuple(replica for replica in self.replicas if replica.color == color)
 
+    @property
+    def idle_slot(self) -> Slot | None:
+        return self.slot(self.idle)
+
     def slot(self, color: Color) -> Slot | None:
         return self.intended.slots.get(color) if self.intended else None
 

@@ -55,10 +55,11 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
         {
             "app": "shop", "live": slot, "idle": None, "urls": ["http://localhost/"], "preview": None,
             "drift": "nginx answers green, the file says blue", "unfinished": None, "flip_back": None,
+            "no_way_back": "nothing that has served traffic is kept there",
         },
         "bluegreen", NOW,
     )  # fmt: skip
     assert "live   blue   release 7  since 5 min ago  web 1/2 healthy, 2 running, worker 1/1 healthy" in text
     assert "shop:7 (aaaaaaaaaaaa)" in text
     assert "drift       nginx answers green, the file says blue (mend it: bluegreen up)" in text
-    assert "back        nowhere: there is no previous release" in text
+    assert "back        not now: nothing that has served traffic is kept there" in text
