@@ -33,15 +33,23 @@ services:
 """
 
 
-def bluegreen(project: Project) -> tuple[list[float], list[float], Tally]:
-    """Seconds of every switch and every flip-back, and what the clients saw."""
-    switches, flips = [], []
+def bluegreen(project: Project) -> tuple[list[float], list[float], list[float], Tally]:
+    """Seconds of every switch and every flip-back, from typing a flip-back to the last answer of the color
+    that it left, and what the clients saw."""
+    switches, flips, typed = [], [], []
     with Load(project.port, MIX) as load:
         time.sleep(1)
         for number in range(RELEASES):
             switches.append(project.ok("switch", GREETING=f"release-{number}").seconds)
-            flips.append(project.ok("flip-back").seconds)
-    return switches, flips, load.tally
+            began = time.monotonic()
+            done = project.ok("flip-back", "--json")
+            flips.append(done.seconds)
+            typed.append((began, done.returned, done.json()["previous"]["color"]))
+    last = [
+        max(answer.sent for answer in load.tally.sent_between(began, end) if answer.color == left) - began
+        for began, end, left in typed
+    ]
+    return switches, flips, last, load.tally
 
 
 def plain(project: Project, port: int) -> tuple[list[float], Tally]:
@@ -79,7 +87,7 @@ def main() -> int:
     (project.folder / "plain.yaml").write_text(PLAIN)
     try:
         project.ok("up")
-        switches, flips, ours = bluegreen(project)
+        switches, flips, last, ours = bluegreen(project)
         project.ok("down", "--yes")
         seconds, theirs = plain(project, project.port)
     finally:
@@ -90,6 +98,7 @@ def main() -> int:
     print("| | seconds | requests | lost |\n| --- | --- | --- | --- |")
     print(f"| `bluegreen switch` | {statistics.median(switches):.1f} | {len(ours.answers)} | {len(ours.lost)} |")
     print(f"| `bluegreen flip-back` | {statistics.median(flips):.2f} | | |")
+    print(f"| … from typing it to the last new request at the color it leaves | {statistics.median(last):.2f} | | |")
     print(f"| `docker compose up -d` | {statistics.median(seconds):.1f} | {len(theirs.answers)} | {len(theirs.lost)} |")
     return int(bool(ours.lost))
 
