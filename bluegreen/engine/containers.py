@@ -226,12 +226,17 @@ class Engine:
 
     @_translated
     def subnet(self) -> Subnet | None:
-        """The app's network as it is; None: there is none."""
+        """The app's network as it is; None: there is none that addresses can be given out in."""
+        pool = self._pool()
+        return Subnet(ipaddress.IPv4Network(pool["Subnet"])) if pool and pool.get("IPRange") else None
+
+    def _pool(self) -> Mapping[str, Any] | None:
         try:
             found = self.api.inspect_network(network_name(self.app))
         except NotFound:
             return None
-        return Subnet(ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"]))
+        pool: Mapping[str, Any] = found["IPAM"]["Config"][0]
+        return pool
 
     @_translated
     def ensure_network(self) -> Subnet:
@@ -244,10 +249,12 @@ class Engine:
             return existing
         name = network_name(self.app)
         labels = {LABEL_APP: self.app, LABEL_ROLE: "network"}
-        self.api.create_network(name, driver="bridge", labels=labels)
-        picked = self.subnet()
-        if picked is None:
+        if self._pool() is None:  # else a command was killed between the two
+            self.api.create_network(name, driver="bridge", labels=labels)
+        learned = self._pool()
+        if learned is None:
             raise BluegreenError("The Engine lost the network that it had just made.", failed=name, retry="safe")
+        picked = Subnet(ipaddress.IPv4Network(learned["Subnet"]))
         self.api.remove_network(name)
         pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
         self.api.create_network(name, driver="bridge", labels=labels, ipam={"Driver": "default", "Config": [pool]})

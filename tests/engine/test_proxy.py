@@ -289,3 +289,11 @@ def test_the_proxy_starts_over_the_sockets_of_a_killed_one(lean: Project) -> Non
     while lean.status()["drift"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert lean.color() == "blue"
+
+
+def test_a_network_that_a_killed_command_left_half_made_is_made_whole(lean: Project) -> None:
+    docker("network", "create", "--label", f"bluegreen.app={lean.name}", f"{lean.name}_bluegreen")
+    lean.ok("up")
+    assert lean.color() == "blue"
+    pool = json.loads(docker("network", "inspect", f"{lean.name}_bluegreen"))[0]["IPAM"]["Config"][0]
+    assert set(pool) >= {"Subnet", "IPRange", "Gateway"}
