@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ def test_a_bug_is_one_short_message_a_file_with_the_traceback_and_exit_3(
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(module, "App", broken)
-    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert module.main(["status"]) == ExitCode.BUG
     err = capsys.readouterr().err
     assert err.startswith("Error: bluegreen met a bug of its own: RuntimeError.\n")
@@ -35,9 +38,6 @@ def test_help_and_version_are_fast_and_done(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_start_up_loads_no_library_that_the_verb_does_not_use() -> None:
-    import subprocess
-    import sys
-
     script = "import sys, bluegreen.cli.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"docker", "httpx", "jinja2", "pydantic", "rich", "sqlite3", "tenacity"}
