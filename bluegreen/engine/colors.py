@@ -14,7 +14,6 @@ from bluegreen.engine import container_spec, images
 from bluegreen.engine.compose import Compose, resolve_shipped
 from bluegreen.engine.containers import (
     Engine,
-    Subnet,
     addresses,
     color_network_name,
     container_name,
@@ -91,9 +90,6 @@ class Colors:
     def ensure_network(self) -> None:
         self._engine.ensure_network()
 
-    def subnet(self) -> Subnet | None:
-        return self._engine.subnet()
-
     def ensure_ground(self, stack: Stack, color: Color) -> None:
         """Networks and volumes that the release services use."""
         self._engine.ensure_network()
@@ -147,9 +143,6 @@ class Colors:
                 expected="an image loaded beforehand", retry="safe", next=f"docker pull {reference}",
             )  # fmt: skip
         return there or images.pull(self._engine, reference, service.get("platform"), tell)
-
-    def has_image(self, identity: str) -> bool:
-        return self._engine.image(identity) is not None
 
     # -- containers of a color
 
