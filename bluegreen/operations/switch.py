@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
+from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
-from bluegreen.operations.run_proxy import render_today, run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
@@ -123,7 +123,7 @@ class Release:
 
     def _actions(self) -> dict[str, Action]:
         return {
-            "shared": self._shared, "network": self._network, "proxy": self._proxy, "image": self._image,
+            **ground(self.tools, self.stack), "proxy": self._proxy, "image": self._image,
             "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
             "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
             "jobs": lambda: hand_over_jobs(self.tools, self.new.color), "drain": self._drain,
@@ -132,21 +132,11 @@ class Release:
 
     # -- prepare
 
-    def _shared(self) -> str:
-        self.tools.compose.up(self.stack.shared, self.tools.show.progress)
-        return ", ".join(self.stack.shared)
-
-    def _network(self) -> str:
-        with self.tools.signals.deferred():
-            self.tools.colors.ensure_network()
-        return "there"
-
     def _proxy(self) -> str:
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
-        with self.tools.signals.deferred():
-            return run_proxy(self.tools, self.stack)
+        return ground(self.tools, self.stack)["proxy"]()
 
     def _image(self) -> str:
         for service in self.stack.settings.release_services():

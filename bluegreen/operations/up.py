@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
+from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
-from bluegreen.operations.run_proxy import render_today, run_proxy
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import COLORS, Color, Routing, Slot, Stack, World, counted
+from bluegreen.release.model import COLORS, Color, Role, Routing, Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, Wish, plan_mend
 from bluegreen.release.verdict import expectation
 
@@ -53,7 +53,7 @@ class Mend:
         tools = self.tools
         operation = begin(tools, self.plan, self.world)
         actions: dict[str, Action] = {
-            "shared": self._shared, "network": self._network, "proxy": lambda: run_proxy(tools, self.stack),
+            **ground(tools, self.stack),
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
             "warm": lambda: self._start(self.world.idle), "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
@@ -76,14 +76,6 @@ class Mend:
             )
         tools.journal.end_operation(operation, self.result.outcome)
         return self.result
-
-    def _shared(self) -> str:
-        self.tools.compose.up(self.stack.shared, self.tools.show.progress)
-        return ", ".join(self.stack.shared)
-
-    def _network(self) -> str:
-        self.tools.colors.ensure_network()
-        return "there"
 
     def _recreate(self) -> str:
         tools, live = self.tools, self.live
@@ -108,10 +100,9 @@ class Mend:
                     continue
                 address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
                 avoid.add(address)
-                role = "job" if service in live.jobs else "routed"
+                role: Role = "job" if service in live.jobs else "routed"
                 order = Order(
-                    live.color, service, number, live.release, "job" if role == "job" else "routed",
-                    live.images[service], address, live.definition,
+                    live.color, service, number, live.release, role, live.images[service], address, live.definition,
                 )  # fmt: skip
                 tools.engine.start(tools.colors.create(self.stack, order))
                 mine.append(address)

@@ -112,7 +112,6 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "snippets": frame.snippets,
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
-        "conf": CONF,
         "run": RUN,
     }
     text = environment.get_template("nginx.conf.j2").render(values)

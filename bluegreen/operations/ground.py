@@ -1,15 +1,35 @@
-"""The proxy's container, running and answering, and the file that it is to load."""
+"""What stands before any color: shared services, network, the proxy and the file that it is to load."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from bluegreen.operations.execute import Action
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Routing, Stack
 
 ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
 ASK_AGAIN = 0.05  # seconds
+
+
+def ground(tools: Tools, stack: Stack) -> dict[str, Action]:
+    """The steps that a switch and a mending `up` share: what stands before any color does."""
+
+    def shared() -> str:
+        tools.compose.up(stack.shared, tools.show.progress)
+        return ", ".join(stack.shared)
+
+    def network() -> str:
+        with tools.signals.deferred():
+            tools.colors.ensure_network()
+        return "there"
+
+    def proxy() -> str:
+        with tools.signals.deferred():
+            return run_proxy(tools, stack)
+
+    return {"shared": shared, "network": network, "proxy": proxy}
 
 
 def run_proxy(tools: Tools, stack: Stack) -> str:
