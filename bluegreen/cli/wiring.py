@@ -125,21 +125,18 @@ class App:
     def stack(self) -> Stack:
         """The app as the Compose file describes it. Raises BluegreenError with every problem."""
         from bluegreen.engine.colors import refusals
-        from bluegreen.engine.container_spec import Surroundings
+        from bluegreen.engine.containers import Engine
         from bluegreen.release.stack import make_stack
 
         if self.compose_file is None or not self.compose_file.is_file():
             raise no_compose_file(self.compose_file)
 
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
-            ground = Surroundings(
-                document.get("volumes") or {}, document.get("secrets") or {}, document.get("configs") or {}
-            )
-            return refusals(document["services"], list(names), ground)
+            return refusals(document, names, Engine(document["name"]).api_version)
 
-        folder = self.options.project_directory or str(self.compose_file.absolute().parent)
+        folder = Path(self.options.project_directory or self.compose_file.parent).absolute()
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
-        stack = make_stack(self.compose.resolve(), str(Path(folder).absolute()), profiles, refuse)
+        stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
         self._same_app(stack.app)
         return stack
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from bluegreen.engine import container_spec, images
+from bluegreen.engine import container_mounts, container_spec, images
 from bluegreen.engine.compose import Compose, resolve_shipped
+from bluegreen.engine.container_mounts import Surroundings
 from bluegreen.engine.containers import (
     Engine,
     addresses,
@@ -90,28 +92,43 @@ class Colors:
     def ensure_network(self) -> None:
         self._engine.ensure_network()
 
-    def ensure_ground(self, stack: Stack, color: Color) -> None:
-        """Networks and volumes that the release services use."""
+    def ensure_ground(self, stack: Stack, color: Color, tell: Tell) -> None:
+        """Networks and volumes that the release services use: Compose makes those of the file, we ours."""
         self._engine.ensure_network()
         if _meets(stack):
             self._engine.ensure_color_network(color)
-        services = [stack.services[name] for name in stack.settings.release_services()]
-        for key in dict.fromkeys(key for service in services for key in service.get("networks") or {}):
-            self._engine.ensure_compose_network(key, stack.networks[key])
-        mounts = [mount for service in services for mount in service.get("volumes") or []]
-        for key in dict.fromkeys(m["source"] for m in mounts if m["type"] == "volume" and m.get("source")):
-            self._engine.ensure_volume(key, stack.volumes.get(key) or {})
+        names = stack.settings.release_services()
+        wanted: list[tuple[Callable[[str], bool], str, Mapping[str, Any]]] = []
+        mounts: list[Mapping[str, Any]] = []
+        for service in (stack.services[name] for name in names):
+            wanted += [
+                (self._engine.network_there, "network", stack.networks[key]) for key in service.get("networks") or {}
+            ]
+            mounts += service.get("volumes") or []
+        sources = {mount["source"] for mount in mounts if mount["type"] == "volume" and mount.get("source")}
+        wanted += [(self._engine.volume_there, "volume", stack.volumes[key]) for key in sorted(sources)]
+        missing = [(kind, defined) for there, kind, defined in wanted if not there(defined["name"])]
+        for kind, defined in missing:
+            if defined.get("external"):
+                raise BluegreenError(
+                    f"The external {kind} {defined['name']} does not exist.",
+                    failed=f"the Engine has no {kind} {defined['name']}", expected=f"a {kind} made beforehand",
+                    retry="safe", next=f"docker {kind} create {defined['name']}",
+                )  # fmt: skip
+        if missing:
+            self._compose.ensure_ground(names, tell)
+        for reference in dict.fromkeys(mount["source"] for mount in mounts if mount["type"] == "image"):
+            self._pulled(reference, {}, False, tell)
 
     def free_addresses(self, release: int, count: int, avoid: frozenset[str]) -> list[str]:
         return addresses(self._engine.ensure_network(), release, count, avoid)
 
     def dependency(self, service: str) -> tuple[str, str | None, int] | None:
         """(state, Docker's health, exit code) of a shared service that Compose runs; None: it is not there."""
-        label = [f"com.docker.compose.project={self._engine.app}", f"com.docker.compose.service={service}"]
-        found = self._engine.api.containers(all=True, filters={"label": label})
+        found = self._engine.of_compose(service)
         if not found:
             return None
-        state = self._engine.api.inspect_container(found[0]["Id"])["State"]
+        state = self._engine.api.inspect_container(found[0][0])["State"]
         return state["Status"], (state.get("Health") or {}).get("Status"), state["ExitCode"]
 
     # -- images
@@ -149,7 +166,10 @@ class Colors:
     def create(self, stack: Stack, order: OrderLike) -> str:
         """Creates one container of a color, on the app's network with its address; returns the id."""
         service = stack.services[order.service]
-        ground = container_spec.Surroundings(stack.volumes, stack.secrets, stack.configs)
+        ground = Surroundings(
+            stack.volumes, stack.secrets, stack.configs, self._leaned_on(stack, service, order.color),
+            _seccomp_profiles(service, Path(stack.project_directory)),
+        )  # fmt: skip
         request = container_spec.create_request(service, ground)
         if order.role == "routed":
             container_spec.routed_restart(service, request)
@@ -157,11 +177,13 @@ class Colors:
         if order.role == "job":  # the idle color's must not run, whatever restarts; `restart_as_defined` ends that
             request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
         request["Image"] = order.image.id
+        written = request.get("Env", [])
+        named = {entry.partition("=")[0] for entry in written}
+        proxies = self._engine.proxy_environment()
         request["Env"] = [
-            *request.get("Env", []),
-            f"BLUEGREEN_COLOR={order.color}",
-            f"BLUEGREEN_RELEASE={order.release}",
-        ]
+            *(f"{name}={value}" for name, value in proxies.items() if name not in named), *written,
+            f"BLUEGREEN_COLOR={order.color}", f"BLUEGREEN_RELEASE={order.release}",
+        ]  # fmt: skip
         request["Labels"] = {
             **request.get("Labels", {}),
             LABEL_APP: stack.app, LABEL_COLOR: order.color, LABEL_SERVICE: order.service,
@@ -169,23 +191,59 @@ class Colors:
             LABEL_DEFINITION: order.definition,
             LABEL_RESTART: container_spec.restart_text(policy),
         }  # fmt: skip
+        links = container_spec.links(service, ground, stack.app, order.number)
+        if links:
+            request["HostConfig"]["Links"] = links
         name = container_name(stack.app, order.color, order.service, order.number)
-        return self._engine.create(name, request, self._endpoints(stack, service, order), service.get("platform"))
+        platform = service.get("platform") or os.environ.get("DOCKER_DEFAULT_PLATFORM")
+        container = self._engine.create(name, request, self._endpoints(stack, service, order, links), platform)
+        try:
+            for file in container_mounts.copied_files(service, ground):
+                self._engine.copy_file(container, file)
+        except BluegreenError:
+            self._engine.remove(container)
+            raise
+        return container
 
-    def _endpoints(self, stack: Stack, service: Mapping[str, Any], order: OrderLike) -> dict[str, dict[str, Any]]:
+    def _endpoints(
+        self, stack: Stack, service: Mapping[str, Any], order: OrderLike, links: list[str]
+    ) -> dict[str, dict[str, Any]]:
         """The networks of a container: the app's with its address, its color's by name, those of the file.
 
         Names of release services resolve within the color only: on a network that both colors share, half
         of what blue asks of `api` would reach green.
         """
         endpoints: dict[str, dict[str, Any]] = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": order.address}}}
-        uses = service.get("networks") or {}
+        uses = container_spec.networks_by_priority(service)
         if _meets(stack):
-            aliases = [alias for use in uses.values() for alias in (use or {}).get("aliases") or []]
-            endpoints[color_network_name(stack.app, order.color)] = {"Aliases": [order.service, *aliases]}
-        for key, use in sorted(uses.items(), key=lambda item: -((item[1] or {}).get("priority") or 0)):
-            endpoints[stack.networks[key]["name"]] = {"DriverOpts": (use or {}).get("driver_opts")}
+            aliases = [alias for _, use in uses for alias in use.get("aliases") or []]
+            linked = links if uses else []
+            endpoints[color_network_name(stack.app, order.color)] = {
+                "Aliases": [order.service, *aliases], "Links": linked,
+            }  # fmt: skip
+        for key, use in uses:
+            endpoints[stack.networks[key]["name"]] = container_spec.endpoint(use, links)
         return endpoints
+
+    def _leaned_on(
+        self, stack: Stack, service: Mapping[str, Any], color: Color
+    ) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The containers that links, volumes_from, ipc and pid of a service mean: its color's, or Compose's."""
+        found = {}
+        for name in container_spec.leans_on(service):
+            if name in stack.settings.release_services():
+                count = container_spec.replicas(stack.services[name])
+                names = [container_name(stack.app, color, name, number) for number in range(1, count + 1)]
+                found[name] = tuple((mine, mine) for mine in names)
+            else:
+                found[name] = self._engine.of_compose(name)
+                if not found[name]:
+                    raise BluegreenError(
+                        f"A container of the service {name} is missing.", failed="Compose runs none",
+                        expected=f"{name} to run: another service names it in links, volumes_from, ipc or pid",
+                        retry="safe", next=f"docker compose up -d {name}",
+                    )  # fmt: skip
+        return found
 
     def restart_as_defined(self, replica: Replica) -> None:
         """Gives a container the restart policy that its service asks for."""
@@ -219,7 +277,7 @@ class Colors:
             self._engine.stop(existing.id, 1)
             self._engine.remove(existing.id)
         service = self._proxy_service(stack)
-        request = container_spec.create_request(service, container_spec.Surroundings({}))
+        request = container_spec.create_request(service, Surroundings({}))
         request["Image"] = self._pulled(stack.settings.proxy.image, {}, False, tell).id
         bindings = self._bindings(stack)
         request["ExposedPorts"] = {port: {} for port in bindings}
@@ -285,13 +343,41 @@ def fingerprint(salt: bytes, text: str) -> str:
     return hmac.new(salt, text.encode(), "sha256").hexdigest()[:32]
 
 
+def _seccomp_profiles(service: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """The seccomp profiles that a service names, as compact JSON; relative to the project's folder."""
+    found = {}
+    for option in service.get("security_opt") or []:
+        if path := container_spec.seccomp_file(option):
+            try:
+                found[path] = json.dumps(json.loads((folder / path).read_text()), separators=(",", ":"))
+            except (OSError, ValueError) as error:
+                raise BluegreenError(
+                    f"The seccomp profile {path} cannot be read.", failed=str(error), expected="a JSON file",
+                    retry="safe, when it is there",
+                ) from None  # fmt: skip
+    return found
+
+
 def refusals(
-    stack_services: Mapping[str, Mapping[str, Any]], names: list[str], ground: container_spec.Surroundings
+    document: Mapping[str, Any], names: Sequence[str], api_version: Callable[[], str]
 ) -> list[tuple[str, str]]:
-    """Every key of the release services that a color cannot honour: (key path, reason)."""
+    """Every key of the release services that a color cannot honour: (key path, reason).
+
+    `document` is Compose's. The Engine is asked for its API version only when a key depends on it.
+    """
+    ground = Surroundings(document.get("volumes") or {}, document.get("secrets") or {}, document.get("configs") or {})
     found: list[tuple[str, str]] = []
     for name in names:
-        service = stack_services[name]
-        refused = [*container_spec.refusals(service), *container_spec.file_refusals(service, ground)]
-        found += [(f"services.{name}.{refusal.key}", refusal.reason) for refusal in refused]
+        service = document["services"][name]
+        found += [(f"services.{name}.{it.key}", it.reason) for it in container_spec.refusals(service, ground)]
+        for need in container_spec.needs(service):
+            if _version(api_version()) < _version(need.api):
+                reason = (
+                    f"Docker Engine {need.engine} or newer has it (API {need.api}); this one speaks {api_version()}"
+                )
+                found.append((f"services.{name}.{need.key}", reason))
     return found
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))

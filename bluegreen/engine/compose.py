@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bluegreen.release.errors import BluegreenError, ExitCode
 
+Version = tuple[int, ...]
 OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
+AS_JSON = ("config", "--format", "json")
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
 Tell = Callable[[str], None]
 
@@ -66,21 +70,69 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
 class Compose:
     """The real Compose, for one project."""
 
-    def __init__(self, options: Options, app: str | None = None) -> None:
+    def __init__(self, options: Options) -> None:
         self._options = options
-        self._app = app
-        self._command: list[str] | None = None
+
+    @functools.cached_property
+    def _found(self) -> tuple[list[str], Version]:
+        return _find_command()
 
     def command(self) -> list[str]:
         """How Compose is called on this machine. Raises BluegreenError when it is missing or too old."""
-        if self._command is None:
-            self._command = _find_command()
-        return self._command
+        return self._found[0]
 
-    def resolve(self) -> dict[str, Any]:
-        """The whole project as Compose understands it, every profile switched on."""
-        done = self._call(["--profile", "*", "config", "--format", "json"])
-        return _document(done)
+    def resolve(self, folder: Path) -> dict[str, Any]:
+        """The whole project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
+
+        Secrets and configs that come from the environment have their `content`. `folder` is the project's.
+        """
+        document = _document(self._call(["--profile", "*", *AS_JSON]))
+        if self._found[1] < OMITS_TRUE:
+            for mount in _mounts(document):
+                mount["bind"].setdefault("create_host_path", False)
+        self._fill_in(document, folder)
+        return document
+
+    def _fill_in(self, document: Mapping[str, Any], folder: Path) -> None:
+        """Compose shows the names of these variables, not their values."""
+        wanting = {
+            f"{kind}.{key}": defined
+            for kind in ("secrets", "configs")
+            for key, defined in (document.get(kind) or {}).items()
+            if defined.get("environment") and not defined.get("content")
+        }
+        values = self._variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
+        for key, defined in wanting.items():
+            if values[defined["environment"]] is None:
+                raise BluegreenError(
+                    f"The environment variable {defined['environment']} is not set.",
+                    failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
+                    retry="safe, when it is set", exit_code=ExitCode.USAGE,
+                )  # fmt: skip
+            defined["content"] = values[defined["environment"]]
+
+    def _variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
+        """What Compose would put in for these variables, the environment and .env considered; None: not set."""
+        if not names:
+            return {}
+        asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in names]}
+        command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
+        command += [part for file in self._options.env_files for part in ("--env-file", file)]
+        done = subprocess.run(
+            [*command, *AS_JSON],
+            input=json.dumps(asked), capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
+        )  # fmt: skip
+        answers = _document(done)["x-asked"]
+        return {name: value if there else None for name, (there, value) in zip(names, answers, strict=True)}
+
+    def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
+        """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""
+        none = [part for service in services for part in ("--scale", f"{service}=0")]
+        self._stream(
+            ["--profile", "*", "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *none, *services],
+            "Compose did not make the networks and volumes of the release services.",
+            tell,
+        )
 
     def build(self, service: str, pull: bool, tell: Tell) -> None:
         """Builds the image of one service."""
@@ -148,15 +200,31 @@ class Compose:
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     """One of our own compose files with these variables in place of the person's environment."""
     done = subprocess.run(
-        [*_find_command(), "--file", str(file), "--project-directory", str(file.parent), "config", "--format", "json"],
+        [*_find_command()[0], "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
         capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
         env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables},
     )  # fmt: skip
     return _document(done)
 
 
+def unescape(value: Any) -> Any:
+    """Compose's `$$` back to `$`, everywhere: its document is meant to be read by Compose again."""
+    if isinstance(value, str):
+        return value.replace("$$", "$")
+    if isinstance(value, Mapping):
+        return {unescape(key): unescape(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [unescape(entry) for entry in value]
+    return value
+
+
+def _mounts(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for service in (document.get("services") or {}).values():
+        yield from (mount for mount in service.get("volumes") or [] if mount.get("bind") is not None)
+
+
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found = json.loads(done.stdout)
+    found = unescape(json.loads(done.stdout))
     if not isinstance(found, dict):
         raise BluegreenError("Compose resolved the file to something unexpected.", failed=done.stdout[:100])
     return found
@@ -167,8 +235,8 @@ def _last_words(text: str) -> str:
     return lines[-1][:300] if lines else ""
 
 
-def _find_command() -> list[str]:
-    """The CLI plugin, or docker-compose from PATH or beside this Python."""
+def _find_command() -> tuple[list[str], Version]:
+    """The CLI plugin, or docker-compose from PATH or beside this Python; and its version."""
     beside = str(Path(sys.executable).parent / "docker-compose")
     candidates = [["docker", "compose"], ["docker-compose"], [beside]]
     found = []
@@ -184,8 +252,9 @@ def _find_command() -> list[str]:
         )
         match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
         if done.returncode == 0 and match:
-            if tuple(map(int, match.groups())) >= OLDEST:
-                return candidate
+            version = tuple(map(int, match.groups()))
+            if version >= OLDEST:
+                return candidate, version
             found.append(f"{' '.join(candidate)} {done.stdout.strip()}")
     oldest = ".".join(map(str, OLDEST))
     raise BluegreenError(

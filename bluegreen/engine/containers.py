@@ -6,8 +6,12 @@ docker-py's exceptions end here: callers meet BluegreenError.
 from __future__ import annotations
 
 import functools
+import io
 import ipaddress
 import itertools
+import os
+import re
+import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -15,8 +19,9 @@ from typing import Any, ParamSpec, TypeVar
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.utils import kwargs_from_env
+from docker.utils import kwargs_from_env, version_gte
 
+from bluegreen.engine.container_mounts import CopiedFile
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import (
     LABEL_APP,
@@ -35,6 +40,13 @@ from bluegreen.release.model import (
 TIMEOUT = 60.0  # seconds for one call to the Engine; pulls and builds stream and have none
 RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
 STRIDE = 16  # addresses that one release walks on by
+PROXY_VARIABLES = {
+    "httpProxy": "HTTP_PROXY",
+    "httpsProxy": "HTTPS_PROXY",
+    "ftpProxy": "FTP_PROXY",
+    "noProxy": "NO_PROXY",
+    "allProxy": "ALL_PROXY",
+}
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -155,7 +167,35 @@ class Engine:
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
 
+    @_translated
+    def api_version(self) -> str:
+        """The API version that this Engine and docker-py agreed upon, such as 1.41."""
+        version: str = self.api.api_version
+        return version
+
+    def proxy_environment(self) -> dict[str, str]:
+        """The proxy variables that the Docker CLI's own configuration gives to every container.
+
+        Source: Docker's documentation, "Use a proxy server with the Docker CLI": for this Engine or as default.
+        """
+        proxies = self.api._general_configs.get("proxies") or {}
+        chosen = proxies.get(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock") or proxies.get("default")
+        found = {}
+        for key, name in PROXY_VARIABLES.items():
+            if value := (chosen or {}).get(key):
+                found[name] = found[name.lower()] = value
+        return found
+
     # -- looking
+
+    @_translated
+    def of_compose(self, service: str) -> tuple[tuple[str, str], ...]:
+        """(id, name) of the containers that Compose itself runs of a service, in any state, by number."""
+        labels = [f"com.docker.compose.project={self.app}", f"com.docker.compose.service={service}"]
+        labels.append("com.docker.compose.oneoff=False")
+        found = self.api.containers(all=True, filters={"label": labels})
+        found.sort(key=lambda entry: int(entry["Labels"].get("com.docker.compose.container-number") or 0))
+        return tuple((entry["Id"], entry["Names"][0].lstrip("/")) for entry in found)
 
     @_translated
     def replicas(self) -> tuple[Replica, ...]:
@@ -263,77 +303,22 @@ class Engine:
     @_translated
     def ensure_color_network(self, color: Color) -> None:
         """The network on which the services of one color find each other by their Compose names."""
-        self._ensure_network(
-            color_network_name(self.app, color),
-            {"Driver": "bridge"},
-            {LABEL_ROLE: "network", LABEL_COLOR: color},
-        )
+        name = color_network_name(self.app, color)
+        if not self.network_there(name):
+            labels = {LABEL_APP: self.app, LABEL_ROLE: "network", LABEL_COLOR: color}
+            self.api.create_network(name, driver="bridge", labels=labels)
 
     @_translated
-    def ensure_compose_network(self, key: str, definition: Mapping[str, Any]) -> None:
-        """A network of the Compose file, made as Compose would, if no shared service has brought it."""
-        if definition.get("external"):
-            return
-        options = {
-            "Driver": definition.get("driver") or "bridge",
-            "Options": definition.get("driver_opts") or {},
-        }
-        for name, there in (
-            ("Internal", "internal"),
-            ("Attachable", "attachable"),
-            ("EnableIPv6", "enable_ipv6"),
-        ):
-            if definition.get(there):
-                options[name] = True
-        if pools := (definition.get("ipam") or {}).get("config"):
-            options["IPAM"] = {
-                "Driver": definition["ipam"].get("driver", "default"),
-                "Config": [{_IPAM[name]: value for name, value in pool.items() if name in _IPAM} for pool in pools],
-            }
-        labels = {
-            **(definition.get("labels") or {}),
-            "com.docker.compose.project": self.app,
-            "com.docker.compose.network": key,
-        }
-        self._ensure_network(definition["name"], options, labels, ours=False)
-
-    def _ensure_network(
-        self, name: str, options: Mapping[str, Any], labels: Mapping[str, str], ours: bool = True
-    ) -> None:
-        try:
-            self.api.inspect_network(name)
-        except NotFound:
-            marks = {**labels, LABEL_APP: self.app} if ours else dict(labels)
-            self.api.create_network(
-                name, driver=options["Driver"], options=options.get("Options"), labels=marks, ipam=options.get("IPAM"),
-                internal=bool(options.get("Internal")), attachable=options.get("Attachable"),
-                enable_ipv6=bool(options.get("EnableIPv6")),
-            )  # fmt: skip
+    def network_there(self, name: str) -> bool:
+        return bool(self.api.networks(filters={"name": f"^{re.escape(name)}$"}))
 
     @_translated
-    def ensure_volume(self, key: str, definition: Mapping[str, Any]) -> None:
-        """A named volume of the Compose file, made as Compose would, if it is not there."""
-        name = definition.get("name", key)
+    def volume_there(self, name: str) -> bool:
         try:
             self.api.inspect_volume(name)
         except NotFound:
-            if definition.get("external"):
-                raise BluegreenError(
-                    f"The external volume {name} does not exist.",
-                    failed=f"volumes.{key} is external and the Engine has no volume {name}",
-                    expected="a volume made beforehand", retry="safe", next=f"docker volume create {name}",
-                ) from None  # fmt: skip
-            labels = {
-                **(definition.get("labels") or {}),
-                "com.docker.compose.project": self.app,
-                "com.docker.compose.volume": key,
-            }
-            self.api.create_volume(
-                name,
-                driver=definition.get("driver"),
-                driver_opts=definition.get("driver_opts"),
-                labels=labels,
-            )
+            return False
+        return True
 
     # -- containers
 
@@ -348,16 +333,30 @@ class Engine:
         """Creates a container on its networks and returns its id. `endpoints`: the first is its main one."""
         names = list(endpoints)
         body = dict(request)
-        first = {names[0]: dict(endpoints[names[0]])} if names else {}
-        body["NetworkingConfig"] = {"EndpointsConfig": first}
+        # Engines before API 1.44 take one network at creation; the others are added before the start.
+        first = names if version_gte(self.api_version(), "1.44") else names[:1]
+        body["NetworkingConfig"] = {"EndpointsConfig": {name: dict(endpoints[name]) for name in first}}
         if names:
             body["HostConfig"] = {**body.get("HostConfig", {}), "NetworkMode": names[0]}
-        created = self.api.create_container_from_config(body, name, platform)
-        # Engines before API 1.44 take one network at creation; the others are added before the start.
-        for network in names[1:]:
-            self.api.connect_container_to_network(created["Id"], network, **_endpoint(endpoints[network]))
-        identity: str = created["Id"]
+        identity: str = self.api.create_container_from_config(body, name, platform)["Id"]
+        for network in names[len(first) :]:
+            self.api.connect_container_to_network(identity, network, **_endpoint(endpoints[network]))
         return identity
+
+    @_translated
+    def copy_file(self, container: str, file: CopiedFile) -> None:
+        """Puts a file into a container that has not been started."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            content = file.content.encode()
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode, entry.uid, entry.gid = len(content), file.mode, file.uid, file.gid
+            archive.addfile(entry, io.BytesIO(content))
+        # As docker-py's put_archive, which does not know copyUIDGID; Compose asks for it with an owner.
+        parameters = {"path": "/", **({"copyUIDGID": "true"} if file.owned else {})}
+        api = self.api
+        answer = api._put(api._url("/containers/{0}/archive", container), params=parameters, data=packed.getvalue())
+        api._raise_for_status(answer)
 
     @_translated
     def start(self, container: str) -> None:
@@ -474,14 +473,6 @@ class _Patience:
         self._api.timeout = self._before
 
 
-_IPAM = {
-    "subnet": "Subnet",
-    "ip_range": "IPRange",
-    "gateway": "Gateway",
-    "aux_addresses": "AuxiliaryAddresses",
-}
-
-
 def _endpoint(settings: Mapping[str, Any]) -> dict[str, Any]:
     translated: dict[str, Any] = {}
     if settings.get("Aliases"):
@@ -490,4 +481,6 @@ def _endpoint(settings: Mapping[str, Any]) -> dict[str, Any]:
         translated["ipv4_address"] = address
     if settings.get("DriverOpts"):
         translated["driver_opt"] = dict(settings["DriverOpts"])
+    if settings.get("Links"):
+        translated["links"] = [tuple(link.split(":", 1)) for link in settings["Links"]]
     return translated

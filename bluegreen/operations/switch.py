@@ -168,14 +168,15 @@ class Release:
     def _create(self) -> str:
         tools, color = self.tools, self.new.color
         with tools.signals.deferred():
-            tools.colors.ensure_ground(self.stack, color)
+            tools.colors.ensure_ground(self.stack, color, tools.show.progress)
         wanted = self.wish.replicas
         avoid = frozenset(
             [address for slot in self._slots().values() for ips in slot.addresses.values() for address in ips]
             + [replica.address for replica in tools.engine.replicas() if replica.address]
         )
         free = iter(tools.colors.free_addresses(self.new.release, sum(wanted.values()), avoid))
-        for service, count in wanted.items():
+        for service in start_order(self.stack.services, list(wanted)):
+            count = wanted[service]
             role: Role = "job" if service in self.stack.settings.jobs else "routed"
             mine = tuple(next(free) for _ in range(count))
             for number, address in enumerate(mine, 1):
@@ -480,5 +481,12 @@ def definition_of(stack: Stack) -> str:
     settings = stack.settings
     services = {name: stack.services[name] for name in settings.release_services()}
     routes = [asdict(route) for route in settings.routes]
-    rest = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout]
+    used = {
+        (kind, use["source"])
+        for it in services.values()
+        for kind in ("secrets", "configs")
+        for use in it.get(kind) or []
+    }
+    files = [[kind, key, getattr(stack, kind)[key]] for kind, key in sorted(used)]
+    rest = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
     return json.dumps([services, routes, rest], sort_keys=True, default=str)

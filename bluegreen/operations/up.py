@@ -13,7 +13,7 @@ from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, switch
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import COLORS, Color, Role, Routing, Slot, Stack, World, counted
-from bluegreen.release.plan import Plan, Wish, plan_mend
+from bluegreen.release.plan import Plan, Wish, plan_mend, start_order
 from bluegreen.release.verdict import expectation
 
 
@@ -91,8 +91,9 @@ class Mend:
         made = 0
         avoid = {r.address for r in self.world.replicas if r.address}
         avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
-        tools.colors.ensure_ground(self.stack, live.color)
-        for service, wanted in live.replicas.items():
+        tools.colors.ensure_ground(self.stack, live.color, tools.show.progress)
+        for service in start_order(self.stack.services, list(live.replicas)):
+            wanted = live.replicas[service]
             mine: list[str] = []
             for number in range(1, wanted + 1):
                 if replica := here.get((service, number)):

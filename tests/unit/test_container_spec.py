@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from bluegreen.engine.compose import unescape
+from bluegreen.engine.container_mounts import Surroundings, copied_files
 from bluegreen.engine.container_spec import (
+    DIFFERENT,
     KNOWN,
-    Surroundings,
+    REASONS,
     create_request,
-    file_refusals,
     nanoseconds,
+    needs,
     refusals,
     replicas,
     restart_policy,
@@ -27,14 +30,14 @@ def _request(**service: Any) -> dict[str, Any]:
 
 
 def test_composes_doubled_dollars_are_literal_again() -> None:
-    found = _request(command=["sh", "-c", "echo $$HOME"], environment={"A": "$$5"}, labels={"l": "$$"})
-    assert found["Cmd"] == ["sh", "-c", "echo $HOME"]
-    assert found["Env"] == ["A=$5"]
-    assert found["Labels"] == {"l": "$"}
+    document = {"services": {"web": {"command": ["sh", "-c", "echo $$HOME"], "labels": {"$$l": "$$$$"}, "init": True}}}
+    assert unescape(document) == {
+        "services": {"web": {"command": ["sh", "-c", "echo $HOME"], "labels": {"$l": "$$"}, "init": True}}
+    }
 
 
-def test_a_variable_without_a_value_is_not_given() -> None:
-    assert _request(environment={"A": None, "B": ""})["Env"] == ["B="]
+def test_a_variable_without_a_value_is_taken_away_from_the_images() -> None:
+    assert _request(environment={"A": None, "B": ""})["Env"] == ["A", "B="]
 
 
 def test_null_command_leaves_the_images_own() -> None:
@@ -63,12 +66,11 @@ def test_volumes_keep_their_names_and_modes() -> None:
         secrets=[{"source": "key", "target": "/run/secrets/key"}],
         tmpfs=["/x:size=1m"],
     )["HostConfig"]
-    assert host["Binds"] == ["/srv/a:/a:ro"]
+    assert host["Binds"] == ["shop_data:/data:rw", "/srv/a:/a:ro"]
     assert host["Mounts"] == [
-        {"Type": "volume", "Target": "/data", "ReadOnly": False, "Source": "shop_data"},
-        {"Type": "bind", "Source": "/srv/b", "Target": "/b", "ReadOnly": False},
-        {"Type": "tmpfs", "Target": "/t", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": 1024}},
-        {"Type": "bind", "Source": "/srv/key", "Target": "/run/secrets/key", "ReadOnly": True},
+        {"Type": "bind", "Source": "/srv/b", "Target": "/b", "ReadOnly": False, "BindOptions": {}},
+        {"Type": "tmpfs", "Source": "", "Target": "/t", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": 1024}},
+        {"Type": "bind", "Source": "/srv/key", "Target": "/run/secrets/key", "ReadOnly": True, "BindOptions": {}},
     ]
     assert host["Tmpfs"] == {"/x": "size=1m"}
 
@@ -84,8 +86,8 @@ def test_limits_are_bytes_and_nanoseconds() -> None:
 
 
 def test_published_ports_are_left_to_nginx() -> None:
-    found = _request(ports=[{"target": 8000, "published": "80", "protocol": "tcp"}], expose=["9000"])
-    assert found["ExposedPorts"] == {"9000/tcp": {}, "8000/tcp": {}}
+    found = _request(ports=[{"target": 8000, "published": "80", "protocol": "tcp"}], expose=["9000", "53/udp"])
+    assert found["ExposedPorts"] == {"9000/tcp": {}, "8000/tcp": {}, "53/udp": {}}
     assert "PortBindings" not in found["HostConfig"]
 
 
@@ -105,23 +107,48 @@ def test_restart_policies_survive_being_written_down() -> None:
 
 def test_a_key_that_a_color_cannot_have_is_refused_by_name() -> None:
     service = {
-        "image": "a", "container_name": "x", "network_mode": "host", "gpus": ["all"],
-        "networks": {"default": {"ipv4_address": "10.0.0.9"}},
-        "volumes": [{"type": "npipe", "target": "/x"}], "deploy": {"mode": "global"},
+        "image": "a", "container_name": "x", "network_mode": "host", "tomorrows_key": 1,
+        "networks": {"default": {"ipv4_address": "10.0.0.9"}, "other": None},
+        "volumes": [{"type": "npipe", "target": "/x"}], "healthcheck": {"start_interval": "1s"},
+        "secrets": [{"source": "vault"}, {"source": "text"}], "read_only": True,
     }  # fmt: skip
-    assert [refusal.key for refusal in refusals(service)] == [
-        "container_name", "network_mode", "gpus", "volumes", "networks.default.ipv4_address", "deploy.mode",
+    ground = Surroundings({}, {"vault": {"external": True}, "text": {"content": "x"}})
+    assert [refusal.key for refusal in refusals(service, ground)] == [
+        "container_name", "network_mode", "tomorrows_key", "volumes", "secrets.vault", "secrets.text",
+        "networks.default.ipv4_address", "healthcheck.start_interval",
     ]  # fmt: skip
-    assert all(refusal.reason for refusal in refusals(service))
+    assert all(refusal.reason for refusal in refusals(service, ground))
 
 
 def test_an_absent_or_empty_key_is_not_refused() -> None:
-    assert refusals({"image": "a", "container_name": None, "links": [], "command": None}) == []
+    assert refusals({"image": "a", "container_name": None, "mac_address": "", "command": None}, GROUND) == []
 
 
-def test_a_secret_that_is_no_file_is_refused() -> None:
-    ground = Surroundings({}, {"key": {"environment": "KEY"}})
-    assert [refusal.key for refusal in file_refusals({"secrets": [{"source": "key"}]}, ground)] == ["secrets.key"]
+def test_what_only_newer_engines_have_is_known() -> None:
+    service = {
+        "annotations": {"a": "b"}, "healthcheck": {"start_interval": "1s", "start_period": "1s"},
+        "volumes": [
+            {"type": "volume", "source": "data", "target": "/a", "volume": {"subpath": "b"}},
+            {"type": "image", "source": "x", "target": "/b"},
+            {"type": "bind", "source": "/c", "target": "/c", "bind": {"recursive": "readonly"}},
+        ],
+        "networks": {"a": {"gw_priority": 1, "interface_name": "eth7"}, "b": None},
+        "devices": [{"source": "vendor.com/class=all", "target": "vendor.com/class=all"}],
+    }  # fmt: skip
+    assert [need.api for need in needs(service)] == ["1.43", "1.44", "1.45", "1.48", "1.44", "1.48", "1.49", "1.44"]
+    assert needs({"image": "a", "networks": {"default": None}, "devices": [{"source": "/dev/null"}]}) == []
+
+
+def test_secrets_with_a_content_are_copied_files() -> None:
+    ground = Surroundings({}, {"key": {"environment": "KEY", "content": "s"}, "none": {"content": ""}})
+    uses = [{"source": "key", "uid": "5", "mode": "0400"}, {"source": "none"}]
+    (file,) = copied_files({"secrets": uses}, ground)
+    assert (file.path, file.content, file.mode, file.uid, file.owned) == ("/run/secrets/key", "s", 0o400, 5, True)
+
+
+def test_no_key_is_both_honoured_and_refused() -> None:
+    assert not KNOWN & REASONS.keys()
+    assert DIFFERENT.keys() <= KNOWN
 
 
 def test_no_key_stands_in_the_table_for_nothing() -> None:
@@ -129,7 +156,7 @@ def test_no_key_stands_in_the_table_for_nothing() -> None:
     assert "container_name" not in KNOWN
 
 
-def test_replicas_come_from_deploy_then_scale() -> None:
+def test_replicas_come_from_scale_then_deploy() -> None:
     assert [
         replicas(s) for s in ({}, {"scale": 3}, {"deploy": {"replicas": 2}, "scale": 3}, {"deploy": {"replicas": 0}})
-    ] == [1, 3, 2, 0]
+    ] == [1, 3, 3, 0]

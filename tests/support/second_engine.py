@@ -1,0 +1,92 @@
+"""A second, newer Docker Engine beside the machine's own: unpacked into a folder, in a network of its own.
+
+Its files come from Debian's packages and are cached; the daemon lives as long as the `with` block, in a
+network namespace and a mount namespace that end with it. It is reached by its socket only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.machine import ROOT
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bluegreen"
+START_TIMEOUT = 60.0  # seconds until the daemon must answer
+STOP_TIMEOUT = 30.0
+# $1 the unpacked system, $2 the daemon's data, $3 the folder of its socket, $4 a folder that containers mount
+INSIDE = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mkdir -p "$1/engine" "$1/var/lib/docker" "$1$4"
+mount -t proc proc "$1/proc"
+mount --rbind /sys "$1/sys"
+mount --rbind /dev "$1/dev"
+mount -t tmpfs tmpfs "$1/run"
+mount --bind "$2" "$1/var/lib/docker"
+mount --bind "$3" "$1/engine"
+mount --bind "$4" "$1$4"
+exec chroot "$1" dockerd --host unix:///engine/docker.sock --group 0
+"""
+
+
+@contextmanager
+def second_engine(folder: Path, images: list[str]) -> Iterator[str]:
+    """Starts Engine 28 and yields its DOCKER_HOST. `folder` is visible to its containers by the same path."""
+    subprocess.run([ROOT / "tests" / "machine" / "second_engine.sh"], check=True, timeout=300)
+    system = CACHE / "engine28"
+    work = Path(tempfile.mkdtemp(prefix="bgt-engine-"))
+    for name in ("data", "socket"):
+        (work / name).mkdir()
+    namespace = f"bgt-{uuid.uuid4().hex[:8]}"
+    host = f"unix://{work}/socket/docker.sock"
+    log = (work / "log").open("wb")
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    subprocess.run(["ip", "-n", namespace, "link", "set", "lo", "up"], check=True)
+    daemon = subprocess.Popen(
+        [
+            "nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount",
+            "bash", "-c", INSIDE, "dockerd", str(system), str(work / "data"), str(work / "socket"), str(folder),
+        ],
+        stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        _wait(host, daemon, work / "log")
+        for image in images:
+            _copy(image, host)
+        yield host
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        try:
+            daemon.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(daemon.pid, signal.SIGKILL)
+            daemon.wait()
+        log.close()
+        subprocess.run(["ip", "netns", "del", namespace], check=False)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _wait(host: str, daemon: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while subprocess.run(["docker", "-H", host, "version"], capture_output=True, check=False).returncode:
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            sys.stderr.write(log.read_text(errors="replace")[-3000:])
+            raise RuntimeError("the second Engine did not answer; the end of its log is above")
+        time.sleep(0.2)
+
+
+def _copy(image: str, host: str) -> None:
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as packed:
+        subprocess.run(["docker", "-H", host, "load"], stdin=packed.stdout, stdout=subprocess.DEVNULL, check=True)
+    assert packed.returncode == 0, f"docker save {image}"
