@@ -48,22 +48,29 @@ def cli(
 
 
 @cli.command()
+@click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
 @BUILD
 @PULL
+@DRY_RUN
 @JSON
 @PROGRESS
 @click.pass_obj
-def up(options: Options, no_build: bool, pull: bool, json_: bool, progress: str) -> int:
+def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool, json_: bool, progress: str) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
     from bluegreen.operations.switch import Request
+    from bluegreen.operations.up import plan_up
     from bluegreen.operations.up import up as story
 
     app = App(options, output.choose(progress))
     stack = app.stack
+    request = Request("up", False, not no_build, pull, adopt)
+    if dry_run:
+        tools = app.tools(stack.app)
+        return _show_plan(plan_up(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
     with app.acting("up"):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
-        return _show(story(tools, stack, app.wish(tools, stack), Request("up", False, not no_build, pull)), app, json_)
+        return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
 
 
 @cli.command()
@@ -112,12 +119,12 @@ def _release(
     app = App(options, output.choose(progress))
     overrides = _overrides(images)
     stack = app.with_images(overrides)
-    request = Request(verb, force, not no_build, pull, overrides)
+    request = Request(verb, force, not no_build, pull, overrides=overrides)
     if app.routing is None or app.routing.live is None:
         raise _before_up(app)
     if dry_run:
         tools = app.tools(stack.app)
-        return _show_plan(plan_switch(tools, app.wish(tools, stack), request), json_, stack.notices)
+        return _show_plan(plan_switch(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
     with app.acting(verb):
         tools = app.tools(stack.app)
         return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)

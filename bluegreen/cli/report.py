@@ -32,6 +32,8 @@ def _result_lines(result: Result, command: str, preview: str | None) -> Iterator
     live = f"{result.live['color']}, release {result.live['release']}" if result.live else "none"
     if result.outcome in ("switched", "flipped-back"):
         yield f"{VERBS[result.outcome]}: live is {live}{_moved(result)}."
+        if result.message:
+            yield clean(result.message)
         if result.previous:
             yield f"To go back to release {result.previous['release']}: {command} flip-back"
     elif result.outcome == "prepared":

@@ -20,6 +20,7 @@ from bluegreen.engine.containers import (
     color_network_name,
     container_name,
     network_name,
+    next_proxy_name,
     proxy_name,
 )
 from bluegreen.release.errors import BluegreenError
@@ -258,41 +259,57 @@ class Colors:
         match = re.search(r"nginx/(\S+)", output)
         return match[1] if match else output.strip()[:100]
 
-    def proxy_definition(self, stack: Stack) -> str:
+    def proxy_definition(self, stack: Stack, published: bool = True) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        service = self._proxy_service(stack)
-        return hashlib.sha256(json.dumps([service, self._bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
+        service, bindings = self._proxy_service(stack), self._bindings(stack) if published else {}
+        return hashlib.sha256(json.dumps([service, bindings], sort_keys=True).encode()).hexdigest()[:16]
 
-    def ensure_proxy(self, stack: Stack, tell: Tell) -> str:
+    def ensure_proxy(self, stack: Stack, tell: Tell, published: bool = True) -> str:
         """The proxy's container, made, made anew or started as needed; says which."""
         existing = self._engine.proxy()
-        definition = self.proxy_definition(stack)
-        subnet = self._engine.ensure_network()
+        definition = self.proxy_definition(stack, published)
         if existing and existing.definition == definition:
             if not existing.running:
-                self._start(existing.id, stack)
+                self.start_proxy(existing.id, stack)
                 return "started"
             return "running"
         if existing:
             self._engine.stop(existing.id, 1)
             self._engine.remove(existing.id)
-        service = self._proxy_service(stack)
-        request = container_spec.create_request(service, Surroundings({}))
-        request["Image"] = self._pulled(stack.settings.proxy.image, {}, False, tell).id
-        bindings = self._bindings(stack)
-        request["ExposedPorts"] = {port: {} for port in bindings}
-        request["HostConfig"]["PortBindings"] = bindings
-        request["Labels"] = {LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition}
-        endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
-        container = self._engine.create(proxy_name(stack.app), request, endpoints)
+        container = self._create_proxy(stack, proxy_name(stack.app), published, tell)
         try:
-            self._start(container, stack)
+            self.start_proxy(container, stack)
         except BluegreenError:
             self._engine.remove(container)
             raise
         return "made anew" if existing else "started"
 
-    def _start(self, container: str, stack: Stack) -> None:
+    def next_proxy(self, stack: Stack, tell: Tell) -> str:
+        """A published proxy beside the one that is not; created, not started. Returns its id."""
+        name = next_proxy_name(stack.app)
+        self._engine.remove(name)
+        return self._create_proxy(stack, name, True, tell)
+
+    def name_proxy(self, container: str) -> None:
+        """Puts the proxy that `next_proxy` made in the place of the one before it."""
+        if former := self._engine.proxy():
+            self._engine.remove(former.id)
+        self._engine.rename(container, proxy_name(self._engine.app))
+
+    def _create_proxy(self, stack: Stack, name: str, published: bool, tell: Tell) -> str:
+        subnet = self._engine.ensure_network()
+        request = container_spec.create_request(self._proxy_service(stack), Surroundings({}))
+        request["Image"] = self._pulled(stack.settings.proxy.image, {}, False, tell).id
+        bindings = self._bindings(stack) if published else {}
+        request["ExposedPorts"] = {port: {} for port in bindings}
+        request["HostConfig"]["PortBindings"] = bindings
+        definition = self.proxy_definition(stack, published)
+        request["Labels"] = {LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition}
+        endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
+        return self._engine.create(name, request, endpoints)
+
+    def start_proxy(self, container: str, stack: Stack) -> None:
+        """Starts a proxy's container. Raises BluegreenError, in these words when a port is taken."""
         try:
             self._engine.start(container)
         except BluegreenError as error:

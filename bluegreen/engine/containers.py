@@ -5,12 +5,14 @@ docker-py's exceptions end here: callers meet BluegreenError.
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import ipaddress
 import itertools
 import os
 import re
+import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ from bluegreen.release.model import (
     LABEL_ROLE,
     LABEL_SERVICE,
     Color,
+    Listen,
+    PlainContainer,
     ProxyContainer,
     Replica,
 )
@@ -65,6 +69,11 @@ def container_name(app: str, color: Color, service: str, number: int) -> str:
 
 def proxy_name(app: str) -> str:
     return f"{app}-proxy"
+
+
+def next_proxy_name(app: str) -> str:
+    """While a published proxy is about to take the place of one that is not."""
+    return f"{app}-proxy-next"
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,27 @@ def unreachable(error: Exception) -> BluegreenError:
     )
 
 
+def _meet(address: str, listen: Listen) -> bool:
+    """Whether an address that a port is published on and one that is wanted are, or contain, the same."""
+    wanted = listen.address.strip("[]")
+    return address == wanted or _is_any(address) or _is_any(wanted)
+
+
+def _is_any(address: str) -> bool:
+    return not address or ipaddress.ip_address(address).is_unspecified
+
+
+def _is_taken(listen: Listen) -> bool:
+    address = listen.address.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, listen.port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
 class Engine:
     """The Docker Engine, as much of it as one app needs."""
 
@@ -234,6 +264,7 @@ class Engine:
     @_translated
     def proxy(self) -> ProxyContainer | None:
         found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]})
+        found = [entry for entry in found if f"/{next_proxy_name(self.app)}" not in entry["Names"]]
         if not found:
             return None
         entry = found[0]
@@ -241,6 +272,42 @@ class Engine:
             entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
             self._address(entry, network_name(self.app)),
         )  # fmt: skip
+
+    @_translated
+    def plain_containers(self, services: Sequence[str]) -> tuple[PlainContainer, ...]:
+        """Running containers that plain Compose made of these services."""
+        label = [f"com.docker.compose.project={self.app}", "com.docker.compose.oneoff=False"]
+        found = self.api.containers(filters={"label": label})
+        return tuple(
+            PlainContainer(entry["Id"], entry["Names"][0].lstrip("/"), entry["Labels"]["com.docker.compose.service"])
+            for entry in sorted(found, key=lambda entry: str(entry["Names"]))
+            if entry["Labels"].get("com.docker.compose.service") in services
+        )
+
+    @_translated
+    def port_holder(self, listen: Listen) -> str | None:
+        """Who holds a port that nginx is to be published on: a container's name, "" for no container, None for nobody.
+
+        Our own proxy does not count. A port that this user may not try counts as free.
+        """
+        for entry in self.api.containers():
+            published = any(
+                port.get("PublicPort") == listen.port and _meet(port.get("IP", ""), listen) for port in entry["Ports"]
+            )
+            if published and f"/{proxy_name(self.app)}" not in entry["Names"]:
+                return str(entry["Names"][0].lstrip("/"))
+            if published:
+                return None
+        return "" if _is_taken(listen) else None
+
+    @_translated
+    def rename(self, container: str, name: str) -> None:
+        self.api.rename(container, name)
+
+    @_translated
+    def remove_keeping_volumes(self, container: str) -> None:
+        """Removes a stopped container; anonymous volumes stay as well."""
+        self.api.remove_container(container, force=True, v=False)
 
     @_translated
     def log_tail(self, container: str, lines: int) -> list[str]:

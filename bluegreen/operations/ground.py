@@ -32,7 +32,7 @@ def ground(tools: Tools, stack: Stack) -> dict[str, Action]:
     return {"shared": shared, "network": network, "proxy": proxy}
 
 
-def run_proxy(tools: Tools, stack: Stack) -> str:
+def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
     version = tools.colors.nginx_version(stack, tools.show.progress)
     if tools.nginx.too_old(version):
@@ -43,7 +43,7 @@ def run_proxy(tools: Tools, stack: Stack) -> str:
             retry="safe, with another proxy.image",
             next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
         )
-    what = tools.colors.ensure_proxy(stack, tools.show.progress)
+    what = tools.colors.ensure_proxy(stack, tools.show.progress, published)
     deadline = tools.clock() + ANSWER_TIMEOUT
     while tools.nginx.answer() is None:
         if tools.clock() > deadline:

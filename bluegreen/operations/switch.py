@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
+from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
-from bluegreen.operations.ground import ground, render_today
+from bluegreen.operations.ground import ground, render_today, run_proxy
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
-from bluegreen.release.errors import BluegreenError, Interrupted
+from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
 from bluegreen.release.plan import Plan, Wish, plan_release, start_order
 from bluegreen.release.verdict import expectation
@@ -34,6 +35,7 @@ class Request:
     force: bool = False
     build: bool = True
     pull: bool = False
+    adopt: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -50,14 +52,18 @@ class Candidate:
     previewed: bool = False
 
 
-def plan_switch(tools: Tools, wish: Wish, request: Request) -> Plan:
+def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     """The plan that a switch would follow now; looks, changes nothing."""
-    return plan_release(request.verb, observe(tools), replace(wish, force=request.force))
+    plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
+    adopts = tuple(container.name for container in plain)
+    return plan_release(request.verb, observe(tools), replace(wish, force=request.force, adopts=adopts))
 
 
 def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
-    """Carries out a switch (or prepare, or the first up). Never raises BluegreenError: it is in the result."""
+    """Carries out a switch (or prepare, or the first up). Never raises BluegreenError after its plan was shown."""
     world = observe(tools)
+    plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
+    wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
     result = Result(request.verb, "unchanged")
     if not plan.steps:
@@ -66,7 +72,8 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
         return result
     tools.show.plan(plan)
     operation = begin(tools, plan, world)
-    return Release(tools, stack, wish, request, world, plan, operation, result).run()
+    adoption = Adoption(tools, stack, plain) if plain else None
+    return Release(tools, stack, wish, request, world, plan, operation, result, adoption).run()
 
 
 class Release:
@@ -82,7 +89,9 @@ class Release:
         plan: Plan,
         operation: int,
         result: Result,
+        adoption: Adoption | None,
     ) -> None:
+        self.adoption = adoption
         self.tools, self.stack, self.wish, self.request = tools, stack, wish, request
         self.world, self.plan, self.operation, self.result = world, plan, operation, result
         target = plan.target or world.idle
@@ -109,11 +118,16 @@ class Release:
         try:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            moved = self.shift.move_back(cause)
+            moved = self._move_back(cause)
             return failed(tools, self.operation, self.result, moved, observe(tools))
         self._phase("settle")
         after = observe(tools)
         self.result.outcome = OUTCOMES[self.request.verb]
+        if self.adoption:
+            self.result.message = (
+                f"Taken over from {self.adoption.names}: {self.adoption.milliseconds} ms from its stop "
+                "to nginx's first answer."
+            )
         describe(self.result, after)
         tools.journal.end_operation(self.operation, self.result.outcome)
         return self.result
@@ -127,7 +141,7 @@ class Release:
             "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
             "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
             "jobs": lambda: hand_over_jobs(self.tools, self.new.color), "drain": self._drain,
-            "record": self._record,
+            "record": self._record, **self._adopting(),
         }  # fmt: skip
 
     # -- prepare
@@ -136,7 +150,11 @@ class Release:
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
-        return ground(self.tools, self.stack)["proxy"]()
+        with self.tools.signals.deferred():
+            return run_proxy(self.tools, self.stack, published=self.adoption is None)
+
+    def _adopting(self) -> dict[str, Action]:
+        return {"adopt": self.adoption.take_over, "adopted": self.adoption.finish} if self.adoption else {}
 
     def _image(self) -> str:
         for service in self.stack.settings.release_services():
@@ -424,6 +442,21 @@ class Release:
         return f"release {self.new.release}"
 
     # -- the way out
+
+    def _move_back(self, cause: Exception) -> BluegreenError:
+        if self.adoption is None:
+            return self.shift.move_back(cause)
+        try:
+            self.adoption.put_back()
+        except BluegreenError as error:
+            return BluegreenError(
+                "The take-over failed, and not everything could be put back.", failed=f"{cause}; {error}",
+                expected=f"{self.adoption.names} to run as before", traffic="unknown; look now",
+                retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
+            )  # fmt: skip
+        moved = self.shift.move_back(cause)
+        moved.traffic = f"{self.adoption.serving} of plain Compose, started again"
+        return moved
 
     def _unchanged(self, why: str) -> Result:
         describe(self.result, self.world)

@@ -10,7 +10,7 @@ from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
 from bluegreen.operations.shift import Shift
-from bluegreen.operations.switch import Request, switch
+from bluegreen.operations.switch import Request, plan_switch, switch
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import COLORS, Color, Role, Routing, Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, Wish, plan_mend, start_order
@@ -24,6 +24,15 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
     return Mend(tools, stack, wish, world, live).run()
+
+
+def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
+    """What `up` would do now; looks, changes nothing."""
+    world = observe(tools)
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return plan_switch(tools, stack, wish, replace(request, verb="up"))
+    return Mend(tools, stack, wish, world, live).plan
 
 
 class Mend:

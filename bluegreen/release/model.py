@@ -280,6 +280,15 @@ class ProxyContainer:
 
 
 @dataclass(frozen=True)
+class PlainContainer:
+    """A running container that plain Compose made of a release service."""
+
+    id: str
+    name: str
+    service: str
+
+
+@dataclass(frozen=True)
 class World:
     """One look at everything: what decisions are made from."""
 

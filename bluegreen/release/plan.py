@@ -89,6 +89,7 @@ class Wish:
     release: int  # the number that a new release would get
     force: bool = False
     build: bool = True  # whether any service is built from source
+    adopts: tuple[str, ...] = ()  # containers of plain Compose that the first release takes over from
 
 
 def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
@@ -114,6 +115,10 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
         steps += _prepare(world, wish, target)
     if verb != "prepare":
         steps += _cutover(world, target)
+        if wish.adopts:
+            names = ", ".join(wish.adopts)
+            steps.append(Step("cutover", "adopt", f"{names} is stopped, nginx is published in its place", target))
+            steps.append(Step("settle", "adopted", f"{names} is not needed any more; volumes stay", target))
         steps += _settle(world, wish.jobs, target, wait=world.live is not None)
     steps.append(Step("settle", "record", "history, and the number of the next release"))
     return Plan(verb, target, release, tuple(steps))
@@ -237,7 +242,8 @@ def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     proxy = world.proxy
     if proxy is None:
         yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
-        yield Step("prepare", "proxy", "there is no proxy yet")
+        why = "; it is published when the color is proven" if wish.adopts else ""
+        yield Step("prepare", "proxy", f"there is no proxy yet{why}")
     elif not proxy.running:
         yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
     elif verb == "up" and proxy.definition != wish.proxy_definition:

@@ -1,0 +1,202 @@
+"""From plain Compose to bluegreen and back: who holds the port, `up --adopt`, and what `down` prints."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Make
+from tests.support.files import LEAN
+from tests.support.machine import docker, images
+from tests.support.project import Project
+
+# As people have it before they hear of bluegreen: published by itself, with data and a worker.
+PLAIN = (
+    LEAN.replace("    profiles: [release]\n", '    ports: ["127.0.0.1:${PUBLIC}:8000"]\n    restart: unless-stopped\n')
+    .replace('"./server.py:/srv/server.py:ro"]', '"./server.py:/srv/server.py:ro", "data:/data"]')
+    .replace("  drain: 2s\n", "  drain: 2s\n  jobs: [worker]\n")
+    + """  worker:
+    image: ${PYTHON_IMAGE}
+    command: [sleep, "600"]
+    stop_grace_period: 0s
+    volumes: ["data:/data"]
+volumes: {data: {}}
+"""
+)
+# After its first start it only starts when nobody has put a stone in its way.
+STUBBORN_NGINX = """
+FROM {image}
+RUN mv $(command -v nginx) /usr/bin/real-nginx
+RUN printf '#!/bin/sh\\ncase "$*" in *daemon*) [ -e /run/bluegreen/stone ] && echo a stone in the way >&2 && exit 1;; \
+esac\\nexec /usr/bin/real-nginx "$@"\\n' >/usr/sbin/nginx && chmod +x /usr/sbin/nginx
+"""
+
+
+@pytest.fixture
+def plain(make_project: Make) -> Project:
+    """Served by plain Compose on the public port, with a word in its data volume."""
+    project = make_project(PLAIN)
+    project.variables["PUBLIC"] = str(project.port)
+    _compose(project, "up", "-d")
+    _wait_for(project)
+    docker("exec", f"{project.name}-web-1", "sh", "-c", "echo kept >/data/word")
+    return project
+
+
+def _compose(project: Project, *arguments: str) -> str:
+    done = subprocess.run(
+        ["docker-compose", *arguments], cwd=project.folder, env=project.environment({}),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _wait_for(project: Project) -> None:
+    deadline = time.monotonic() + 20
+    while not _answers(project.port):
+        assert time.monotonic() < deadline, project.logs()
+        time.sleep(0.05)
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.3)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class Watched:
+    """Asks the public port every few milliseconds; `gap` is the longest time without an answer, in seconds."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._stop = port, threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.gap = 0.0
+
+    def _ask(self) -> None:
+        last = time.monotonic()
+        while not self._stop.wait(0.005):
+            if _answers(self._port):
+                self.gap, last = max(self.gap, time.monotonic() - last), time.monotonic()
+
+    def __enter__(self) -> Watched:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def _containers(project: Project) -> dict[str, str]:
+    """Name and state of all that plain Compose runs of the project."""
+    label = f"label=com.docker.compose.project={project.name}"
+    listing = docker("ps", "-a", "--filter", label, "--format", "{{.Names}} {{.State}}")
+    return dict(line.split() for line in listing.splitlines())
+
+
+def test_up_says_who_holds_the_port_and_touches_nothing(plain: Project) -> None:
+    before = _containers(plain)
+    done = plain.run("up")
+    assert done.code == 1, done
+    assert f"Port 127.0.0.1:{plain.port} is held by {plain.name}-web-1, which plain Compose runs." in done.err
+    assert f"traffic   {plain.name}-web-1 (unchanged)" in done.err
+    assert "next      bluegreen up --adopt" in done.err
+    assert (_containers(plain), plain.containers()) == (before, [])
+
+
+def test_up_names_another_container_or_process_that_holds_the_port(lean: Project) -> None:
+    name = f"{lean.name}-other"
+    docker(
+        "run", "-d", "--name", name, "--label", f"bluegreen.app={lean.name}-other",
+        "-p", f"127.0.0.1:{lean.port}:1", images()["PYTHON_IMAGE"], "sleep", "60",
+    )  # fmt: skip
+    try:
+        done = lean.run("up", "--adopt")
+        assert done.code == 1
+        assert f"Port 127.0.0.1:{lean.port} is held by container {name}." in done.err
+        assert docker("inspect", "-f", "{{.State.Running}}", name) == "true"
+    finally:
+        docker("rm", "-f", name)
+    with socket.create_server(("127.0.0.1", lean.preview_port)):
+        done = lean.run("up")
+    assert done.code == 1
+    assert f"Port 127.0.0.1:{lean.preview_port} is held by a process that is no container." in done.err
+    assert "next      ss -ltnp" in done.err
+    lean.ok("up")
+
+
+def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) -> None:
+    plan = plain.ok("up", "--adopt", "--dry-run").out
+    assert f"{plain.name}-web-1, {plain.name}-worker-1 is stopped, nginx is published in its place" in plan
+    with Watched(plain.port) as watched:
+        done = plain.ok("up", "--adopt")
+    said = re.search(r"Taken over from (\S+), (\S+): (\d+) ms", done.out)
+    assert said, done
+    assert said[1] == f"{plain.name}-web-1"
+    assert 0.02 < watched.gap <= int(said[3]) / 1000 + 0.3, (watched.gap, said[3])
+    assert plain.color() == "blue"
+    assert docker("exec", f"{plain.name}-blue-web-1", "cat", "/data/word") == "kept"
+    assert _containers(plain) == {}, "the worker does not run twice"
+    assert plain.containers() == [f"{plain.name}-{end}" for end in ("blue-web-1", "blue-worker-1", "proxy")]
+    assert docker("inspect", "-f", "{{.State.Running}}", f"{plain.name}-blue-worker-1") == "true"
+    plain.ok("switch", GREETING="two")
+    assert plain.color() == "green"
+    assert plain.ok("up", "--adopt", GREETING="two").code == 0, "there is nothing left to adopt"
+
+
+def test_the_old_container_is_back_when_nginx_cannot_start(plain: Project, tmp_path: Path) -> None:
+    image = f"bgt-nginx/{plain.name}"
+    (tmp_path / "Dockerfile").write_text(STUBBORN_NGINX.format(image=images()["NGINX_IMAGE"]))
+    docker("build", "-q", "-t", image, str(tmp_path))
+    try:
+        stone = threading.Thread(target=_stone, args=(plain,), daemon=True)
+        stone.start()
+        done = plain.run("up", "--adopt", "--json", PROXY_IMAGE=image)
+        stone.join(10)
+        assert done.code == 4, done
+        error = done.json()["error"]
+        assert "a stone in the way" in error["failed"]
+        assert error["traffic"] == f"{plain.name}-web-1 of plain Compose, started again"
+        _wait_for(plain)
+        assert set(_containers(plain).values()) == {"running"}
+        assert json.loads(plain.get("/")[1])["color"] is None, "plain Compose answers"
+        done = plain.ok("up", "--adopt", PROXY_IMAGE=image)
+        assert plain.color() == "blue"
+    finally:
+        plain.run("down", "--yes")
+        subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
+
+
+def _stone(project: Project) -> None:
+    """Lies in nginx's way from the moment that the published proxy is made until it is taken away again."""
+    stone, proxy = project.state / "run" / "stone", f"name=^{project.name}-proxy-next$"
+    deadline = time.monotonic() + 60
+    while not docker("ps", "-aq", "--filter", proxy) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    stone.touch()
+    while docker("ps", "-aq", "--filter", proxy) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    stone.unlink()
+
+
+def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:
+    _compose(plain, "stop", "web")
+    done = plain.run("up")
+    assert done.code == 1, done
+    assert f"{plain.name}-worker-1, which plain Compose runs, does the work of a job." in done.err
+    plain.ok("up", "--adopt")
+    assert "worker-1" not in " ".join(_containers(plain))
