@@ -20,7 +20,6 @@ from bluegreen.engine.containers import (
     color_network_name,
     container_name,
     network_name,
-    next_proxy_name,
     proxy_name,
 )
 from bluegreen.release.errors import BluegreenError
@@ -259,66 +258,69 @@ class Colors:
         match = re.search(r"nginx/(\S+)", output)
         return match[1] if match else output.strip()[:100]
 
-    def proxy_definition(self, stack: Stack, published: bool = True) -> str:
+    def proxy_definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        service, bindings = self._proxy_service(stack), self._bindings(stack) if published else {}
-        return hashlib.sha256(json.dumps([service, bindings], sort_keys=True).encode()).hexdigest()[:16]
+        service = self._proxy_service(stack)
+        return hashlib.sha256(json.dumps([service, self._bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
 
     def ensure_proxy(self, stack: Stack, tell: Tell, published: bool = True) -> str:
-        """The proxy's container, made, made anew or started as needed; says which."""
+        """The proxy's container, made, made anew or started as needed; says which.
+
+        Unless `published` it stands on the app's own network only, which is internal: it answers on its
+        sockets, and nobody outside sees it before `publish_proxy`.
+        """
         existing = self._engine.proxy()
-        definition = self.proxy_definition(stack, published)
-        if existing and existing.definition == definition:
+        if existing and existing.definition == self.proxy_definition(stack):
+            if published and not existing.published:
+                self.publish_proxy(existing.id, stack)
             if not existing.running:
                 self.start_proxy(existing.id, stack)
                 return "started"
-            return "running"
+            return "running" if existing.published else "published"
         if existing:
             self._engine.stop(existing.id, 1)
             self._engine.remove(existing.id)
-        container = self._create_proxy(stack, proxy_name(stack.app), published, tell)
+        container = self._create_proxy(stack, tell)
         try:
+            if published:
+                self.publish_proxy(container, stack)
             self.start_proxy(container, stack)
         except BluegreenError:
             self._engine.remove(container)
             raise
         return "made anew" if existing else "started"
 
-    def next_proxy(self, stack: Stack, tell: Tell) -> str:
-        """A published proxy beside the one that is not; created, not started. Returns its id."""
-        name = next_proxy_name(stack.app)
-        self._engine.remove(name)
-        return self._create_proxy(stack, name, True, tell)
-
-    def name_proxy(self, container: str) -> None:
-        """Puts the proxy that `next_proxy` made in the place of the one before it."""
-        if former := self._engine.proxy():
-            self._engine.remove(former.id)
-        self._engine.rename(container, proxy_name(self._engine.app))
-
-    def _create_proxy(self, stack: Stack, name: str, published: bool, tell: Tell) -> str:
+    def _create_proxy(self, stack: Stack, tell: Tell) -> str:
         subnet = self._engine.ensure_network()
         request = container_spec.create_request(self._proxy_service(stack), Surroundings({}))
         request["Image"] = self._pulled(stack.settings.proxy.image, {}, False, tell).id
-        bindings = self._bindings(stack) if published else {}
+        bindings = self._bindings(stack)
         request["ExposedPorts"] = {port: {} for port in bindings}
         request["HostConfig"]["PortBindings"] = bindings
-        definition = self.proxy_definition(stack, published)
+        definition = self.proxy_definition(stack)
         request["Labels"] = {LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition}
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
-        return self._engine.create(name, request, endpoints)
+        return self._engine.create(proxy_name(stack.app), request, endpoints)
+
+    def publish_proxy(self, container: str, stack: Stack) -> None:
+        """Publishes the ports of a proxy, running or not. Raises BluegreenError when one is taken."""
+        self._with_ports(stack, lambda: self._engine.publish(container))
 
     def start_proxy(self, container: str, stack: Stack) -> None:
-        """Starts a proxy's container. Raises BluegreenError, in these words when a port is taken."""
+        """Starts a proxy's container. Raises BluegreenError when one of its ports is taken."""
+        self._with_ports(stack, lambda: self._engine.start(container))
+
+    def _with_ports(self, stack: Stack, act: Callable[[], None]) -> None:
         try:
-            self._engine.start(container)
+            act()
         except BluegreenError as error:
             if "port is already allocated" in error.failed or "address already in use" in error.failed:
-                ports = ", ".join(map(str, (*stack.settings.listen, stack.settings.preview or "")))
+                wanted = [*stack.settings.listen, *([stack.settings.preview] if stack.settings.preview else [])]
+                holders = [name for listen in wanted if (name := self._engine.port_holder(listen))]
                 raise BluegreenError(
                     "A port of this machine that nginx is to be published on is taken.",
-                    failed=error.failed,
-                    expected=f"{ports.rstrip(', ')} free (listen and preview in x-bluegreen)",
+                    failed=f"{', '.join(holders)} holds it" if holders else error.failed,
+                    expected=f"{', '.join(map(str, wanted))} free (listen and preview in x-bluegreen)",
                     retry="safe, when the port is free or another is chosen",
                     next="ss -ltnp (shows who holds it)",
                 ) from None

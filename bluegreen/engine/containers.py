@@ -71,9 +71,9 @@ def proxy_name(app: str) -> str:
     return f"{app}-proxy"
 
 
-def next_proxy_name(app: str) -> str:
-    """While a published proxy is about to take the place of one that is not."""
-    return f"{app}-proxy-next"
+def public_network_name(app: str) -> str:
+    """Where the proxy alone stands: being on it is what publishes its ports."""
+    return f"{app}_bluegreen_public"
 
 
 @dataclass(frozen=True)
@@ -264,13 +264,13 @@ class Engine:
     @_translated
     def proxy(self) -> ProxyContainer | None:
         found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]})
-        found = [entry for entry in found if f"/{next_proxy_name(self.app)}" not in entry["Names"]]
         if not found:
             return None
         entry = found[0]
         return ProxyContainer(
             entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
             self._address(entry, network_name(self.app)),
+            public_network_name(self.app) in (entry["NetworkSettings"]["Networks"] or {}),
         )  # fmt: skip
 
     @_translated
@@ -301,8 +301,12 @@ class Engine:
         return "" if _is_taken(listen) else None
 
     @_translated
-    def rename(self, container: str, name: str) -> None:
-        self.api.rename(container, name)
+    def publish(self, container: str) -> None:
+        """Connects the proxy to its public network, running or not: its ports are published from then on."""
+        name = public_network_name(self.app)
+        if not self.network_there(name):
+            self.api.create_network(name, driver="bridge", labels={LABEL_APP: self.app, LABEL_ROLE: "network"})
+        self.api.connect_container_to_network(container, name)
 
     @_translated
     def remove_keeping_volumes(self, container: str) -> None:
@@ -351,6 +355,7 @@ class Engine:
 
         The Engine gives fixed addresses only in a subnet that was named, so the network is made twice:
         once to learn which subnet is free, once with that subnet named and its upper half left to the Engine.
+        It is internal: a service reaches of the outside world what its own networks let it reach, no more.
         """
         if existing := self.subnet():
             return existing
@@ -364,7 +369,9 @@ class Engine:
         picked = Subnet(ipaddress.IPv4Network(learned["Subnet"]))
         self.api.remove_network(name)
         pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
-        self.api.create_network(name, driver="bridge", labels=labels, ipam={"Driver": "default", "Config": [pool]})
+        self.api.create_network(
+            name, driver="bridge", internal=True, labels=labels, ipam={"Driver": "default", "Config": [pool]}
+        )
         return picked
 
     @_translated

@@ -1,20 +1,17 @@
 """Taking over from plain Compose: who holds the public port today, and how nginx comes to hold it.
 
 The first color stands proven behind a proxy that is not published yet. Then the old containers are stopped
-and a published proxy takes the place of the other one; if nginx cannot start, everything is put back.
+and the proxy is published; if that fails, everything is put back.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
+from bluegreen.operations.ground import run_proxy
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import PlainContainer, Stack
-
-ANSWER_TIMEOUT = 10.0  # seconds until the published nginx must answer; it takes 0.3
-ASK_AGAIN = 0.01  # seconds
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
@@ -70,8 +67,7 @@ class Adoption:
     def __init__(self, tools: Tools, stack: Stack, plain: tuple[PlainContainer, ...]) -> None:
         self._tools, self._stack, self.plain = tools, stack, plain
         self._stopped: list[PlainContainer] = []
-        self._published: str | None = None
-        self.milliseconds: int | None = None  # from the word to stop until nginx answers
+        self.milliseconds: int | None = None  # from the word to stop until nginx is published
 
     @property
     def names(self) -> str:
@@ -81,63 +77,47 @@ class Adoption:
     def serving(self) -> str:
         return ", ".join(it.name for it in self.plain if it.service not in self._stack.settings.jobs)
 
+    @property
+    def said(self) -> str:
+        """One sentence for the person, afterwards."""
+        return f"Taken over from {self.names}: {self.milliseconds} ms from its stop until nginx held the port."
+
     def take_over(self) -> str:
-        """Stops the old containers and starts the published nginx. Raises BluegreenError; then `put_back`."""
+        """Stops the old containers and publishes nginx. Raises BluegreenError; then `put_back`."""
         tools = self._tools
-        self._published = tools.colors.next_proxy(self._stack, tools.show.progress)
         proxy = tools.engine.proxy()
-        if proxy:
-            tools.engine.stop(proxy.id, 1)
+        if proxy is None:
+            raise BluegreenError("The proxy is gone.", expected="the one that was just started")
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
-        tools.colors.start_proxy(self._published, self._stack)
-        self._await_answer(self._published)
+        tools.colors.publish_proxy(proxy.id, self._stack)
         self.milliseconds = round((tools.clock() - began) * 1000)
         self._stop(jobs)
-        return f"{self.names} stopped, nginx answers on its ports; {self.milliseconds} ms between the two"
+        return f"{self.names} stopped, nginx published; {self.milliseconds} ms between the two"
 
     def _stop(self, containers: Sequence[PlainContainer]) -> None:
         for container in containers:
             self._stopped.append(container)
             self._tools.engine.stop(container.id)
 
-    def _await_answer(self, proxy: str, again: bool = False) -> None:
-        tools = self._tools
-        deadline = tools.clock() + ANSWER_TIMEOUT
-        while tools.nginx.answer() is None:
-            # Every moment counts: one start that ended, even if the Engine would try again, is a failure.
-            if tools.clock() > deadline or (not again and tools.engine.exit_of(proxy)[:2] != (0, 0)):
-                raise BluegreenError(
-                    "nginx did not start on the public ports.",
-                    failed="; ".join(tools.engine.log_tail(proxy, 2)) or "it wrote nothing",
-                    expected="an answer on its control socket",
-                )
-            tools.sleep(ASK_AGAIN)
-
     def put_back(self) -> None:
-        """The old containers first, then the proxy without public ports. Goes on when one of them fails."""
-        tools = self._tools
-        if self._published:
-            with contextlib.suppress(BluegreenError):
-                tools.engine.remove(self._published)
+        """The old containers start again, then a proxy without ports; goes on when one of them fails."""
+        proxy = self._tools.engine.proxy()
+        if proxy:  # a container that could not join a network keeps half of it (Engine 20.10); only a new one is clean
+            self._tools.engine.remove(proxy.id)
         problems = []
         for container in self._stopped:
             try:
-                tools.engine.start(container.id)
+                self._tools.engine.start(container.id)
             except BluegreenError as error:
                 problems.append(f"{container.name}: {error}")
-        proxy = tools.engine.proxy()
-        if proxy:
-            tools.engine.start(proxy.id)
-            self._await_answer(proxy.id, again=True)
+        run_proxy(self._tools, self._stack, published=False)
         if problems:
             raise BluegreenError("Not every old container came back.", failed="; ".join(problems))
 
     def finish(self) -> str:
-        """The old containers are removed, their volumes stay; the published proxy gets its name."""
-        if self._published:
-            self._tools.colors.name_proxy(self._published)
+        """The old containers are removed; all their volumes stay."""
         for container in self.plain:
             self._tools.engine.remove_keeping_volumes(container.id)
         return f"{self.names} removed; volumes stay"

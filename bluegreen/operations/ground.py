@@ -44,6 +44,12 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
             next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
         )
     what = tools.colors.ensure_proxy(stack, tools.show.progress, published)
+    await_answer(tools)
+    return f"nginx {version} {what}"
+
+
+def await_answer(tools: Tools) -> None:
+    """Waits until nginx answers on its control socket. Raises BluegreenError after ANSWER_TIMEOUT."""
     deadline = tools.clock() + ANSWER_TIMEOUT
     while tools.nginx.answer() is None:
         if tools.clock() > deadline:
@@ -57,7 +63,6 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
                 lines=tools.engine.log_tail(proxy.id, 8) if proxy else [],
             )
         tools.sleep(ASK_AGAIN)
-    return f"nginx {version} {what}"
 
 
 def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:

@@ -124,10 +124,7 @@ class Release:
         after = observe(tools)
         self.result.outcome = OUTCOMES[self.request.verb]
         if self.adoption:
-            self.result.message = (
-                f"Taken over from {self.adoption.names}: {self.adoption.milliseconds} ms from its stop "
-                "to nginx's first answer."
-            )
+            self.result.message = self.adoption.said
         describe(self.result, after)
         tools.journal.end_operation(self.operation, self.result.outcome)
         return self.result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.checks import replica_checks
 from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
 from bluegreen.operations.ground import ground, render_today
@@ -23,7 +24,11 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
-    return Mend(tools, stack, wish, world, live).run()
+    adoption = None
+    if world.proxy and not world.proxy.published:  # a take-over was killed half-way
+        plain = find_plain(tools, stack, request.adopt)
+        adoption = Adoption(tools, stack, plain) if plain else None
+    return Mend(tools, stack, wish, world, live, adoption).run()
 
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
@@ -38,7 +43,10 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
 class Mend:
     """One run of `up` when a color is live; its methods are the steps of the plan."""
 
-    def __init__(self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot) -> None:
+    def __init__(
+        self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, adoption: Adoption | None = None
+    ) -> None:
+        self.adoption = adoption
         self.tools, self.stack, self.wish, self.world, self.live = tools, stack, wish, world, live
         self.result = Result("up", "unchanged")
         if world.intended is None:
@@ -62,7 +70,7 @@ class Mend:
         tools = self.tools
         operation = begin(tools, self.plan, self.world)
         actions: dict[str, Action] = {
-            **ground(tools, self.stack),
+            **ground(tools, self.stack), **({"proxy": self._adopt} if self.adoption else {}),
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
             "warm": lambda: self._start(self.world.idle), "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
@@ -85,6 +93,19 @@ class Mend:
             )
         tools.journal.end_operation(operation, self.result.outcome)
         return self.result
+
+    def _adopt(self) -> str:
+        """Goes on with a take-over that was killed when the color stood proven already."""
+        if self.adoption is None:
+            return ""
+        try:
+            done = self.adoption.take_over()
+        except BluegreenError:
+            self.adoption.put_back()
+            raise
+        self.adoption.finish()
+        self.result.warnings.append(self.adoption.said)
+        return done
 
     def _recreate(self) -> str:
         tools, live = self.tools, self.live

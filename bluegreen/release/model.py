@@ -273,6 +273,7 @@ class ProxyContainer:
     state: str
     definition: str
     address: str | None
+    published: bool = True  # whether it stands on the public network, too
 
     @property
     def running(self) -> bool:

@@ -246,6 +246,8 @@ def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "proxy", f"there is no proxy yet{why}")
     elif not proxy.running:
         yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
+    elif not proxy.published and not wish.adopts:
+        yield Step("prepare", "proxy", "its ports are not published yet")
     elif verb == "up" and proxy.definition != wish.proxy_definition:
         yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
 

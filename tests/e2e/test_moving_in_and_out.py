@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import signal
 import socket
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -31,13 +31,6 @@ PLAIN = (
 volumes: {data: {}}
 """
 )
-# After its first start it only starts when nobody has put a stone in its way.
-STUBBORN_NGINX = """
-FROM {image}
-RUN mv $(command -v nginx) /usr/bin/real-nginx
-RUN printf '#!/bin/sh\\ncase "$*" in *daemon*) [ -e /run/bluegreen/stone ] && echo a stone in the way >&2 && exit 1;; \
-esac\\nexec /usr/bin/real-nginx "$@"\\n' >/usr/sbin/nginx && chmod +x /usr/sbin/nginx
-"""
 
 
 @pytest.fixture
@@ -158,39 +151,53 @@ def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) 
     assert plain.ok("up", "--adopt", GREETING="two").code == 0, "there is nothing left to adopt"
 
 
-def test_the_old_container_is_back_when_nginx_cannot_start(plain: Project, tmp_path: Path) -> None:
-    image = f"bgt-nginx/{plain.name}"
-    (tmp_path / "Dockerfile").write_text(STUBBORN_NGINX.format(image=images()["NGINX_IMAGE"]))
-    docker("build", "-q", "-t", image, str(tmp_path))
-    try:
-        stone = threading.Thread(target=_stone, args=(plain,), daemon=True)
-        stone.start()
-        done = plain.run("up", "--adopt", "--json", PROXY_IMAGE=image)
-        stone.join(10)
-        assert done.code == 4, done
-        error = done.json()["error"]
-        assert "a stone in the way" in error["failed"]
-        assert error["traffic"] == f"{plain.name}-web-1 of plain Compose, started again"
-        _wait_for(plain)
-        assert set(_containers(plain).values()) == {"running"}
-        assert json.loads(plain.get("/")[1])["color"] is None, "plain Compose answers"
-        done = plain.ok("up", "--adopt", PROXY_IMAGE=image)
-        assert plain.color() == "blue"
-    finally:
-        plain.run("down", "--yes")
-        subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
+def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project) -> None:
+    """Somebody takes the port of the preview listener after it was found to be free."""
+    command = subprocess.Popen(
+        [*plain.command, "up", "--adopt", "--json", "--progress", "json"], cwd=plain.folder,
+        env=plain.environment({}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with command, Watched(plain.port) as watched:
+        for line in command.stderr or ():
+            if '"start"' in line and '"health"' in line:
+                taken = socket.create_server(("127.0.0.1", plain.preview_port))
+                break
+        out, err = command.communicate(timeout=60)
+        time.sleep(0.5)
+    taken.close()
+    assert command.returncode == 4, (out, err)
+    error = json.loads(out)["error"]
+    assert "A port of this machine that nginx is to be published on is taken." in error["failed"]
+    assert error["traffic"] == f"{plain.name}-web-1 of plain Compose, started again"
+    assert set(_containers(plain).values()) == {"running"}
+    assert json.loads(plain.get("/")[1])["color"] is None, "plain Compose answers again"
+    assert 0 < watched.gap < 3.0
+    plain.ok("up", "--adopt")
+    assert plain.color() == "blue"
+    assert plain.get("/", preview=True)[0] == 503, "the preview listener is published as well"
 
 
-def _stone(project: Project) -> None:
-    """Lies in nginx's way from the moment that the published proxy is made until it is taken away again."""
-    stone, proxy = project.state / "run" / "stone", f"name=^{project.name}-proxy-next$"
-    deadline = time.monotonic() + 60
-    while not docker("ps", "-aq", "--filter", proxy) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    stone.touch()
-    while docker("ps", "-aq", "--filter", proxy) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    stone.unlink()
+def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) -> None:
+    command = subprocess.Popen(
+        [*plain.command, "up", "--adopt", "--progress", "json"], cwd=plain.folder, env=plain.environment({}),
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with command:
+        for line in command.stderr or ():
+            if '"start"' in line and '"adopt"' in line:
+                command.kill()
+    assert command.returncode == -signal.SIGKILL
+    done = plain.run("up")
+    if f"{plain.name}-web-1" in _running(plain):
+        assert done.code == 1, done
+        assert "next      bluegreen up --adopt" in done.err
+    plain.ok("up", "--adopt")
+    assert plain.color() == "blue"
+    assert f"{plain.name}-web-1" not in _running(plain)
+
+
+def _running(project: Project) -> list[str]:
+    return [name for name, state in _containers(project).items() if state == "running"]
 
 
 def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:
