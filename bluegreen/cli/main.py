@@ -218,6 +218,38 @@ def down(options: Options, volumes: bool, yes: bool, json_: bool, progress: str)
 
 
 @cli.command()
+@click.option("--write", is_flag=True, help="Add the block at the end of the Compose file; nothing else changes.")
+@JSON
+@click.pass_obj
+def init(options: Options, write: bool, json_: bool) -> int:
+    """Print the smallest x-bluegreen block for this Compose file, with what was decided and why."""
+    app = App(options, output.choose("none"))
+    proposal, file = app.proposal()
+    if proposal is None:
+        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+        return int(ExitCode.DONE)
+    if json_:
+        reasons = [{"key": key, "why": why} for key, why in proposal.decisions]
+        output.as_json({"file": str(file), "block": proposal.block, "decisions": reasons, "advice": proposal.advice})
+    else:
+        for key, why in proposal.decisions:
+            output.note(f"{key:<9}{output.clean(why)}")
+        for advice in proposal.advice:
+            output.note(f"Note: {output.clean(advice)}")
+    if not proposal.block:
+        return int(ExitCode.FAILED)
+    if not json_:
+        output.note("")
+        output.result(proposal.text().rstrip())
+    if write:
+        app.compose.add_block(file, proposal.text, app.project_directory)
+        output.note(f"\nAdded to {file}. Next: {app.command} up")
+    elif not json_:
+        output.note(f"\nTo add it: {app.command} init --write")
+    return int(ExitCode.DONE)
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of the x-bluegreen block."""
     from bluegreen.release.settings import json_schema

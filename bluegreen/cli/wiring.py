@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
     from bluegreen.engine.containers import Engine
     from bluegreen.probe.health import Prober, Target, Tries
     from bluegreen.release.plan import Wish
+    from bluegreen.release.propose import Proposal
 
 STATE = ".bluegreen"
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
@@ -121,6 +122,21 @@ class App:
 
         return Compose(self.options)
 
+    @property
+    def project_directory(self) -> Path:
+        """The folder that relative paths of the Compose file start from. Raises BluegreenError without a file."""
+        if self.compose_file is None or not self.compose_file.is_file():
+            raise no_compose_file(self.compose_file)
+        return Path(self.options.project_directory or self.compose_file.parent).absolute()
+
+    def proposal(self) -> tuple[Proposal | None, Path]:
+        """The block that would do for this Compose file (None: it has one) and the file. For `init`."""
+        from bluegreen.release.propose import propose
+
+        document = self.compose.resolve(self.project_directory)
+        file = self.compose_file or Path()
+        return (None if "x-bluegreen" in document else propose(document)), file
+
     @cached_property
     def stack(self) -> Stack:
         """The app as the Compose file describes it. Raises BluegreenError with every problem."""
@@ -128,13 +144,10 @@ class App:
         from bluegreen.engine.containers import Engine
         from bluegreen.release.stack import make_stack
 
-        if self.compose_file is None or not self.compose_file.is_file():
-            raise no_compose_file(self.compose_file)
-
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
             return refusals(document, names, Engine(document["name"]).api_version)
 
-        folder = Path(self.options.project_directory or self.compose_file.parent).absolute()
+        folder = self.project_directory
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
         stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
         self._same_app(stack.app)
