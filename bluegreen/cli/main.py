@@ -66,7 +66,9 @@ def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool,
     request = Request("up", False, not no_build, pull, adopt)
     if dry_run:
         tools = app.tools(stack.app)
-        return _show_plan(plan_up(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
+        return _show_plan(
+            plan_up(tools, stack, app.wish(tools, stack), request), json_, (*stack.notices, *stack.together)
+        )
     with app.acting("up"):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
@@ -124,7 +126,9 @@ def _release(
         raise _before_up(app)
     if dry_run:
         tools = app.tools(stack.app)
-        return _show_plan(plan_switch(tools, stack, app.wish(tools, stack), request), json_, stack.notices)
+        return _show_plan(
+            plan_switch(tools, stack, app.wish(tools, stack), request), json_, (*stack.notices, *stack.together)
+        )
     with app.acting(verb):
         tools = app.tools(stack.app)
         return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)

@@ -44,6 +44,8 @@ def _result_lines(result: Result, command: str, preview: str | None) -> Iterator
         yield f"Nothing to do: {clean(result.message)}."
     else:
         yield clean(result.message)
+    if result.next:
+        yield f"To serve release {result.release} with plain Compose: {clean(result.next)}"
 
 
 def _moved(result: Result) -> str:

@@ -120,7 +120,7 @@ class App:
     def compose(self) -> Compose:
         from bluegreen.engine.compose import Compose
 
-        return Compose(self.options)
+        return Compose(self.options, self.state)
 
     @property
     def project_directory(self) -> Path:

@@ -6,12 +6,13 @@ import functools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ OLDEST = (2, 20, 0)  # include, and config --format json that resolves everythin
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 AS_JSON = ("config", "--format", "json")
+PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
 Tell = Callable[[str], None]
 
@@ -68,11 +70,25 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
     return None
 
 
+def _files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
+    """Every file that Compose would read, as the first -f of a command names them."""
+    if options.files:
+        return list(options.files)
+    if environment.get("COMPOSE_FILE"):
+        return environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
+    first = find_file(options, start, environment)
+    if first is None:
+        return []
+    overrides = [first.with_name(f"{first.stem}.override{suffix}") for suffix in (".yml", ".yaml")]
+    return [os.path.relpath(file, start) for file in [first, *filter(Path.is_file, overrides)][:2]]
+
+
 class Compose:
     """The real Compose, for one project."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, state: Path | None = None) -> None:
         self._options = options
+        self._state = state
 
     @functools.cached_property
     def _found(self) -> tuple[list[str], Version]:
@@ -170,12 +186,26 @@ class Compose:
         )
 
     def up(self, services: Sequence[str], tell: Tell) -> None:
-        """Starts shared services as plain Compose would; changes nothing when they are as the file says."""
-        self._stream(["up", "--detach", *services], "Compose did not start the shared services.", tell)
+        """Starts shared services as plain Compose would; changes nothing when they are as the file says.
+
+        Release services that a shared one depends on are not started with it: those are for the colors.
+        """
+        self._stream(["up", "--detach", "--no-deps", *services], "Compose did not start the shared services.", tell)
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
         self._stream(["down", *(["--volumes"] if volumes else [])], "Compose did not end the shared services.", tell)
+
+    def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
+        """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
+        if self._state is None:
+            return ""
+        file = self._state / PLAIN
+        file.write_text(json.dumps(override, indent=2) + "\n")
+        shown = os.path.relpath(file)
+        files = [*_files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
+        options = replace(self._options, files=tuple(files))
+        return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
 
     def _arguments(self) -> list[str]:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]

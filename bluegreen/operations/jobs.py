@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from bluegreen.operations.ports import Tools
 from bluegreen.release.model import Color, other
 
 
-def hand_over_jobs(tools: Tools, target: Color) -> str:
+def hand_over_jobs(
+    tools: Tools, target: Color, order: Sequence[str] = (), ready: Callable[[str], None] | None = None
+) -> str:
     """Stops the jobs of the color across and starts those of `target`. Safe to run again.
+
+    They start in this order of services, each after `ready` has found what it depends on.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back.
     """
@@ -18,8 +24,11 @@ def hand_over_jobs(tools: Tools, target: Color) -> str:
         tools.engine.set_restart(replica.id, {"Name": "no"})
         if replica.state in ("running", "restarting", "paused"):
             tools.engine.stop(replica.id)
-    for replica in coming:
+    places = {service: place for place, service in enumerate(order)}
+    for replica in sorted(coming, key=lambda replica: places.get(replica.service, 0)):
         tools.colors.restart_as_defined(replica)
         if not replica.running:
+            if ready:
+                ready(replica.service)
             tools.engine.start(replica.id)
     return f"{len(leaving)} stopped, {len(coming)} running on {target}"

@@ -75,6 +75,7 @@ class ColorsPort(Protocol):
 class ComposePort(Protocol):
     def up(self, services: Sequence[str], tell: Tell) -> None: ...
     def down(self, volumes: bool, tell: Tell) -> None: ...
+    def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str: ...
 
 
 class NginxPort(Protocol):
@@ -218,6 +219,8 @@ class Result:
     error: BluegreenError | None = None
     message: str = ""
     warnings: list[str] = field(default_factory=list)
+    next: str = ""  # a command that goes on from here
+    release: int | None = None  # what `next` is about
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -228,6 +231,7 @@ class Result:
             "error": self.error.fields() if self.error else None,
             "message": self.message,
             "warnings": self.warnings,
+            "next": self.next or None,
         }
 
 

@@ -137,7 +137,7 @@ class Release:
             **ground(self.tools, self.stack), "proxy": self._proxy, "image": self._image,
             "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
             "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
-            "jobs": lambda: hand_over_jobs(self.tools, self.new.color), "drain": self._drain,
+            "jobs": self._jobs, "drain": self._drain,
             "record": self._record, **self._adopting(),
         }  # fmt: skip
 
@@ -411,6 +411,10 @@ class Release:
             back = replace(there, live=live.color)
             self.shift.directions = {**self.shift.directions, live.color: self._render(back)}
         return self.shift.upstream()
+
+    def _jobs(self) -> str:
+        order = start_order(self.stack.services, self.stack.settings.jobs)
+        return hand_over_jobs(self.tools, self.new.color, order, self._await_dependencies)
 
     def _drain(self) -> str:
         return self._wait_drained(other(self.new.color), "requests in flight").removeprefix(", ") or "nothing in flight"

@@ -111,6 +111,7 @@ class Stack:
     shared: tuple[str, ...]  # service names that Compose itself would start
     project_directory: str
     notices: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
 
 
 @dataclass(frozen=True)

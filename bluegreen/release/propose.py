@@ -65,7 +65,10 @@ def propose(document: Mapping[str, Any]) -> Proposal:
     proposal = Proposal()
     fronts = _fronts(services)
     if not fronts:
-        proposal.advice.append("No service looks like it answers HTTP: name it yourself (service and port).")
+        names = ", ".join(name for name, service in services.items() if not _infrastructure(name, service))
+        proposal.advice.append(
+            f"No service says on which port it answers HTTP: choose service and port (among {names or 'none'})."
+        )
         return proposal
     proxy = _proxy(services)
     if len(fronts) > 1:
@@ -74,7 +77,7 @@ def propose(document: Mapping[str, Any]) -> Proposal:
         proposal.decisions.append(("services", f"{names} are routed by Traefik's labels today"))
     else:
         _one(proposal, fronts[0], services)
-    _listen(proposal, fronts, proxy)
+    _listen(proposal, fronts, services, proxy)
     chosen = {front.name for front in fronts}
     if jobs := _jobs(services, chosen, proxy):
         proposal.block["jobs"] = jobs
@@ -210,15 +213,17 @@ def _entry(front: Front) -> dict[str, Any]:
     return entry
 
 
-def _listen(proposal: Proposal, fronts: list[Front], proxy: str | None) -> None:
-    listen = fronts[0].listen if len(fronts) == 1 else None
-    if proxy is None and listen and listen != "80":
+def _listen(proposal: Proposal, fronts: list[Front], services: Services, proxy: str | None) -> None:
+    listen, holder = (fronts[0].listen if len(fronts) == 1 else None), fronts[0].name
+    if proxy:
+        holder = proxy
+        listen = next(filter(None, map(_listen_of, services[proxy]["ports"])), None)
+    if listen and listen != "80":
         proposal.block["listen"] = int(listen) if listen.isdigit() else listen
-        proposal.decisions.append(("listen", f"{listen}: where {fronts[0].name} is published today"))
-    elif not listen and proxy is None:
+        proposal.decisions.append(("listen", f"{listen}: where {holder} is published today"))
+    elif not listen:
         proposal.decisions.append(("listen", "80, the default: nothing is published on a fixed port today"))
-    used = {str(listen or 80).rpartition(":")[2]}
-    if "8081" in used:
+    if str(listen).rpartition(":")[2] == "8081":
         proposal.block["preview"] = "127.0.0.1:8082"
         proposal.decisions.append(("preview", "127.0.0.1:8082: the default 8081 is taken by listen"))
 

@@ -52,6 +52,7 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
         shared=_shared(services, settings, set(profiles)),
         project_directory=project_directory,
         notices=tuple(_notices(services, settings)),
+        together=tuple(_together(services, settings)),
     )
 
 
@@ -65,13 +66,45 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
 
 
 def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
-    for name in settings.release_services():
+    names = settings.release_services()
+    routed = {route.service: route.port for route in settings.routes}
+    for name in names:
         service = services[name]
-        if service.get("ports"):
-            ports = ", ".join(str(port.get("published") or port["target"]) for port in service["ports"])
-            yield f"{name}: port {ports} is not published by its containers; nginx publishes listen instead."
+        for port in service.get("ports") or []:
+            shown, protocol = port.get("published") or port["target"], port.get("protocol", "tcp")
+            if port["target"] == routed.get(name) and protocol == "tcp":
+                yield f"{name}: port {shown} is not published by its containers; nginx publishes listen instead."
+            else:
+                which = f"{shown}{'/udp' if protocol == 'udp' else ''}"
+                yield f"{name}: port {which} is not published any more: two colors cannot both hold it."
         if not service.get("profiles"):
             yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
+    for name, service in services.items():
+        if name in names:
+            continue
+        met = [other for other in service.get("depends_on") or {} if other in names]
+        if met:
+            yield f"{name} is shared and depends on {', '.join(met)}: it does not find a color's services by name."
+
+
+def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
+    """What both colors use at the same time, or each anew: for the person to judge."""
+    for name in settings.release_services():
+        mounts = services[name].get("volumes") or []
+        written = (
+            []
+            if name in settings.jobs
+            else [
+                m["source"]
+                for m in mounts
+                if m["type"] in ("volume", "bind") and m.get("source") and not m.get("read_only")
+            ]
+        )
+        if written:
+            yield f"{name}: both colors write to {', '.join(written)}, while both run at the same time."
+        anew = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
+        if anew:
+            yield f"{name}: {', '.join(anew)} is an anonymous volume: every release starts with a new one."
 
 
 def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -198,6 +199,29 @@ def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) 
 
 def _running(project: Project) -> list[str]:
     return [name for name, state in _containers(project).items() if state == "running"]
+
+
+def test_down_prints_the_command_that_serves_the_same_release_with_plain_compose(plain: Project) -> None:
+    other = f"bgt-other/{plain.name}"
+    docker("tag", images()["PYTHON_IMAGE"], other)
+    try:
+        plain.ok("up", "--adopt")
+        plain.ok("switch", GREETING="two", WEB_IMAGE=other)
+        done = plain.ok("down", "--yes", GREETING="two")
+    finally:
+        subprocess.run(["docker", "rmi", other], capture_output=True, check=True)
+    said = re.search(r"To serve release 2 with plain Compose: docker compose (.*)", done.out)
+    assert said, done
+    assert not _answers(plain.port)
+    plain.variables["GREETING"] = "two"
+    _compose(plain, *shlex.split(said[1]))
+    _wait_for(plain)
+    answer = json.loads(plain.get("/")[1])
+    assert (answer["color"], answer["greeting"]) == (None, "two")
+    assert docker("exec", f"{plain.name}-web-1", "cat", "/data/word") == "kept"
+    assert set(_containers(plain)) == {f"{plain.name}-web-1", f"{plain.name}-worker-1"}
+    plain.ok("up", "--adopt")  # and back again
+    assert plain.color() == "blue"
 
 
 def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:

@@ -27,10 +27,28 @@ def test_shared_services_are_those_that_plain_compose_would_start() -> None:
 
 def test_what_is_dropped_is_said() -> None:
     (notice,) = make_stack(DOCUMENT, "/srv", [], lambda *_: []).notices
-    assert notice.startswith("web: port 80 is not published by its containers")
+    assert notice.startswith("web: port 80 is not published by its containers; nginx publishes listen")
+    ports = [{"target": 22, "published": "2222"}, {"target": 9, "published": "9", "protocol": "udp"}]
+    other = {"web": {**DOCUMENT["services"]["web"], "ports": ports}, "nginx": {"depends_on": {"web": {}}}}
+    ssh, udp, nginx = make_stack({**DOCUMENT, "services": other}, "/srv", [], lambda *_: []).notices
+    assert ssh == "web: port 2222 is not published any more: two colors cannot both hold it."
+    assert "port 9/udp" in udp
+    assert nginx.startswith("nginx is shared and depends on web")
     bare = {**DOCUMENT, "services": {"web": {"image": "shop"}}}
     (notice,) = make_stack(bare, "/srv", [], lambda *_: []).notices
     assert "web has no profile" in notice
+
+
+def test_what_both_colors_write_to_is_named() -> None:
+    volumes = [
+        {"type": "volume", "source": "data", "target": "/d"}, {"type": "volume", "target": "/scratch"},
+        {"type": "bind", "source": "/srv/up", "target": "/u"},
+        {"type": "bind", "source": "/srv/c", "target": "/c", "read_only": True}, {"type": "tmpfs", "target": "/t"},
+    ]  # fmt: skip
+    service = {"image": "shop", "profiles": ["release"], "volumes": volumes}
+    both, anew = make_stack({**DOCUMENT, "services": {"web": service}}, "/srv", [], lambda *_: []).together
+    assert both == "web: both colors write to data, /srv/up, while both run at the same time."
+    assert anew == "web: /scratch is an anonymous volume: every release starts with a new one."
 
 
 @pytest.mark.parametrize(
