@@ -134,32 +134,51 @@ class Colors:
     # -- images
 
     def image(self, stack: Stack, service_name: str, wish: ImageWishLike, tell: Tell) -> Image:
-        """The image that a service is to run, built or pulled as wished, pinned by its id."""
+        """The image that a service is to run, built or pulled as wished, pinned by its id.
+
+        A service with `build` is built at every release, and pulled only where pull_policy says so; what
+        cannot be pulled is built then, as Compose does it.
+        """
         service = stack.services[service_name]
         if wish.override:
             return self._pulled(wish.override, service, wish.pull, tell)
         reference = service.get("image") or f"{stack.app}-{service_name}"
-        if service.get("build"):
-            if wish.build:
-                self._compose.build(service_name, wish.pull, tell)
-            image = images.pinned(self._engine, reference)
-            if image is None:
-                raise BluegreenError(
-                    f"The image of {service_name} has not been built.",
-                    failed=f"the Engine has no image {reference}", expected="a build before a start",
-                    retry="safe", next="the same command without --no-build",
-                )  # fmt: skip
-            return image
-        return self._pulled(reference, service, wish.pull or service.get("pull_policy") == "always", tell)
+        there = images.pinned(self._engine, reference)
+        if not service.get("build"):
+            return self._pulled(reference, service, wish.pull, tell)
+        if images.refresh_due(service.get("pull_policy") or "", self._engine.image(reference)):
+            try:
+                return images.pull(self._engine, reference, _platform(service), tell)
+            except BluegreenError as error:
+                if not wish.build:
+                    raise
+                tell(f"{reference} cannot be pulled, so it is built: {error}")
+        if wish.build or service.get("pull_policy") == "build":
+            self._compose.build(service_name, wish.pull, tell)
+            there = images.pinned(self._engine, reference)
+        if there is None:
+            raise BluegreenError(
+                f"The image of {service_name} has not been built.",
+                failed=f"the Engine has no image {reference}", expected="a build before a start",
+                retry="safe", next="the same command without --no-build",
+            )  # fmt: skip
+        return there
 
     def _pulled(self, reference: str, service: Mapping[str, Any], always: bool, tell: Tell) -> Image:
-        there = None if always else images.pinned(self._engine, reference)
-        if there is None and service.get("pull_policy") == "never":
-            raise BluegreenError(
-                f"The image {reference} is not there.", failed="pull_policy is never, and the Engine does not have it",
-                expected="an image loaded beforehand", retry="safe", next=f"docker pull {reference}",
-            )  # fmt: skip
-        return there or images.pull(self._engine, reference, service.get("platform"), tell)
+        policy = service.get("pull_policy") or ""
+        found = self._engine.image(reference)
+        fits = found is not None and images.fits(found, _platform(service))
+        if policy == "never" and not always:
+            if found is None or not fits:
+                raise BluegreenError(
+                    f"The image {reference} is not there{'' if found is None else ' for this platform'}.",
+                    failed="pull_policy is never, and the Engine does not have it",
+                    expected="an image loaded beforehand", retry="safe", next=f"docker pull {reference}",
+                )  # fmt: skip
+            return Image(reference, found["Id"])
+        if found and fits and not always and not images.refresh_due(policy, found):
+            return Image(reference, found["Id"])
+        return images.pull(self._engine, reference, _platform(service), tell)
 
     # -- containers of a color
 
@@ -195,8 +214,8 @@ class Colors:
         if links:
             request["HostConfig"]["Links"] = links
         name = container_name(stack.app, order.color, order.service, order.number)
-        platform = service.get("platform") or os.environ.get("DOCKER_DEFAULT_PLATFORM")
-        container = self._engine.create(name, request, self._endpoints(stack, service, order, links), platform)
+        endpoints = self._endpoints(stack, service, order, links)
+        container = self._engine.create(name, request, endpoints, _platform(service))
         try:
             for file in container_mounts.copied_files(service, ground):
                 self._engine.copy_file(container, file)
@@ -346,6 +365,10 @@ class Colors:
             binding = {"HostIp": listen.address.strip("[]"), "HostPort": str(listen.port)}
             bindings.setdefault(f"{listen.port}/tcp", []).append(binding)
         return bindings
+
+
+def _platform(service: Mapping[str, Any]) -> str | None:
+    return service.get("platform") or os.environ.get("DOCKER_DEFAULT_PLATFORM")
 
 
 def _meets(stack: Stack) -> bool:

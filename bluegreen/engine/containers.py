@@ -21,8 +21,9 @@ from typing import Any, ParamSpec, TypeVar
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.utils import kwargs_from_env, version_gte
+from docker.utils import version_gte
 
+from bluegreen.engine.connection import DEFAULT, engine_address, refuse_rootless
 from bluegreen.engine.container_mounts import CopiedFile
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import (
@@ -192,8 +193,7 @@ class Engine:
     def api(self) -> Any:
         """docker-py's low-level client; its stubs lack what is used here, so it is Any."""
         try:
-            settings = kwargs_from_env()
-            return docker.APIClient(version="auto", timeout=int(TIMEOUT), **settings)
+            return docker.APIClient(engine_address(os.environ), version="auto", timeout=int(TIMEOUT))
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
 
@@ -209,7 +209,7 @@ class Engine:
         Source: Docker's documentation, "Use a proxy server with the Docker CLI": for this Engine or as default.
         """
         proxies = self.api._general_configs.get("proxies") or {}
-        chosen = proxies.get(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock") or proxies.get("default")
+        chosen = proxies.get(os.environ.get("DOCKER_HOST") or DEFAULT) or proxies.get("default")
         found = {}
         for key, name in PROXY_VARIABLES.items():
             if value := (chosen or {}).get(key):
@@ -359,6 +359,7 @@ class Engine:
         """
         if existing := self.subnet():
             return existing
+        refuse_rootless(self.api.info())
         name = network_name(self.app)
         labels = {LABEL_APP: self.app, LABEL_ROLE: "network"}
         if self._pool() is None:  # else a command was killed between the two

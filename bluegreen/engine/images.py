@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import requests
 from docker.errors import APIError, DockerException
@@ -12,6 +15,10 @@ from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Image
 
 Tell = Callable[[str], None]
+DAY = 24 * 3600.0
+REFRESH = {"daily": DAY, "weekly": 7 * DAY}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
+NO_LOGIN = ("no basic auth credentials", "unauthorized", "authentication required", "denied", "no login")
 LAYERS_DONE = ("Pull complete", "Already exists")
 
 
@@ -19,6 +26,44 @@ def pinned(engine: Engine, reference: str) -> Image | None:
     """What a reference means at this moment, by id; None: the Engine does not have it."""
     found = engine.image(reference)
     return Image(reference, found["Id"]) if found else None
+
+
+def fits(found: Mapping[str, Any], platform: str | None) -> bool:
+    """Whether an image that the Engine has is for this platform, OS[/ARCHITECTURE[/VARIANT]]; None: for any."""
+    if not platform:
+        return True
+    wanted = platform.lower().split("/")
+    if len(wanted) == 1:  # an operating system or an architecture alone
+        return wanted[0] in (found.get("Os"), found.get("Architecture"))
+    has = [found.get("Os"), found.get("Architecture"), found.get("Variant") or ""]
+    aliases = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+    wanted[1] = aliases.get(wanted[1], wanted[1])
+    return all(want == there for want, there in zip(wanted, has, strict=False) if there)
+
+
+def refresh_due(policy: str, found: Mapping[str, Any] | None) -> bool:
+    """Whether pull_policy wants this image pulled although it may be there: always, daily, weekly, every_DURATION.
+
+    The time counts from when the image was last pulled or tagged here, as in Compose.
+    """
+    if policy == "always":
+        return True
+    wait = REFRESH.get(policy) or (_seconds(policy.removeprefix("every_")) if policy.startswith("every_") else None)
+    if wait is None:
+        return False
+    tagged = ((found or {}).get("Metadata") or {}).get("LastTagTime") or ""
+    try:
+        then = datetime.fromisoformat(re.sub(r"\.\d+", "", tagged).replace("Z", "+00:00"))
+    except ValueError:
+        return True
+    return datetime.now(UTC) > then + timedelta(seconds=wait)
+
+
+def _seconds(text: str) -> float | None:
+    parts = re.findall(r"(\d+(?:\.\d+)?)([a-zµ]+)", text)
+    if not parts or any(unit not in UNITS for _, unit in parts):
+        return None
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 def pull(engine: Engine, reference: str, platform: str | None, tell: Tell) -> Image:
@@ -36,6 +81,8 @@ def pull(engine: Engine, reference: str, platform: str | None, tell: Tell) -> Im
     except APIError as error:
         raise _not_pulled(reference, str(error.explanation or error)) from None
     except (DockerException, requests.exceptions.RequestException) as error:
+        if "Credentials store" in str(error):  # docker-py's words when a credential helper fails
+            raise _not_pulled(reference, f"no login: {error}") from None
         raise unreachable(error) from None
     image = pinned(engine, reference)
     if image is None:
@@ -52,10 +99,11 @@ def _split(reference: str) -> tuple[str, str | None]:
 
 
 def _not_pulled(reference: str, reason: str) -> BluegreenError:
+    login = "/" in reference and any(words in reason.lower() for words in NO_LOGIN)
     return BluegreenError(
         f"The image {reference} cannot be pulled.",
         failed=" ".join(reason.split())[:300],
         expected="an image of this name in its registry, and a login where it needs one",
         retry="safe, after the cause is mended",
-        next=f"docker pull {reference}",
+        next=f"docker login {reference.partition('/')[0]}" if login else f"docker pull {reference}",
     )

@@ -154,7 +154,9 @@ class Release:
         return {"adopt": self.adoption.take_over, "adopted": self.adoption.finish} if self.adoption else {}
 
     def _image(self) -> str:
-        for service in self.stack.settings.release_services():
+        names = self.stack.settings.release_services()
+        # What is built first: a worker may run the image that web builds, by its name alone.
+        for service in sorted(names, key=lambda name: not self.stack.services[name].get("build")):
             wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service))
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
