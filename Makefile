@@ -27,7 +27,8 @@ check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds, no Engi
 
 test: setup check ## Everything: real Engine, real nginx, real load
 	@tests/machine/test_tools.sh
-	.venv/bin/pytest tests/engine tests/e2e tests/faults
+	.venv/bin/pytest -n 2 --dist loadfile -m "not alone" tests/engine tests/e2e tests/faults
+	.venv/bin/pytest -m alone tests/engine tests/e2e tests/faults
 	@.venv/bin/python -m tests.support.project
 
 demo: setup ## The main job on the example, under load, with a verdict

@@ -133,6 +133,7 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
     lean.ok("up")
 
 
+@pytest.mark.alone
 def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) -> None:
     plan = plain.ok("up", "--adopt", "--dry-run").out
     assert f"{plain.name}-web-1, {plain.name}-worker-1 is stopped, nginx is published in its place" in plan

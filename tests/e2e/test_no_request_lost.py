@@ -15,6 +15,8 @@ from tests.support.load import Load
 from tests.support.machine import ROOT
 from tests.support.project import Done, Project
 
+pytestmark = pytest.mark.alone
+
 MIX = {"get": 130, "patient": 40, "api": 20, "post": 20, "fresh": 6, "slow": 4, "upload": 2, "events": 3, "socket": 3}
 CLIENTS = sum(MIX.values())
 SWITCHES = 20

@@ -29,9 +29,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", **images(), **more}
 
 
+PORTS_OF_A_WORKER = 3000  # tests that run side by side look in different places
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now, outside the range of outgoing connections."""
-    for port in range(20000 + os.getpid() % 5000, 32000):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20000 + worker * PORTS_OF_A_WORKER + os.getpid() % 1000
+    for port in range(first, 32000):
         if port in _given:
             continue
         with socket.socket() as probe:
