@@ -145,7 +145,7 @@ def _network_refusals(service: Service) -> Iterable[Refusal]:
     for name, use in (service.get("networks") or {}).items():
         for key in use or {}:
             if key in ("ipv4_address", "ipv6_address", "link_local_ips", "mac_address"):
-                yield Refusal(f"networks.{name}.{key}", "both colors would need the same address")
+                yield Refusal(f"networks.{name}.{key}", SAME_ADDRESS)
             elif key not in ("aliases", "priority", "driver_opts", "gw_priority", "interface_name"):
                 yield Refusal(f"networks.{name}.{key}", LATER)
 
@@ -507,10 +507,11 @@ GROUPS: tuple[tuple[str, Group], ...] = (
 KNOWN = frozenset(key for keys, _ in GROUPS for key in keys.split())
 LATER = "this version of bluegreen does not know it"
 HOOKS = "Compose runs it around its own start and stop of a container; put the command into the image's entrypoint"
+SAME_ADDRESS = "both colors would need the same address"
 REASONS = {
     "container_name": "two colors cannot share one name; take the line out: they are called APP-COLOR-SERVICE-N",
     "network_mode": "a color needs an address of its own on the app's network, where nginx reaches it",
-    "mac_address": "both colors would need the same address",
+    "mac_address": SAME_ADDRESS,
     "credential_spec": "it is for Windows containers",
     "pre_start": HOOKS,
     "post_start": HOOKS,

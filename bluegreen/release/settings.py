@@ -103,35 +103,41 @@ def _positive(value: float) -> float:
     return value
 
 
-_DURATION_SCHEMA = {"type": "string", "pattern": DURATION.pattern, "examples": ["500ms", "30s", "1m30s"]}
-Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+_TEXT_DURATION = {"type": "string", "pattern": DURATION.pattern, "examples": ["500ms", "30s", "1m30s"]}
+_LISTEN_SCHEMA = {
+    "type": ["string", "integer"],
+    "pattern": LISTEN.pattern.replace("?P<address>", "?:").replace("?P<port>", "?:"),
+    "minimum": 1,
+    "maximum": 65535,
+}
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), WithJsonSchema({"anyOf": [_TEXT_DURATION, {"type": "integer", "const": 0}]})
+]
 PositiveDuration = Annotated[
-    float, BeforeValidator(parse_duration), AfterValidator(_positive), WithJsonSchema(_DURATION_SCHEMA)
+    float, BeforeValidator(parse_duration), AfterValidator(_positive), WithJsonSchema(_TEXT_DURATION)
 ]
 Size = Annotated[
-    int, BeforeValidator(parse_size), WithJsonSchema({"type": ["string", "integer"], "pattern": SIZE.pattern})
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": SIZE.pattern, "minimum": 0}),
 ]
-ListenAt = Annotated[
-    model.Listen,
-    BeforeValidator(parse_listen),
-    WithJsonSchema(
-        {
-            "type": ["string", "integer"],
-            "pattern": LISTEN.pattern.replace("?P<address>", "?:").replace("?P<port>", "?:"),
-        }
-    ),
-]
+ListenAt = Annotated[model.Listen, BeforeValidator(parse_listen), WithJsonSchema(_LISTEN_SCHEMA)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PathPrefix = Annotated[
     str,
     _matching(PATH, "a path such as / or /api (letters, digits and . _ ~ % @ : + - /)"),
-    Field(pattern=r"^/"),
+    WithJsonSchema({"type": "string", "pattern": PATH.pattern}),
 ]
-HealthPath = Annotated[str, _matching(HEALTH_PATH, "a path such as /health, without spaces"), Field(pattern=r"^/")]
+HealthPath = Annotated[
+    str,
+    _matching(HEALTH_PATH, "a path such as /health, without spaces"),
+    WithJsonSchema({"type": "string", "pattern": HEALTH_PATH.pattern}),
+]
 Host = Annotated[
     str,
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
     _matching(HOST, "a host name such as shop.example.com, or *.example.com"),
+    WithJsonSchema({"type": "string", "pattern": HOST.pattern.replace("a-z", "A-Za-z")}),
 ]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Regex = Annotated[str, AfterValidator(_regex)]
@@ -172,7 +178,7 @@ class HealthBlock(_Block):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": "string", "pattern": "^/"}, handler(core_schema)]}
+        return {"anyOf": [{"type": "string", "pattern": HEALTH_PATH.pattern}, handler(core_schema)]}
 
     def health(self) -> model.Health:
         expect = self.expect
@@ -233,8 +239,8 @@ class Block(_Block):
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"type": ["string", "integer"]},
-                    {"type": "array", "items": {"type": ["string", "integer"]}},
+                    _LISTEN_SCHEMA,
+                    {"type": "array", "items": _LISTEN_SCHEMA, "minItems": 1, "uniqueItems": True},
                 ]
             }
         ),
@@ -242,8 +248,8 @@ class Block(_Block):
     """Where nginx is published: [ADDRESS:]PORT, or a list of them."""
     preview: Annotated[
         model.Listen | None,
-        BeforeValidator(lambda value: None if value in ("off", False) else parse_listen(value)),
-        WithJsonSchema({"type": ["string", "integer", "boolean"]}),
+        BeforeValidator(lambda value: None if value is False or value == "off" else parse_listen(value)),
+        WithJsonSchema({"anyOf": [_LISTEN_SCHEMA, {"enum": ["off", False]}]}),
     ] = Field(default=model.Listen("127.0.0.1", 8081), json_schema_extra={"default": "127.0.0.1:8081"})
     """The listener that always routes to the idle color, or off. Loopback unless an address is named."""
     health: HealthOrPath = Field(default_factory=HealthBlock)
@@ -251,7 +257,14 @@ class Block(_Block):
     jobs: Annotated[
         dict[str, dict[str, Any]],
         BeforeValidator(lambda value: {name: {} for name in value} if isinstance(value, list) else value),
-        WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object"}]}),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string"}},
+                    {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}},
+                ]
+            }
+        ),
     ] = Field(default_factory=dict)
     """Services that run in the live color only: workers, schedulers."""
     drain: Duration = 30.0
@@ -314,11 +327,41 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the block, for editors."""
-    schema = Block.model_json_schema(by_alias=True)
+    """The JSON Schema (draft 2020-12) of the block, for editors: they see it before Compose interpolates it."""
+    schema: dict[str, Any] = _for_editors(Block.model_json_schema(by_alias=True))
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "x-bluegreen"
+    long = {"required": ["services"]}
+    short: dict[str, Any] = {"required": ["service", "port"], "not": long}
+    none_of_the_short = {"anyOf": [{"required": ["service"]}, {"required": ["port"]}]}
+    schema["anyOf"] = [short, {**long, "not": none_of_the_short}]
     return schema
+
+
+INTERPOLATED = {"type": "string", "pattern": r"\$\{?[A-Za-z_]"}  # ${TAG}, $TAG, ${PORT:-8000}: any type comes of it
+NOTES = ("title", "description", "default", "examples")
+
+
+def _for_editors(node: Any) -> Any:
+    """Takes what Compose would interpolate for any value, and shows defaults as a person writes them."""
+    if isinstance(node, list):
+        return [_for_editors(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _for_editors(entry) for key, entry in node.items()}
+    patterns = [option.get("pattern") for option in (node, *node.get("anyOf", [])) if isinstance(option, dict)]
+    if DURATION.pattern in patterns and isinstance(node.get("default"), float):
+        found["default"] = f"{node['default']:g}s"
+    if SIZE.pattern in patterns and isinstance(node.get("default"), int):
+        found["default"] = f"{node['default'] // BYTES['m']}m"
+    if {"type": "null"} in found.get("anyOf", []):  # a key that is there has a value
+        found["anyOf"] = [option for option in found["anyOf"] if option != {"type": "null"}]
+        found.pop("default", None)
+    kinds = found.get("type", [])
+    if {"integer", "number", "boolean", "string"} & set([kinds] if isinstance(kinds, str) else kinds):
+        notes = {key: found.pop(key) for key in NOTES if key in found}
+        return {"anyOf": [found, INTERPOLATED], **notes}
+    return found
 
 
 def _routes(parsed: Block) -> tuple[model.Route, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 
 from tests.support.machine import docker
 from tests.support.project import Project
@@ -110,3 +112,21 @@ def test_the_schema_is_printed(lean: Project) -> None:
     found = lean.ok("schema").json()
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert {"service", "port", "services", "health", "listen", "preview", "drain", "proxy"} <= set(found["properties"])
+
+
+def test_docker_host_and_contexts_are_followed_or_refused(lean: Project, tmp_path: Path) -> None:
+    """A socket elsewhere, by DOCKER_HOST and by a context of the Docker CLI; an Engine on another machine."""
+    socket = tmp_path / "engine.sock"
+    socket.symlink_to("/var/run/docker.sock")
+    lean.ok("up", DOCKER_HOST=f"unix://{socket}")
+    folder = str(tmp_path / "client")
+    for arguments in (("create", "here", "--docker", f"host=unix://{socket}"), ("use", "here")):
+        subprocess.run(["docker", "--config", folder, "context", *arguments], check=True, capture_output=True)
+    lean.ok("switch", GREETING="two", DOCKER_CONFIG=folder)
+    assert lean.color() == "green"
+    for variables in ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, {"DOCKER_HOST": "ssh://nobody@127.0.0.1"}):
+        done = lean.run("flip-back", **variables)
+        assert done.code == 1
+        assert "bluegreen runs on the machine of its Engine" in done.err, done
+        assert "next      log in to that machine and run bluegreen there" in done.err
+    assert lean.color() == "green"

@@ -7,10 +7,8 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 
 [ -x "$cache/engine28/usr/sbin/dockerd" ] && [ -e "$cache/engine28/.complete" ] && exit 0
 [ "$(id -u)" = 0 ] || { say "FAILED: the tests of a second Engine need root"; exit 1; }
-for tool in mmdebstrap:mmdebstrap ip:iproute2 nsenter:util-linux; do
-    command -v "${tool%%:*}" >/dev/null ||
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${tool##*:}" >/dev/null
-done
+command -v mmdebstrap >/dev/null ||
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap debian-archive-keyring >/dev/null
 mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
     grep -oE 'https?://[^ ]*/debian/?( |$)' | head -n 1 | tr -d ' ' || true)
 say "unpacking a second Docker Engine from the packages of Debian forky (once; cached)"

@@ -1,8 +1,19 @@
 #!/usr/bin/env bash
-# What only the tests need: an image registry of their own, on loopback. Safe to run again.
+# What only the tests need: an image registry of their own, a certificate for it, and a second, newer Docker
+# Engine to compare with. Safe to run again; starts nothing.
 set -euo pipefail
-command -v docker-registry >/dev/null && exit 0
-[ "$(id -u)" = 0 ] || { echo "setup: FAILED: the tests need the package docker-registry: sudo apt-get install docker-registry" >&2; exit 1; }
-echo "setup: installing distribution packages: docker-registry (for the tests)" >&2
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker-registry >/dev/null 2>&1 ||
-    { apt-get update -qq >&2; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker-registry >/dev/null; }
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+missing=()
+for tool in docker-registry:docker-registry openssl:openssl ip:iproute2 nsenter:util-linux; do
+    command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    [ "$(id -u)" = 0 ] || { say "FAILED: the tests need packages: sudo apt-get install ${missing[*]}"; exit 1; }
+    say "installing distribution packages: ${missing[*]} (for the tests)"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+        apt-get update -qq >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    }
+fi
+exec "$(dirname "$0")/second_engine.sh"

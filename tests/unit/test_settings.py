@@ -25,6 +25,9 @@ FULL: dict[str, Any] = {
 }
 
 
+VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+
+
 def _problems(block: object) -> list[str]:
     with pytest.raises(InvalidSettings) as error:
         parse_settings(block, NAMES)
@@ -112,11 +115,72 @@ def test_units_are_seconds_and_bytes() -> None:
             parse_duration(wrong)
 
 
-def test_the_json_schema_accepts_good_blocks_and_refuses_bad_ones() -> None:
+def _each(key: str, *values: Any) -> list[dict[str, Any]]:
+    return [{"service": "web", "port": 8000, key: value} for value in values]
+
+
+WEB: dict[str, Any] = {"service": "web", "port": 8000}
+GOOD: list[dict[str, Any]] = [
+    WEB,
+    {**FULL, "services": {"web": {"port": 8000, "host": "Shop.Example.com"}, "api": {"port": 9000, "path": "/api"}}},
+    *_each("listen", 80, "80", "127.0.0.1:8080", ["80", "[::1]:80"], [8080]),
+    *_each("preview", "off", False, 9000, "127.0.0.1:9000"),
+    *_each("health", "/", "/health?deep=1", {"path": "/h"}, {"expect": {"status": 204}}),
+    *({**WEB, "health": {"expect": value}} for value in ({"json": {"ok": True}}, {"json": [1]}, {"body": "^ok$"})),
+    *({**WEB, "health": {key: "250ms"}} for key in ("interval", "timeout", "request_timeout")),
+    *_each("drain", "0s", 0, "1m30s", "1.5s"),
+    *_each("jobs", [], ["worker"], {"worker": {}}),
+    *_each("proxy", {}, {"max_body": 1024}, {"max_body": "2g"}, {"trust": ["10.0.0.1"]}),
+    {"services": {"web": {"port": 1, "path": "/", "host": "*.example.com", "health": "/"}}},
+]
+BAD: list[dict[str, Any]] = [
+    {}, {"service": "web"}, {"port": 8000}, {"servce": "web", "port": 8000}, {**WEB, "services": {"web": {"port": 1}}},
+    *_each("port", 0, 99999, "eighty", 80.5, None, [80]),
+    *_each("listen", 0, 70000, "localhost:80", [], [["80"]], ["80", "80"], {"port": 80}),
+    *_each("preview", "on", True, "localhost:1", 0),
+    *_each("health", "health", "/a b", 5, {"pth": "/"}, {"successes": 0}, {"interval": 5}),
+    *_each("health", {"interval": "5"}, {"interval": "5 s"}, {"interval": "fast"}, {"interval": -1}),
+    *_each("health", {"expect": {"status": 99}}, {"expect": {"status": "ok"}}, {"expect": {"headers": "a"}}),
+    *_each("drain", 30, "30", "half a minute", True),
+    *_each("jobs", "worker", [1], {"worker": {"x": 1}}),
+    *_each("proxy", "nginx", {"image": ""}, {"max_body": "lots"}, {"trust": "10.0.0.1"}),
+    {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
+    {"services": {"web": {"port": 1, "host": "a b"}}},
+    {"services": {"web": {"p": 1}}},
+    {**WEB, "migrate": {"service": "web"}},
+]  # fmt: skip
+INTERPOLATED: list[dict[str, Any]] = [
+    {"service": "${SERVICE}", "port": "${PORT:-8000}"},
+    {**WEB, "listen": "${LISTEN}", "preview": "${PREVIEW:-off}", "drain": "${DRAIN:-8s}", "health": "${HEALTH}"},
+    {**WEB, "listen": ["$LISTEN", "80"], "proxy": {"image": "nginx:${TAG}", "max_body": "${MAX}"}},
+    {"services": {"web": {"port": "$PORT", "path": "${P}", "health": {"successes": "${N}", "timeout": "${T}s"}}}},
+]
+
+
+@pytest.mark.parametrize("block", GOOD, ids=str)
+def test_the_json_schema_and_the_program_accept_the_same_good_blocks(block: dict[str, Any]) -> None:
+    parse_settings(block, NAMES)
+    VALIDATOR.validate(block)
+
+
+@pytest.mark.parametrize("block", BAD, ids=str)
+def test_the_json_schema_and_the_program_refuse_the_same_bad_blocks(block: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSettings):
+        parse_settings(block, NAMES)
+    assert not VALIDATOR.is_valid(block)
+
+
+@pytest.mark.parametrize("block", INTERPOLATED, ids=str)
+def test_an_editor_takes_what_compose_will_interpolate(block: dict[str, Any]) -> None:
+    VALIDATOR.validate(block)
+
+
+def test_the_json_schema_is_one_and_shows_defaults_as_a_person_writes_them() -> None:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
-    for good in ({"service": "web", "port": 8000}, {**FULL, "services": {"api": {"port": 9000}}}):
-        jsonschema.validate(good, schema)
-    for bad in ({"servce": "web"}, {"service": "web", "port": 99999}, {"health": {"interval": 5}}):
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(bad, schema)
+    properties, health = schema["properties"], schema["$defs"]["HealthBlock"]["anyOf"][1]["properties"]
+    assert (properties["listen"]["default"], properties["drain"]["default"]) == ("80", "30s")
+    assert (health["interval"]["default"], health["timeout"]["default"]) == ("0.5s", "60s")
+    assert schema["$defs"]["ProxyBlock"]["properties"]["max_body"]["default"] == "100m"
+    described = [entry.get("description") or entry.get("$ref") for entry in properties.values()]
+    assert all(described), "an editor shows what a key means"
