@@ -65,10 +65,10 @@ def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool,
     stack = app.stack
     request = Request("up", False, not no_build, pull, adopt)
     if dry_run:
-        tools = app.tools(stack.app)
-        return _show_plan(
-            plan_up(tools, stack, app.wish(tools, stack), request), json_, (*stack.notices, *stack.together)
-        )
+        with app.without_traces():
+            tools = app.tools(stack.app)
+            plan = plan_up(tools, stack, app.wish(tools, stack), request)
+        return _show_plan(plan, json_, (*stack.notices, *stack.together))
     with app.acting("up"):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,6 +150,7 @@ class App:
         folder = self.project_directory
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
         stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
+        stack = replace(stack, notices=(*stack.notices, *(f"Compose: {words}" for words in self.compose.warnings)))
         self._same_app(stack.app)
         return stack
 
@@ -166,8 +167,6 @@ class App:
 
     def with_images(self, overrides: Mapping[str, str]) -> Stack:
         """The stack with `--image SERVICE=REF` applied. Raises BluegreenError for an unknown service."""
-        from dataclasses import replace
-
         unknown = [name for name in overrides if name not in self.stack.settings.release_services()]
         if unknown:
             raise BluegreenError(
@@ -278,6 +277,18 @@ class App:
         self.state.mkdir(mode=0o700, exist_ok=True)
         with locked(self.state, verb, utc_now()):
             yield
+
+    @contextmanager
+    def without_traces(self) -> Iterator[None]:
+        """A look before the first `up`: the state folder that it needs is gone afterwards."""
+        import shutil
+
+        there = self.state.exists()
+        try:
+            yield
+        finally:
+            if not there:
+                shutil.rmtree(self.state, ignore_errors=True)
 
     def running_app(self) -> str:
         """The app's name from the state folder, or from the Compose file when there is no state yet."""

@@ -22,6 +22,7 @@ Version = tuple[int, ...]
 OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
+WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
@@ -89,6 +90,7 @@ class Compose:
     def __init__(self, options: Options, state: Path | None = None) -> None:
         self._options = options
         self._state = state
+        self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     @functools.cached_property
     def _found(self) -> tuple[list[str], Version]:
@@ -103,7 +105,9 @@ class Compose:
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
-        document = _document(self._call(["--profile", "*", *AS_JSON]))
+        done = self._call(["--profile", "*", *AS_JSON])
+        self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
+        document = _document(done)
         if self._found[1] < OMITS_TRUE:
             for mount in _mounts(document):
                 mount["bind"].setdefault("create_host_path", False)
@@ -292,6 +296,11 @@ def unescape(value: Any) -> Any:
 def _mounts(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     for service in (document.get("services") or {}).values():
         yield from (mount for mount in service.get("volumes") or [] if mount.get("bind") is not None)
+
+
+def _unquoted(text: str) -> str:
+    """A message as Compose's log writes it, without the quoting of its line."""
+    return text.replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\")
 
 
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

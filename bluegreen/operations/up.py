@@ -72,7 +72,7 @@ class Mend:
         actions: dict[str, Action] = {
             **ground(tools, self.stack), **({"proxy": self._adopt} if self.adoption else {}),
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
-            "warm": lambda: self._start(self.world.idle), "render": self._rendered, **self.shift.actions(),
+            "warm": self._warm, "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, operation, self.result)
@@ -156,6 +156,15 @@ class Mend:
                 self.tools.engine.start(replica.id)
                 started.append(replica.name)
         return ", ".join(started)
+
+    def _warm(self) -> str:
+        """The way back runs again; that it is healthy as well is waited for, and a warning when it is not."""
+        started = self._start(self.world.idle)
+        slot = self.world.slot(self.world.idle)
+        missing = self.tools.prober.wait(replica_checks(slot), self.tools.show.progress) if slot else {}
+        if missing:
+            self.result.warnings.append(f"The way back, {self.world.idle}, is not healthy: {', '.join(missing)}.")
+        return started
 
     def _health(self) -> str:
         checks = replica_checks(self.live)

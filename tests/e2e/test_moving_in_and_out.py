@@ -102,6 +102,17 @@ def _containers(project: Project) -> dict[str, str]:
     return dict(line.split() for line in listing.splitlines())
 
 
+def test_a_dry_run_before_the_first_up_leaves_no_trace(lean: Project) -> None:
+    lean.write(lean.file.read_text().replace('ro"]', 'ro", "data:/data", /scratch]') + "volumes: {data: {}}\n")
+    before = sorted(path.name for path in lean.folder.iterdir())
+    done = lean.ok("up", "--dry-run")
+    assert "network   the app has a network of its own" in done.out
+    assert "web: both colors write to data, while both run at the same time." in done.out
+    assert "web: /scratch is an anonymous volume: every release starts with a new one." in done.out
+    assert sorted(path.name for path in lean.folder.iterdir()) == before
+    assert lean.containers() == []
+
+
 def test_up_says_who_holds_the_port_and_touches_nothing(plain: Project) -> None:
     before = _containers(plain)
     done = plain.run("up")

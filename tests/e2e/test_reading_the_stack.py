@@ -130,3 +130,9 @@ def test_docker_host_and_contexts_are_followed_or_refused(lean: Project, tmp_pat
         assert "bluegreen runs on the machine of its Engine" in done.err, done
         assert "next      log in to that machine and run bluegreen there" in done.err
     assert lean.color() == "green"
+
+
+def test_what_compose_warns_of_is_passed_on(lean: Project) -> None:
+    lean.write(lean.file.read_text().replace("${GREETING:-Hello}", "${NOBODY_SET_THIS}"))
+    done = lean.ok("up")
+    assert 'Note: Compose: The "NOBODY_SET_THIS" variable is not set. Defaulting to a blank string.' in done.err

@@ -205,14 +205,15 @@ def test_up_applies_changed_settings_of_the_proxy(lean: Project) -> None:
 
 def test_dry_run_prints_the_plan_and_changes_nothing(shop: Project) -> None:
     shop.ok("up")
-    before = docker("ps", "-aq", "--no-trunc")
+    mine = ("ps", "-aq", "--no-trunc", "--filter", f"label=bluegreen.app={shop.name}")
+    before = docker(*mine)
     out = shop.ok("switch", "--dry-run", GREETING="two").out
     assert out.startswith("switch to green, release 2\n")
     for words in ("prepare (when a step fails: traffic does not move", "cutover (when", "settle (when", "  health "):
         assert words in out
     plan = shop.ok("switch", "--dry-run", "--json", GREETING="two").json()
     assert [phase["phase"] for phase in plan["phases"]] == ["prepare", "cutover", "settle"]
-    assert docker("ps", "-aq", "--no-trunc") == before
+    assert docker(*mine) == before
     refused = shop.run("flip-back", "--dry-run")
     assert refused.code == 1
     shop.ok("switch", GREETING="two")
