@@ -67,8 +67,6 @@ def host_config(service: Service, surroundings: Surroundings) -> dict[str, Any]:
         found["Tmpfs"] = dict(entry.partition(":")[::2] for entry in entries)
     if service.get("volumes_from"):
         found["VolumesFrom"] = [_volumes_from(text, surroundings) for text in service["volumes_from"]]
-    if service.get("volume_driver"):
-        found["VolumeDriver"] = service["volume_driver"]
     return found
 
 

@@ -486,7 +486,7 @@ GROUPS: tuple[tuple[str, Group], ...] = (
     ("command entrypoint working_dir user stop_signal stop_grace_period tty stdin_open init group_add", _process),
     ("environment env_file", _environment),
     ("hostname domainname extra_hosts dns dns_search dns_opt", _names),
-    ("volumes tmpfs secrets configs volumes_from volume_driver", _mounts),
+    ("volumes tmpfs secrets configs volumes_from", _mounts),
     ("healthcheck", _health),
     ("restart", _restart),
     ("cap_add cap_drop privileged read_only sysctls annotations storage_opt", _rights),

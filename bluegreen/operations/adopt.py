@@ -67,6 +67,7 @@ class Adoption:
     def __init__(self, tools: Tools, stack: Stack, plain: tuple[PlainContainer, ...]) -> None:
         self._tools, self._stack, self.plain = tools, stack, plain
         self._stopped: list[PlainContainer] = []
+        self.begun = False
         self.milliseconds: int | None = None  # from the word to stop until nginx is published
 
     @property
@@ -89,6 +90,7 @@ class Adoption:
         if proxy is None:
             raise BluegreenError("The proxy is gone.", expected="the one that was just started")
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
+        self.begun = True
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
         tools.colors.publish_proxy(proxy.id, self._stack)

@@ -109,12 +109,12 @@ class Release:
         except Interrupted as error:
             tools.signals.hold()
             self._withdraw(remove=True)
-            return failed(tools, self.operation, self.result, error, world)
+            return failed(tools, self.operation, self.result, self._serving_still(error), world)
         except BluegreenError as error:
             tools.signals.hold()
             error.next = error.next or f"{tools.command} logs {self.new.color}"
             self._withdraw(remove=False)
-            return failed(tools, self.operation, self.result, error, world)
+            return failed(tools, self.operation, self.result, self._serving_still(error), world)
         try:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
@@ -447,8 +447,8 @@ class Release:
     # -- the way out
 
     def _move_back(self, cause: Exception) -> BluegreenError:
-        if self.adoption is None:
-            return self.shift.move_back(cause)
+        if self.adoption is None or not self.adoption.begun:
+            return self._serving_still(self.shift.move_back(cause))
         try:
             self.adoption.put_back()
         except BluegreenError as error:
@@ -466,6 +466,12 @@ class Release:
         self.result.message = why
         self.tools.journal.end_operation(self.operation, "unchanged")
         return self.result
+
+    def _serving_still(self, error: BluegreenError) -> BluegreenError:
+        """Before a take-over has begun, traffic goes where plain Compose has it."""
+        if self.adoption:
+            error.traffic = f"{self.adoption.serving} of plain Compose (unchanged)"
+        return error
 
     def _withdraw(self, remove: bool) -> None:
         """After a failed prepare: the color is stopped (its logs stay) or removed; nginx forgets it."""

@@ -199,6 +199,8 @@ def drift(world: World) -> str:
         return ""
     if answer is None:
         return "nginx does not answer"
+    if world.live and world.proxy and not world.proxy.published:
+        return "nginx is not published on its ports: a take-over has not ended"
     if intended is None:
         return "the rendered file is absent or not ours"
     if (answer.generation, answer.live) != (intended.generation, intended.live):

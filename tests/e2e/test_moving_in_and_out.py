@@ -172,7 +172,7 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     )  # fmt: skip
     with command, Watched(plain.port) as watched:
         for line in command.stderr or ():
-            if '"start"' in line and '"health"' in line:
+            if line.startswith('{"event": "start"') and '"health"' in line:
                 taken = socket.create_server(("127.0.0.1", plain.preview_port))
                 break
         out, err = command.communicate(timeout=60)
@@ -190,6 +190,17 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     assert plain.get("/", preview=True)[0] == 503, "the preview listener is published as well"
 
 
+def test_a_color_that_is_not_healthy_takes_nothing_over(plain: Project) -> None:
+    before = _containers(plain)
+    done = plain.run("up", "--adopt", "--json", BEHAVIOUR="sick", HEALTH_TIMEOUT="1s")
+    assert done.code == 1, done
+    assert done.json()["error"]["traffic"] == f"{plain.name}-web-1 of plain Compose (unchanged)"
+    assert _containers(plain) == before
+    assert json.loads(plain.get("/")[1])["color"] is None
+    plain.ok("up", "--adopt")
+    assert plain.color() == "blue"
+
+
 def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) -> None:
     command = subprocess.Popen(
         [*plain.command, "up", "--adopt", "--progress", "json"], cwd=plain.folder, env=plain.environment({}),
@@ -197,10 +208,11 @@ def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) 
     )  # fmt: skip
     with command:
         for line in command.stderr or ():
-            if '"start"' in line and '"adopt"' in line:
+            if line.startswith('{"event": "start"') and '"adopt"' in line:
                 command.kill()
     assert command.returncode == -signal.SIGKILL
     done = plain.run("up")
+    assert plain.status()["drift"] in (None, "nginx is not published on its ports: a take-over has not ended")
     if f"{plain.name}-web-1" in _running(plain):
         assert done.code == 1, done
         assert "next      bluegreen up --adopt" in done.err

@@ -136,3 +136,56 @@ def test_what_compose_warns_of_is_passed_on(lean: Project) -> None:
     lean.write(lean.file.read_text().replace("${GREETING:-Hello}", "${NOBODY_SET_THIS}"))
     done = lean.ok("up")
     assert 'Note: Compose: The "NOBODY_SET_THIS" variable is not set. Defaulting to a blank string.' in done.err
+
+
+def test_networks_and_volumes_are_made_by_compose_and_kept_by_it(lean: Project) -> None:
+    """Also those of the release services alone; their labels are Compose's, so a later plain Compose knows them."""
+    more = 'ro", "data:/data"]\n    networks: {back: {aliases: [shop]}, outside: {}}\n'
+    text = lean.file.read_text().replace('ro"]\n', more)
+    lean.write(f"{text}networks: {{back: {{internal: true}}, outside: {{external: true, name: {lean.name}-out}}}}\n"
+               "volumes: {data: {labels: {kind: data}}}\n")  # fmt: skip
+    done = lean.run("up")
+    assert done.code == 1
+    assert f"The external network {lean.name}-out does not exist." in done.err
+    assert f"next      docker network create {lean.name}-out" in done.err
+    docker("network", "create", "--label", f"bluegreen.app={lean.name}", f"{lean.name}-out")
+    lean.ok("up")
+    made = json.loads(docker("network", "inspect", f"{lean.name}_back"))[0]
+    assert made["Internal"]
+    assert made["Labels"]["com.docker.compose.network"] == "back"
+    assert made["Labels"]["com.docker.compose.config-hash"], "Compose itself made it"
+    volume = json.loads(docker("volume", "inspect", f"{lean.name}_data"))[0]
+    assert volume["Labels"].items() >= {"com.docker.compose.volume": "data", "kind": "data"}.items()
+    networks = json.loads(docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", f"{lean.name}-blue-web-1"))
+    names = {f"{lean.name}{end}" for end in ("_back", "-out", "_bluegreen", "_bluegreen_blue")}
+    assert set(networks) == names
+    route = docker("exec", f"{lean.name}-blue-web-1", "cat", "/proc/net/route").splitlines()
+    default = [line.split()[2] for line in route if line.split()[1] == "00000000"]
+    gateway = networks[f"{lean.name}-out"]["Gateway"].split(".")
+    assert default == ["".join(f"{int(part):02X}" for part in reversed(gateway))], route
+
+
+def test_a_service_on_internal_networks_alone_reaches_nothing_outside(lean: Project) -> None:
+    """As under plain Compose: the network that nginx reaches it on is no way out."""
+    lean.write(
+        lean.file.read_text().replace('ro"]\n', 'ro"]\n    networks: [back]\n') + "networks: {back: {internal: true}}\n"
+    )
+    lean.ok("up")
+    assert lean.color() == "blue"
+    networks = docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
+                      f"{lean.name}-blue-web-1").split()  # fmt: skip
+    assert f"{lean.name}_back" in networks
+    assert {docker("network", "inspect", "-f", "{{.Internal}}", name) for name in networks} == {"true"}
+
+
+def test_shared_services_do_not_bring_release_services_up_with_them(lean: Project) -> None:
+    """A reverse proxy of the file's own depends on web: only the colors run web, and that is said."""
+    text = lean.file.read_text().replace("    profiles: [release]\n", "")
+    lean.write(text + "  front: {image: \"${VALKEY_IMAGE}\", depends_on: [web, once]}\n"
+               "  once: {image: \"${PYTHON_IMAGE}\", command: [\"true\"]}\n")  # fmt: skip
+    done = lean.ok("up")
+    assert "Note: front is shared and depends on web: it does not find a color's services by name." in done.err
+    label = f"label=com.docker.compose.project={lean.name}"
+    assert set(docker("ps", "-a", "--filter", label, "--format", "{{.Names}}").split()) == {
+        f"{lean.name}-front-1", f"{lean.name}-once-1",
+    }  # fmt: skip

@@ -38,6 +38,9 @@ KEYS = Path(__file__).parent / "every_key"
 WITH_FILES = ("secrets-short", "secrets-long", "secrets-of-a-user", "configs-short", "configs-long")
 SHARED, ABSENT = "shared", "absent"
 PROXY = "http://proxy.invalid:3128"
+RESOLVED_AWAY = {"env_file", "label_file"}  # Compose's document has their content instead
+# What this kernel or this storage driver refuses, from plain Compose as well; read, not compared.
+NOT_HERE = {"cpu_rt_period", "cpu_rt_runtime", "storage_opt"}
 ADDRESSES = 300  # more than there are containers here
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 # Every intended difference, by the key of the Engine's report, and what is compared instead.
@@ -217,6 +220,12 @@ def _networks(side: Side, found: Mapping[str, Any]) -> dict[str, Any]:
     answered = {alias for network in networks.values() for alias in network.get("Aliases") or []} - given
     assert service in answered, (service, answered)
     return {"asked": asked, "answered": sorted(answered)}
+
+
+def test_no_key_is_called_honoured_that_is_not_compared(side: Side) -> None:
+    used = {key for service in side.stack.services.values() for key, value in service.items() if value is not None}
+    written = {key for key in RESOLVED_AWAY if f"{key}:" in (KEYS / "compose.yaml").read_text()}
+    assert container_spec.KNOWN - used - written == NOT_HERE
 
 
 def test_what_an_engine_is_too_old_for_is_refused_by_name(side: Side) -> None:

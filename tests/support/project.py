@@ -134,8 +134,8 @@ class Project:
 
     def clean(self) -> None:
         """Removes everything that carries this project's label, ours or Compose's."""
-        for label in (f"bluegreen.app={self.name}", f"com.docker.compose.project={self.name}"):
-            for kind, remove in (("container", ("rm", "-f", "-v")), ("network", ("rm",)), ("volume", ("rm",))):
+        for kind, remove in (("container", ("rm", "-f", "-v")), ("network", ("rm",)), ("volume", ("rm",))):
+            for label in (f"bluegreen.app={self.name}", f"com.docker.compose.project={self.name}"):
                 listing = ("ps", "-aq") if kind == "container" else (kind, "ls", "-q")
                 found = docker(*listing, "--filter", f"label={label}").split()
                 if found:

@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.support.machine import ROOT
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bluegreen"
+BUILDX = CACHE / "engine28" / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx"
 START_TIMEOUT = 60.0  # seconds until the daemon must answer
 STOP_TIMEOUT = 30.0
 # $1 the unpacked system, $2 the daemon's data, $3 the folder of its socket, $4 a folder that containers mount
