@@ -167,6 +167,11 @@ def _file_mounts(service: Service, surroundings: Surroundings) -> list[dict[str,
     return list(found.values())
 
 
+def _mode(value: Any) -> int:
+    """0444 without one. Compose 5 writes octal text, Compose 2 a number."""
+    return int(value, 8) if isinstance(value, str) else int(value or 0o444)
+
+
 def copied_files(service: Service, surroundings: Surroundings) -> list[CopiedFile]:
     """Secrets and configs whose content comes from the Compose file or from the environment.
 
@@ -174,7 +179,7 @@ def copied_files(service: Service, surroundings: Surroundings) -> list[CopiedFil
     """
     return [
         CopiedFile(
-            _target(kind, use), defined["content"], int(str(use.get("mode") or "0444"), 8),
+            _target(kind, use), defined["content"], _mode(use.get("mode")),
             int(use.get("uid") or 0), int(use.get("gid") or 0), bool(use.get("uid") or use.get("gid")),
         )
         for kind, use, defined in _uses(service, surroundings)

@@ -85,7 +85,7 @@ def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         keys_image = f"bgt-keys/{project.name}"
         host = None
         if request.param == "Engine 28":
-            host = stack.enter_context(second_engine(folder, [base_images()["PYTHON_IMAGE"]]))
+            host = stack.enter_context(second_engine(folder, [base_images()["PYTHON_IMAGE"]])).host
         variables = {
             "DOCKER_CONFIG": str(folder / "client"), "SHOP_NAME": project.name, "KEYS_IMAGE": keys_image,
             "FROM_SHELL": "shell", "A_SECRET": "s3cret $x\n",

@@ -63,7 +63,7 @@ def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         project = Project(folder, (HERE / "compose.yaml").read_text())
         host = None
         if request.param == "Engine 28":
-            host = stack.enter_context(second_engine(folder, [base_images()["PYTHON_IMAGE"]]))
+            host = stack.enter_context(second_engine(folder, [base_images()["PYTHON_IMAGE"]])).host
         (plugins / "docker-buildx").symlink_to(BUILDX)
         variables = {
             "DOCKER_CONFIG": str(plugins.parent), "SHOP_NAME": project.name, "A_SECRET": WORDS,

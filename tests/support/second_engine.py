@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.machine import ROOT
@@ -37,13 +38,26 @@ mount -t tmpfs tmpfs "$1/run"
 mount --bind "$2" "$1/var/lib/docker"
 mount --bind "$3" "$1/engine"
 mount --bind "$4" "$1$4"
-exec chroot "$1" dockerd --host unix:///engine/docker.sock --group 0
+cd "$1"
+mkdir -p former-root
+# Not chroot: in there, what is executed in a running container later would see this system and not the container.
+pivot_root . former-root
+umount -l /former-root
+exec dockerd --host unix:///engine/docker.sock --group 0 </dev/null
 """
 
 
+@dataclass(frozen=True)
+class Second:
+    """Where the second Engine is reached, and the network namespace that its published ports are in."""
+
+    host: str
+    namespace: str
+
+
 @contextmanager
-def second_engine(folder: Path, images: list[str]) -> Iterator[str]:
-    """Starts Engine 28 and yields its DOCKER_HOST. `folder` is visible to its containers by the same path."""
+def second_engine(folder: Path, images: list[str]) -> Iterator[Second]:
+    """Starts Engine 28. `folder` is visible to its containers by the same path."""
     subprocess.run([ROOT / "tests" / "machine" / "second_engine.sh"], check=True)  # at once, when it was unpacked
     system = CACHE / "engine28"
     work = Path(tempfile.mkdtemp(prefix="bgt-engine-"))
@@ -65,7 +79,7 @@ def second_engine(folder: Path, images: list[str]) -> Iterator[str]:
         _wait(host, daemon, work / "log")
         for image in images:
             _copy(image, host)
-        yield host
+        yield Second(host, namespace)
     finally:
         daemon.send_signal(signal.SIGTERM)
         try:

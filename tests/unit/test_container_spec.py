@@ -144,6 +144,9 @@ def test_secrets_with_a_content_are_copied_files() -> None:
     uses = [{"source": "key", "uid": "5", "mode": "0400"}, {"source": "none"}]
     (file,) = copied_files({"secrets": uses}, ground)
     assert (file.path, file.content, file.mode, file.uid, file.owned) == ("/run/secrets/key", "s", 0o400, 5, True)
+    for written, mode in ((0o600, 0o600), ("0600", 0o600), (None, 0o444)):  # Compose 2, Compose 5, neither
+        (file,) = copied_files({"secrets": [{"source": "key", "mode": written}]}, ground)
+        assert (file.mode, file.owned) == (mode, False)
 
 
 def test_no_key_is_both_honoured_and_refused() -> None:

@@ -1,0 +1,65 @@
+"""The main job on a newer Engine than this machine's: take over, switch, flip back, down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_moving_in_and_out import PLAIN
+from tests.support.files import SERVER
+from tests.support.machine import images
+from tests.support.project import Project
+from tests.support.second_engine import Second, second_engine
+
+ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=10).read().decode())"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[tuple[Project, Second]]:
+    """A project on Engine 28; everything on it goes with it."""
+    project = Project(tmp_path / "project", PLAIN)
+    (project.folder / "server.py").write_text(SERVER)
+    with second_engine(project.folder, [images()["PYTHON_IMAGE"], images()["NGINX_IMAGE"]]) as second:
+        project.variables |= {"DOCKER_HOST": second.host, "PUBLIC": str(project.port)}
+        yield project, second
+
+
+def test_engine_28_does_the_main_job(there: tuple[Project, Second]) -> None:
+    project, second = there
+
+    def color(port: int = project.port) -> str | None:
+        inside = ["nsenter", f"--net=/run/netns/{second.namespace}", sys.executable, "-c", ASK]
+        done = subprocess.run(
+            [*inside, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True, timeout=20
+        )
+        found: str | None = json.loads(done.stdout)["color"]
+        return found
+
+    def compose(*arguments: str) -> None:
+        subprocess.run(
+            ["docker-compose", *arguments],
+            cwd=project.folder,
+            env=project.environment({}),
+            check=True,
+            capture_output=True,
+        )
+
+    compose("up", "-d", "--wait")
+    assert color() is None
+    done = project.run("up")
+    assert f"is held by {project.name}-web-1, which plain Compose runs." in done.err, done
+    done = project.ok("up", "--adopt")
+    assert "ms from its stop until nginx held the port" in done.out
+    assert color() == "blue"
+    project.ok("switch", GREETING="two")
+    assert (color(), color(project.preview_port)) == ("green", "blue")
+    project.ok("flip-back")
+    assert (color(), color(project.preview_port)) == ("blue", "green")
+    assert project.status()["live"]["replicas"]["web"]["healthy"] == 1
+    done = project.ok("down", "--yes")
+    assert "To serve release 1 with plain Compose: docker compose" in done.out
