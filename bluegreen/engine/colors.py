@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bluegreen.engine import container_mounts, container_spec, images
+from bluegreen.engine.addressing import addresses, color_network_name, container_name, network_name, proxy_name
 from bluegreen.engine.compose import Compose, resolve_shipped
 from bluegreen.engine.container_mounts import Surroundings
-from bluegreen.engine.containers import (
-    Engine,
-    addresses,
-    color_network_name,
-    container_name,
-    network_name,
-    proxy_name,
-)
+from bluegreen.engine.containers import Engine
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import (
     LABEL_APP,

@@ -9,13 +9,11 @@ import errno
 import functools
 import io
 import ipaddress
-import itertools
 import os
 import re
 import socket
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import docker
@@ -23,6 +21,14 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import version_gte
 
+from bluegreen.engine.addressing import (
+    Subnet,
+    color_network_name,
+    network_name,
+    overlap,
+    proxy_name,
+    public_network_name,
+)
 from bluegreen.engine.connection import DEFAULT, engine_address, refuse_rootless
 from bluegreen.engine.container_mounts import CopiedFile
 from bluegreen.release.errors import BluegreenError
@@ -43,8 +49,6 @@ from bluegreen.release.model import (
 )
 
 TIMEOUT = 60.0  # seconds for one call to the Engine; pulls and builds stream and have none
-RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
-STRIDE = 16  # addresses that one release walks on by
 PROXY_VARIABLES = {
     "httpProxy": "HTTP_PROXY",
     "httpsProxy": "HTTPS_PROXY",
@@ -54,71 +58,6 @@ PROXY_VARIABLES = {
 }
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def network_name(app: str) -> str:
-    return f"{app}_bluegreen"
-
-
-def color_network_name(app: str, color: Color) -> str:
-    return f"{app}_bluegreen_{color}"
-
-
-def container_name(app: str, color: Color, service: str, number: int) -> str:
-    return f"{app}-{color}-{service}-{number}"
-
-
-def proxy_name(app: str) -> str:
-    return f"{app}-proxy"
-
-
-def public_network_name(app: str) -> str:
-    """Where the proxy alone stands: being on it is what publishes its ports."""
-    return f"{app}_bluegreen_public"
-
-
-@dataclass(frozen=True)
-class Subnet:
-    """The app's own network: `static` is given out by us, the rest by the Engine."""
-
-    network: ipaddress.IPv4Network
-
-    @property
-    def static(self) -> ipaddress.IPv4Network:
-        return next(self.network.subnets(prefixlen_diff=1))
-
-    @property
-    def dynamic(self) -> ipaddress.IPv4Network:
-        return list(self.network.subnets(prefixlen_diff=1))[1]
-
-    @property
-    def gateway(self) -> str:
-        return str(self.network[1])
-
-    @property
-    def proxy(self) -> str:
-        return str(self.network[2])
-
-
-def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -> list[str]:
-    """Addresses for the replicas of a release: each release walks on, so none is used again soon.
-
-    Pure. `avoid` is whatever somebody holds, or nginx still names. Raises BluegreenError when the
-    static half is full.
-    """
-    size = subnet.static.num_addresses - RESERVED - 1
-    start = (release * STRIDE) % size
-    walk = (str(subnet.static[RESERVED + (start + step) % size]) for step in range(size))
-    found = list(itertools.islice((address for address in walk if address not in avoid), count))
-    if len(found) < count:
-        raise BluegreenError(
-            "The app's network has no addresses left.",
-            failed=f"{count} wanted in {subnet.static}, {len(found)} free",
-            expected="room for both colors",
-            retry="safe",
-            next="bluegreen down, then bluegreen up",
-        )
-    return found
 
 
 def _translated(call: Callable[P, R]) -> Callable[P, R]:
@@ -160,16 +99,6 @@ def unreachable(error: Exception) -> BluegreenError:
         retry="safe, when it runs",
         next="sudo systemctl start docker (or install it: sudo apt-get install docker.io)",
     )
-
-
-def _meet(address: str, listen: Listen) -> bool:
-    """Whether an address that a port is published on and one that is wanted are, or contain, the same."""
-    wanted = listen.address.strip("[]")
-    return address == wanted or _is_any(address) or _is_any(wanted)
-
-
-def _is_any(address: str) -> bool:
-    return not address or ipaddress.ip_address(address).is_unspecified
 
 
 def _is_taken(listen: Listen) -> bool:
@@ -292,7 +221,7 @@ class Engine:
         """
         for entry in self.api.containers():
             published = any(
-                port.get("PublicPort") == listen.port and _meet(port.get("IP", ""), listen) for port in entry["Ports"]
+                port.get("PublicPort") == listen.port and overlap(port.get("IP", ""), listen) for port in entry["Ports"]
             )
             if published and f"/{proxy_name(self.app)}" not in entry["Names"]:
                 return str(entry["Names"][0].lstrip("/"))

@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 
 from bluegreen.engine import container_spec
+from bluegreen.engine.addressing import container_name
 from bluegreen.engine.colors import Colors, refusals
 from bluegreen.engine.compose import Compose, Options
 from bluegreen.engine.container_mounts import Surroundings, copied_files
-from bluegreen.engine.containers import Engine, container_name
+from bluegreen.engine.containers import Engine
 from bluegreen.operations.ports import ImageWish, Order
 from bluegreen.release.model import Stack
 from bluegreen.release.stack import make_stack

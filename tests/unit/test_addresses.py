@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from bluegreen.engine.containers import Subnet, addresses
+from bluegreen.engine.addressing import Subnet, addresses
 from bluegreen.release.errors import BluegreenError
 
 WIDE = Subnet(ipaddress.IPv4Network("172.18.0.0/16"))
