@@ -203,14 +203,12 @@ class Engine:
         )  # fmt: skip
 
     @_translated
-    def plain_containers(self, services: Sequence[str]) -> tuple[PlainContainer, ...]:
-        """Running containers that plain Compose made of these services."""
+    def plain_containers(self) -> tuple[PlainContainer, ...]:
+        """Running containers that plain Compose made of any service of this app, by name."""
         label = [f"com.docker.compose.project={self.app}", "com.docker.compose.oneoff=False"]
-        found = self.api.containers(filters={"label": label})
         return tuple(
             PlainContainer(entry["Id"], entry["Names"][0].lstrip("/"), entry["Labels"]["com.docker.compose.service"])
-            for entry in sorted(found, key=lambda entry: str(entry["Names"]))
-            if entry["Labels"].get("com.docker.compose.service") in services
+            for entry in sorted(self.api.containers(filters={"label": label}), key=lambda entry: str(entry["Names"]))
         )
 
     @_translated

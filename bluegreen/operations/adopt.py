@@ -15,17 +15,25 @@ from bluegreen.release.model import PlainContainer, Stack
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
-    """Running containers that plain Compose made of the release services, to be taken over.
+    """Running containers of plain Compose to be taken over: those of the release services, and holders of our ports
+    whose service is not in the Compose file any more.
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
     wanted = [*stack.settings.listen, *([stack.settings.preview] if stack.settings.preview else [])]
-    plain = tools.engine.plain_containers(stack.settings.release_services())
-    for listen in wanted:
-        holder = tools.engine.port_holder(listen)
-        if holder is None or (adopt and holder in [container.name for container in plain]):
-            continue
-        raise _held(tools, str(listen), holder, plain)
+    running = tools.engine.plain_containers()
+    holders = {listen: tools.engine.port_holder(listen) for listen in wanted}
+    plain = tuple(
+        container
+        for container in running
+        if container.service in stack.settings.release_services()
+        # An nginx that was taken out of the file, for bluegreen's to stand in its place.
+        or (container.service not in stack.services and container.name in holders.values())
+    )
+    for listen, holder in holders.items():
+        if holder is not None and not (adopt and holder in [container.name for container in plain]):
+            shared = next((it.service for it in running if it.name == holder and it not in plain), None)
+            raise _held(tools, str(listen), holder, shared, plain)
     jobs = [container.name for container in plain if container.service in stack.settings.jobs]
     if jobs and not adopt:
         raise BluegreenError(
@@ -40,7 +48,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     return plain if adopt else ()
 
 
-def _held(tools: Tools, port: str, holder: str, plain: Sequence[PlainContainer]) -> BluegreenError:
+def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> BluegreenError:
     mine = holder in [container.name for container in plain]
     if mine:
         return BluegreenError(
@@ -52,12 +60,15 @@ def _held(tools: Tools, port: str, holder: str, plain: Sequence[PlainContainer])
             next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
         )
     known = f"container {holder}" if holder else "a process that is no container"
+    way_out = f"docker stop {holder}, or another listen" if holder else "ss -ltnp (shows who holds it)"
+    if shared:
+        way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
     return BluegreenError(
         f"Port {port} is held by {known}.",
         failed=f"nginx cannot be published on {port} beside it",
         expected=f"{port} free (listen and preview in x-bluegreen)",
         retry="safe, when the port is free or another is chosen",
-        next=f"docker stop {holder}, or another listen" if holder else "ss -ltnp (shows who holds it)",
+        next=way_out,
     )
 
 

@@ -263,7 +263,8 @@ def _advise(proposal: Proposal, services: Services, released: set[str], proxy: s
         ports = ", ".join(str(port.get("published") or port["target"]) for port in services[proxy]["ports"])
         proposal.advice.append(
             f"{proxy} holds port {ports} and passes requests on to a service by its name, which only a color's own "
-            f"services find: let bluegreen's nginx stand in its place (take {proxy} out), or name it as the service."
+            f"services find: let bluegreen's nginx stand in its place (take {proxy} out of the file; up --adopt stops "
+            "its container when the first color is proven), or name it as the service."
         )
     once = {
         name for other in released for name, wanted in (services[other].get("depends_on") or {}).items()

@@ -190,6 +190,28 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     assert plain.get("/", preview=True)[0] == 503, "the preview listener is published as well"
 
 
+def test_a_reverse_proxy_that_was_taken_out_of_the_file_is_taken_over_as_well(plain: Project) -> None:
+    """The public port was held by a front of the file's own, which bluegreen's nginx replaces."""
+    _compose(plain, "down")
+    front = "  front: {image: '${PYTHON_IMAGE}', command: [python3, /srv/server.py], stop_grace_period: 1s, volumes: "
+    front += "['./server.py:/srv/server.py:ro'], ports: ['127.0.0.1:${PUBLIC}:8000']}\n"
+    text = plain.file.read_text()
+    own = '    ports: ["127.0.0.1:${PUBLIC}:8000"]\n'
+    plain.write(text.replace(own, "").replace("volumes: {data: {}}\n", f"{front}volumes: {{data: {{}}}}\n"))
+    _compose(plain, "up", "-d")
+    _wait_for(plain)
+    done = plain.run("up")
+    assert done.code == 1
+    assert f"is held by container {plain.name}-front-1." in done.err, "it is in the file, so it would come back"
+    assert "next      take front out of the Compose file, then bluegreen up --adopt; or another listen" in done.err
+    plain.write(text.replace(own, ""))
+    done = plain.run("up")
+    assert f"is held by {plain.name}-front-1, which plain Compose runs." in done.err, done
+    plain.ok("up", "--adopt")
+    assert plain.color() == "blue"
+    assert _containers(plain) == {}
+
+
 def test_a_color_that_is_not_healthy_takes_nothing_over(plain: Project) -> None:
     before = _containers(plain)
     done = plain.run("up", "--adopt", "--json", BEHAVIOUR="sick", HEALTH_TIMEOUT="1s")
