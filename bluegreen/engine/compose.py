@@ -23,6 +23,7 @@ OLDEST = (2, 20, 0)  # include, and config --format json that resolves everythin
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
@@ -134,9 +135,11 @@ class Compose:
 
     def _variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
         """What Compose would put in for these variables, the environment and .env considered; None: not set."""
-        if not names:
-            return {}
-        asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in names]}
+        plain = [name for name in names if NAME.fullmatch(name)]
+        found = {name: os.environ.get(name) for name in names}  # a name that no ${…} can ask for
+        if not plain:
+            return found
+        asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
         command += [part for file in self._options.env_files for part in ("--env-file", file)]
         done = subprocess.run(
@@ -144,7 +147,7 @@ class Compose:
             input=json.dumps(asked), capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
         )  # fmt: skip
         answers = _document(done)["x-asked"]
-        return {name: value if there else None for name, (there, value) in zip(names, answers, strict=True)}
+        return found | {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
 
     def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
         """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""

@@ -10,6 +10,7 @@ from bluegreen.release.model import Settings, Stack
 from bluegreen.release.settings import InvalidSettings, parse_settings
 
 Refuse = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
+SWARM_ONLY = ("placement", "update_config", "rollback_config", "labels", "endpoint_mode")
 SMALLEST = (
     "x-bluegreen:",
     "  service: web    # the service that gets traffic",
@@ -51,7 +52,7 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
         configs=document.get("configs") or {},
         shared=_shared(services, settings, set(profiles)),
         project_directory=project_directory,
-        notices=tuple(_notices(services, settings)),
+        notices=(*_notices(services, settings), *_without_effect(document, settings)),
         together=tuple(_together(services, settings)),
     )
 
@@ -85,6 +86,23 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
         met = [other for other in service.get("depends_on") or {} if other in names]
         if met:
             yield f"{name} is shared and depends on {', '.join(met)}: it does not find a color's services by name."
+
+
+def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
+    """Keys that plain Compose takes and does nothing with. It says so itself, but only when it makes a container."""
+    for name in settings.release_services():
+        service = document["services"][name]
+        deploy = service.get("deploy") or {}
+        idle = [f"deploy.{key}" for key in SWARM_ONLY if deploy.get(key)]
+        idle += ["deploy.mode"] if deploy.get("mode") not in (None, "replicated") else []
+        if idle:
+            yield f"{name}: {', '.join(idle)} has no effect outside a swarm, here as in plain Compose."
+        for kind in ("secrets", "configs"):
+            for use in service.get(kind) or []:
+                asked = [key for key in ("uid", "gid", "mode") if use.get(key)]
+                if asked and ((document.get(kind) or {}).get(use["source"]) or {}).get("file"):
+                    keys = ", ".join(asked)
+                    yield f"{name}: {keys} of {kind}.{use['source']} has no effect on a file, here as in plain Compose."
 
 
 def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:

@@ -189,3 +189,24 @@ def test_shared_services_do_not_bring_release_services_up_with_them(lean: Projec
     assert set(docker("ps", "-a", "--filter", label, "--format", "{{.Names}}").split()) == {
         f"{lean.name}-front-1", f"{lean.name}-once-1",
     }  # fmt: skip
+
+
+def test_a_secret_from_the_environment_is_given_and_kept_to_itself(lean: Project) -> None:
+    """Its change is a release; its value is in the container, and in no output and no file of ours."""
+    text = lean.file.read_text().replace("    init: true\n", "    init: true\n    secrets: [token, odd]\n")
+    lean.write(text + "secrets: {token: {environment: A_TOKEN}, odd: {environment: odd-name.1}}\n")
+    done = lean.run("up")
+    assert done.code == 2, done
+    assert "is not set." in done.err
+    first = {"A_TOKEN": "first-s3cret", "odd-name.1": "odd-s3cret"}
+    said = [lean.ok("up", **first), lean.ok("switch", "--json", **first)]
+    assert said[-1].json()["outcome"] == "unchanged"
+    said.append(lean.ok("switch", "--json", "--progress", "json", **{**first, "A_TOKEN": "second-s3cret"}))
+    assert said[-1].json()["outcome"] == "switched"
+    for color, value in (("blue", "first-s3cret"), ("green", "second-s3cret")):
+        files = docker("exec", f"{lean.name}-{color}-web-1", "cat", "/run/secrets/token", "/run/secrets/odd")
+        assert files == f"{value}odd-s3cret"
+    assert not any("s3cret" in done.out + done.err for done in said)
+    kept = [path for path in lean.state.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if b"s3cret" in path.read_bytes()]

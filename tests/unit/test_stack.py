@@ -39,6 +39,19 @@ def test_what_is_dropped_is_said() -> None:
     assert "web has no profile" in notice
 
 
+def test_what_has_no_effect_in_compose_either_is_said() -> None:
+    deploy = {"mode": "global", "placement": {"constraints": ["a == b"]}, "update_config": {}, "replicas": 2}
+    service = {
+        "image": "shop", "profiles": ["release"], "deploy": deploy,
+        "secrets": [{"source": "file", "mode": "0400"}, {"source": "text", "mode": "0400"}, {"source": "file"}],
+    }  # fmt: skip
+    secrets = {"file": {"file": "/srv/key"}, "text": {"environment": "KEY", "content": "x"}}
+    document = {**DOCUMENT, "services": {"web": service}, "secrets": secrets}
+    swarm, mode = make_stack(document, "/srv", [], lambda *_: []).notices
+    assert swarm == "web: deploy.placement, deploy.mode has no effect outside a swarm, here as in plain Compose."
+    assert mode == "web: mode of secrets.file has no effect on a file, here as in plain Compose."
+
+
 def test_what_both_colors_write_to_is_named() -> None:
     volumes = [
         {"type": "volume", "source": "data", "target": "/d"}, {"type": "volume", "target": "/scratch"},
