@@ -204,11 +204,18 @@ class Engine:
 
     @_translated
     def plain_containers(self) -> tuple[PlainContainer, ...]:
-        """Running containers that plain Compose made of any service of this app, by name."""
+        """The containers that plain Compose made of any service of this app, in any state, by name."""
         label = [f"com.docker.compose.project={self.app}", "com.docker.compose.oneoff=False"]
         return tuple(
-            PlainContainer(entry["Id"], entry["Names"][0].lstrip("/"), entry["Labels"]["com.docker.compose.service"])
-            for entry in sorted(self.api.containers(filters={"label": label}), key=lambda entry: str(entry["Names"]))
+            PlainContainer(
+                entry["Id"],
+                entry["Names"][0].lstrip("/"),
+                entry["Labels"]["com.docker.compose.service"],
+                entry["State"] in ("running", "restarting", "paused"),
+            )
+            for entry in sorted(
+                self.api.containers(all=True, filters={"label": label}), key=lambda it: str(it["Names"])
+            )
         )
 
     @_translated

@@ -15,35 +15,36 @@ from bluegreen.release.model import PlainContainer, Stack
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
-    """Running containers of plain Compose to be taken over: those of the release services, and holders of our ports
-    whose service is not in the Compose file any more.
+    """Containers of plain Compose to be taken over: those of the release services, and holders of our ports whose
+    service is not in the Compose file any more.
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
     wanted = [*stack.settings.listen, *([stack.settings.preview] if stack.settings.preview else [])]
-    running = tools.engine.plain_containers()
+    found = tools.engine.plain_containers()
     holders = {listen: tools.engine.port_holder(listen) for listen in wanted}
     plain = tuple(
         container
-        for container in running
+        for container in found
         if container.service in stack.settings.release_services()
         # An nginx that was taken out of the file, for bluegreen's to stand in its place.
         or (container.service not in stack.services and container.name in holders.values())
     )
     for listen, holder in holders.items():
         if holder is not None and not (adopt and holder in [container.name for container in plain]):
-            shared = next((it.service for it in running if it.name == holder and it not in plain), None)
+            shared = next((it.service for it in found if it.name == holder and it not in plain), None)
             raise _held(tools, str(listen), holder, shared, plain)
-    jobs = [container.name for container in plain if container.service in stack.settings.jobs]
+    running = [container for container in plain if container.running]
+    jobs = [container.name for container in running if container.service in stack.settings.jobs]
     if jobs and not adopt:
         raise BluegreenError(
             f"{jobs[0]}, which plain Compose runs, does the work of a job.",
             failed=f"{', '.join(jobs)} would run beside the job of the live color", expected="a job in one place only",
-            traffic="no color is live yet", retry="safe",
+            retry="safe",
             next=f"{tools.command} up --adopt (takes over what plain Compose runs of the release services)",
         )  # fmt: skip
-    if plain and not adopt:
-        names = ", ".join(container.name for container in plain)
+    if running and not adopt:
+        names = ", ".join(container.name for container in running)
         tools.show.notice(f"Plain Compose runs {names} beside the colors; {tools.command} up --adopt would take over.")
     return plain if adopt else ()
 
@@ -104,13 +105,14 @@ class Adoption:
         self.begun = True
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
-        tools.colors.publish_proxy(proxy.id, self._stack)
+        if not proxy.published:
+            tools.colors.publish_proxy(proxy.id, self._stack)
         self.milliseconds = round((tools.clock() - began) * 1000)
         self._stop(jobs)
         return f"{self.names} stopped, nginx published; {self.milliseconds} ms between the two"
 
     def _stop(self, containers: Sequence[PlainContainer]) -> None:
-        for container in containers:
+        for container in (container for container in containers if container.running):
             self._stopped.append(container)
             self._tools.engine.stop(container.id)
 

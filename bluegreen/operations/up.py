@@ -24,11 +24,9 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
-    adoption = None
-    if world.proxy and not world.proxy.published:  # a take-over was killed half-way
-        plain = find_plain(tools, stack, request.adopt)
-        adoption = Adoption(tools, stack, plain) if plain else None
-    return Mend(tools, stack, wish, world, live, adoption).run()
+    plain = find_plain(tools, stack, request.adopt)  # what a take-over that was killed has left
+    wish = replace(wish, adopts=tuple(container.name for container in plain))
+    return Mend(tools, stack, wish, world, live, Adoption(tools, stack, plain) if plain else None).run()
 
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
@@ -37,7 +35,8 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return plan_switch(tools, stack, wish, replace(request, verb="up"))
-    return Mend(tools, stack, wish, world, live).plan
+    plain = find_plain(tools, stack, request.adopt)
+    return Mend(tools, stack, replace(wish, adopts=tuple(it.name for it in plain)), world, live).plan
 
 
 class Mend:
@@ -70,7 +69,7 @@ class Mend:
         tools = self.tools
         operation = begin(tools, self.plan, self.world)
         actions: dict[str, Action] = {
-            **ground(tools, self.stack), **({"proxy": self._adopt} if self.adoption else {}),
+            **ground(tools, self.stack), "adopt": self._adopt,
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
             "warm": self._warm, "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip

@@ -283,11 +283,12 @@ class ProxyContainer:
 
 @dataclass(frozen=True)
 class PlainContainer:
-    """A running container that plain Compose made of a release service."""
+    """A container that plain Compose made of a service of this app."""
 
     id: str
     name: str
     service: str
+    running: bool
 
 
 @dataclass(frozen=True)

@@ -252,6 +252,8 @@ def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "proxy", "its ports are not published yet")
     elif verb == "up" and proxy.definition != wish.proxy_definition:
         yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
+    if world.live and wish.adopts:
+        yield Step("prepare", "adopt", f"a take-over has not ended: {', '.join(wish.adopts)} of plain Compose")
 
 
 def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:

@@ -223,7 +223,8 @@ def test_a_color_that_is_not_healthy_takes_nothing_over(plain: Project) -> None:
     assert plain.color() == "blue"
 
 
-def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) -> None:
+@pytest.mark.parametrize("moment", [0.0, 0.15, 0.3])
+def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project, moment: float) -> None:
     command = subprocess.Popen(
         [*plain.command, "up", "--adopt", "--progress", "json"], cwd=plain.folder, env=plain.environment({}),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -231,16 +232,18 @@ def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project) 
     with command:
         for line in command.stderr or ():
             if line.startswith('{"event": "start"') and '"adopt"' in line:
+                time.sleep(moment)
                 command.kill()
     assert command.returncode == -signal.SIGKILL
     done = plain.run("up")
     assert plain.status()["drift"] in (None, "nginx is not published on its ports: a take-over has not ended")
-    if f"{plain.name}-web-1" in _running(plain):
+    if _running(plain):
         assert done.code == 1, done
         assert "next      bluegreen up --adopt" in done.err
     plain.ok("up", "--adopt")
     assert plain.color() == "blue"
-    assert f"{plain.name}-web-1" not in _running(plain)
+    assert _containers(plain) == {}, "nothing of plain Compose is left, so no job runs twice, now or after a restart"
+    assert docker("inspect", "-f", "{{.State.Running}}", f"{plain.name}-blue-worker-1") == "true"
 
 
 def _running(project: Project) -> list[str]:
