@@ -28,7 +28,6 @@ from bluegreen.release.model import (
     LABEL_SERVICE,
     Color,
     Image,
-    Listen,
     Replica,
     Role,
     Stack,
@@ -137,7 +136,6 @@ class Colors:
         if wish.override:
             return self._pulled(wish.override, service, wish.pull, tell)
         reference = service.get("image") or f"{stack.app}-{service_name}"
-        there = images.pinned(self._engine, reference)
         if not service.get("build"):
             return self._pulled(reference, service, wish.pull, tell)
         if images.refresh_due(service.get("pull_policy") or "", self._engine.image(reference)):
@@ -149,7 +147,7 @@ class Colors:
                 tell(f"{reference} cannot be pulled, so it is built: {error}")
         if wish.build or service.get("pull_policy") == "build":
             self._compose.build(service_name, wish.pull, tell)
-            there = images.pinned(self._engine, reference)
+        there = images.pinned(self._engine, reference)
         if there is None:
             raise BluegreenError(
                 f"The image of {service_name} has not been built.",
@@ -328,7 +326,7 @@ class Colors:
             act()
         except BluegreenError as error:
             if "port is already allocated" in error.failed or "address already in use" in error.failed:
-                wanted = [*stack.settings.listen, *([stack.settings.preview] if stack.settings.preview else [])]
+                wanted = stack.settings.listeners()
                 holders = [name for listen in wanted if (name := self._engine.port_holder(listen))]
                 raise BluegreenError(
                     "A port of this machine that nginx is to be published on is taken.",
@@ -351,11 +349,7 @@ class Colors:
     @staticmethod
     def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:
         bindings: dict[str, list[dict[str, str]]] = {}
-        listens: list[Listen] = [
-            *stack.settings.listen,
-            *([stack.settings.preview] if stack.settings.preview else []),
-        ]
-        for listen in listens:
+        for listen in stack.settings.listeners():
             binding = {"HostIp": listen.address.strip("[]"), "HostPort": str(listen.port)}
             bindings.setdefault(f"{listen.port}/tcp", []).append(binding)
         return bindings

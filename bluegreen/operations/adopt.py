@@ -20,9 +20,8 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
-    wanted = [*stack.settings.listen, *([stack.settings.preview] if stack.settings.preview else [])]
     found = tools.engine.plain_containers()
-    holders = {listen: tools.engine.port_holder(listen) for listen in wanted}
+    holders = {listen: tools.engine.port_holder(listen) for listen in stack.settings.listeners()}
     plain = tuple(
         container
         for container in found

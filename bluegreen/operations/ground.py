@@ -13,7 +13,7 @@ ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its contro
 ASK_AGAIN = 0.05  # seconds
 
 
-def ground(tools: Tools, stack: Stack) -> dict[str, Action]:
+def ground(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Action]:
     """The steps that a switch and a mending `up` share: what stands before any color does."""
 
     def shared() -> str:
@@ -27,7 +27,7 @@ def ground(tools: Tools, stack: Stack) -> dict[str, Action]:
 
     def proxy() -> str:
         with tools.signals.deferred():
-            return run_proxy(tools, stack)
+            return run_proxy(tools, stack, published)
 
     return {"shared": shared, "network": network, "proxy": proxy}
 

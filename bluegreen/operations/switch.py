@@ -10,7 +10,7 @@ from typing import Literal
 
 from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
-from bluegreen.operations.ground import ground, render_today, run_proxy
+from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
@@ -147,8 +147,7 @@ class Release:
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
-        with self.tools.signals.deferred():
-            return run_proxy(self.tools, self.stack, published=self.adoption is None)
+        return ground(self.tools, self.stack, published=self.adoption is None)["proxy"]()
 
     def _adopting(self) -> dict[str, Action]:
         return {"adopt": self.adoption.take_over, "adopted": self.adoption.finish} if self.adoption else {}

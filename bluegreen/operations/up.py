@@ -13,7 +13,7 @@ from bluegreen.operations.ports import Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, plan_switch, switch
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import COLORS, Color, Role, Routing, Slot, Stack, World, counted
+from bluegreen.release.model import COLORS, Color, PlainContainer, Role, Routing, Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, Wish, plan_mend, start_order
 from bluegreen.release.verdict import expectation
 
@@ -24,9 +24,7 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
-    plain = find_plain(tools, stack, request.adopt)  # what a take-over that was killed has left
-    wish = replace(wish, adopts=tuple(container.name for container in plain))
-    return Mend(tools, stack, wish, world, live, Adoption(tools, stack, plain) if plain else None).run()
+    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).run()
 
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
@@ -35,23 +33,23 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return plan_switch(tools, stack, wish, replace(request, verb="up"))
-    plain = find_plain(tools, stack, request.adopt)
-    return Mend(tools, stack, replace(wish, adopts=tuple(it.name for it in plain)), world, live).plan
+    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
 
 
 class Mend:
     """One run of `up` when a color is live; its methods are the steps of the plan."""
 
     def __init__(
-        self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, adoption: Adoption | None = None
+        self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, plain: tuple[PlainContainer, ...]
     ) -> None:
-        self.adoption = adoption
-        self.tools, self.stack, self.wish, self.world, self.live = tools, stack, wish, world, live
+        self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
+        self.tools, self.stack, self.world, self.live = tools, stack, world, live
+        self.wish = replace(wish, adopts=tuple(container.name for container in plain))
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
         self.routing: Routing = replace(world.intended, live=world.live)  # the truth is what nginx answers
-        self.plan: Plan = plan_mend(world, wish, self._rendered_differs())
+        self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
         self.shift = Shift(tools, world, world.live)
 
     def _render(self, routing: Routing) -> str:
@@ -95,8 +93,6 @@ class Mend:
 
     def _adopt(self) -> str:
         """Goes on with a take-over that was killed when the color stood proven already."""
-        if self.adoption is None:
-            return ""
         try:
             done = self.adoption.take_over()
         except BluegreenError:

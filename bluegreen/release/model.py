@@ -93,6 +93,10 @@ class Settings:
     drain: float = 30.0
     proxy: ProxySettings = field(default_factory=ProxySettings)
 
+    def listeners(self) -> tuple[Listen, ...]:
+        """Everything that nginx is published on: the public addresses and the preview."""
+        return (*self.listen, self.preview) if self.preview else self.listen
+
     def release_services(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*(route.service for route in self.routes), *self.jobs]))
 

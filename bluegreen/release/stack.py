@@ -109,16 +109,9 @@ def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> 
     """What both colors use at the same time, or each anew: for the person to judge."""
     for name in settings.release_services():
         mounts = services[name].get("volumes") or []
-        written = (
-            []
-            if name in settings.jobs
-            else [
-                m["source"]
-                for m in mounts
-                if m["type"] in ("volume", "bind") and m.get("source") and not m.get("read_only")
-            ]
-        )
-        if written:
+        lasting = [m for m in mounts if m["type"] in ("volume", "bind") and m.get("source")]
+        written = [mount["source"] for mount in lasting if not mount.get("read_only")]
+        if written and name not in settings.jobs:
             yield f"{name}: both colors write to {', '.join(written)}, while both run at the same time."
         anew = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
         if anew:
