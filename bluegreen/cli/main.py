@@ -17,6 +17,22 @@ from bluegreen.cli.wiring import App
 from bluegreen.engine.compose import Options
 from bluegreen.operations.ports import Result, Tools
 from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.units import parse_duration
+
+
+class Seconds(click.ParamType[float]):
+    """A duration as Compose writes it (60s, 1m30s); a plain number counts seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return float(value) if str(value).isdecimal() else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is not {error}", param, context)
+
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
 PROGRESS = click.option(
@@ -26,6 +42,9 @@ PROGRESS = click.option(
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
 BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; do not build.")
 PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
+WAIT = click.option(
+    "--wait", type=Seconds(), default=0.0, metavar="DURATION", help="Wait so long for another bluegreen, such as 60s.",
+)  # fmt: skip
 IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
 
 
@@ -51,11 +70,14 @@ def cli(
 @click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
 @BUILD
 @PULL
+@WAIT
 @DRY_RUN
 @JSON
 @PROGRESS
 @click.pass_obj
-def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool, json_: bool, progress: str) -> int:
+def up(
+    options: Options, adopt: bool, no_build: bool, pull: bool, wait: float, dry_run: bool, json_: bool, progress: str
+) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
     from bluegreen.operations.switch import Request
     from bluegreen.operations.up import plan_up
@@ -69,7 +91,7 @@ def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool,
             tools = app.tools(stack.app)
             plan = plan_up(tools, stack, app.wish(tools, stack), request)
         return _show_plan(plan, json_, (*stack.notices, *stack.together))
-    with app.acting("up"):
+    with app.acting("up", wait):
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
         return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
@@ -80,6 +102,7 @@ def up(options: Options, adopt: bool, no_build: bool, pull: bool, dry_run: bool,
 @BUILD
 @PULL
 @IMAGE
+@WAIT
 @DRY_RUN
 @JSON
 @PROGRESS
@@ -94,6 +117,7 @@ def switch(options: Options, /, **typed: Any) -> int:
 @BUILD
 @PULL
 @IMAGE
+@WAIT
 @DRY_RUN
 @JSON
 @PROGRESS
@@ -111,6 +135,7 @@ def _release(
     no_build: bool,
     pull: bool,
     images: tuple[str, ...],
+    wait: float,
     dry_run: bool,
     json_: bool,
     progress: str,
@@ -129,18 +154,20 @@ def _release(
         return _show_plan(
             plan_switch(tools, stack, app.wish(tools, stack), request), json_, (*stack.notices, *stack.together)
         )
-    with app.acting(verb):
+    with app.acting(verb, wait):
         tools = app.tools(stack.app)
         return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
 
 
 @cli.command("flip-back")
 @click.option("--force", is_flag=True, help="Flip even to a color that is not healthy.")
+@click.option("--now", is_flag=True, help="End another bluegreen that is still preparing, and act.")
+@WAIT
 @DRY_RUN
 @JSON
 @PROGRESS
 @click.pass_obj
-def flip_back(options: Options, force: bool, dry_run: bool, json_: bool, progress: str) -> int:
+def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
     from bluegreen.operations.flip_back import flip_back as story
     from bluegreen.operations.observe import observe
@@ -151,7 +178,7 @@ def flip_back(options: Options, force: bool, dry_run: bool, json_: bool, progres
         raise _before_up(app)
     if dry_run:
         return _show_plan(plan_flip_back(observe(app.tools(app.running_app())), force), json_)
-    with app.acting("flip-back"):
+    with app.acting("flip-back", wait, now):
         return _show(story(app.tools(app.running_app()), force), app, json_)
 
 
@@ -201,23 +228,31 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
 @cli.command()
 @click.option("--volumes", is_flag=True, help="Remove the named volumes as well: the data is gone.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@WAIT
+@DRY_RUN
 @JSON
 @PROGRESS
 @click.pass_obj
-def down(options: Options, volumes: bool, yes: bool, json_: bool, progress: str) -> int:
+def down(options: Options, volumes: bool, yes: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
     """Stop and remove everything of this app. Named volumes stay unless --volumes."""
     from bluegreen.operations.down import down as story
+    from bluegreen.operations.down import plan_ending
 
     app = App(options, output.choose(progress))
     name = app.running_app()
+    if dry_run:
+        with app.without_traces():
+            tools = app.tools(name)
+            return _show_plan(plan_ending(tools, _stack_or_none(app, tools), volumes), json_)
     if not yes and not _sure(
         f"Stop {name}? It will serve nothing until the next up{' and its volumes are deleted' if volumes else ''}."
     ):
         return ExitCode.FAILED
-    with app.acting("down"):
+    with app.acting("down", wait):
         tools = app.tools(name)
         result = story(tools, _stack_or_none(app, tools), volumes)
-    _remove_state(app.state)
+        if result.error is None:
+            _remove_state(app.state)
     return _show(result, app, json_)
 
 

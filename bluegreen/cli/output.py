@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from bluegreen.operations.ports import Show, StepDone
@@ -15,7 +16,7 @@ from bluegreen.release.plan import Plan, Step
 AROUND = 24  # columns of the spinner, the name and the time on a live line
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
-MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
+MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "left out": ("-", "yellow")}
 
 
 def clean(text: str) -> str:
@@ -33,15 +34,33 @@ def paint(text: str, color: str, stream: TextIO) -> str:
 
 
 def result(text: str) -> None:
-    """A result, to stdout."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """A result, to stdout. Raises BrokenPipeError when the reader of a pipe has left."""
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _silence(sys.stdout)
 
 
 def note(text: str) -> None:
-    """Something for the person, to stderr."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Something for the person, to stderr. Nobody there to read it is no reason to stop half-way."""
+    try:
+        _write(sys.stderr, text)
+    except OSError:
+        _silence(sys.stderr)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def _silence(stream: TextIO) -> None:
+    """The terminal is gone or its disk is full: what is written from now on goes nowhere, without an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def as_json(value: Mapping[str, Any]) -> None:
@@ -129,29 +148,43 @@ class Alive:
         note(_headline(plan))
 
     def started(self, step: Step) -> None:
-        self._progress.start()
-        self._task = self._progress.add_task(self._short(step.cause), step=step.name, total=None)
+        with _lively():
+            self._progress.start()
+            self._task = self._progress.add_task(self._short(step.cause), step=step.name, total=None)
 
     def _short(self, text: str) -> str:
         return clean(text)[: max(20, self._progress.console.width - AROUND)]
 
     def progress(self, text: str) -> None:
         if self._task is not None:
-            self._progress.update(self._task, description=self._short(text))
+            with _lively():
+                self._progress.update(self._task, description=self._short(text))
 
     def ended(self, done: StepDone) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-        self._progress.stop()
+        with _lively():
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+                self._task = None
+            self._progress.stop()
         note(_line(done))
 
     def notice(self, text: str) -> None:
-        self._progress.stop()
+        with _lively():
+            self._progress.stop()
         note(f"{paint('Note:', 'yellow', sys.stderr)} {clean(text)}")
 
     def close(self) -> None:
-        self._progress.stop()
+        with _lively():
+            self._progress.stop()
+
+
+@contextmanager
+def _lively() -> Iterator[None]:
+    """A terminal that is gone must not end the operation that was shown on it."""
+    try:
+        yield
+    except OSError:
+        _silence(sys.stderr)
 
 
 def choose(progress: str) -> Show:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from bluegreen.cli import output
 from bluegreen.cli.report import utc_now
+from bluegreen.cli.signals import Signals
 from bluegreen.operations.ports import Check, RenderPort, Show, Tools
-from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
+from bluegreen.release.errors import BluegreenError, ExitCode
 from bluegreen.release.model import Routing, Stack
 from bluegreen.shipped import shipped
 
@@ -33,52 +32,14 @@ STATE = ".bluegreen"
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
 
 
-class Signals:
-    """Ctrl-C, SIGTERM and SIGHUP raise Interrupted at once, except while they are held."""
-
-    def __init__(self) -> None:
-        self._held = False
-        self._pending: int | None = None
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, self._note)
-
-    def hold(self) -> None:
-        self._held = True
-
-    @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """What runs inside is finished first: an Engine that is asked to remove what it is starting leaks it."""
-        before, self._held = self._held, True
-        try:
-            yield
-        finally:
-            self._held = before
-        if self._pending is not None and not self._held:
-            number, self._pending = self._pending, None
-            raise _interrupted(number)
-
-    def _note(self, number: int, _: object) -> None:
-        if self._held:
-            self._pending = number
-        else:
-            raise _interrupted(number)
-
-
-def _interrupted(number: int) -> Interrupted:
-    return Interrupted(
-        f"Interrupted ({signal.Signals(number).name}) before traffic moved.",
-        failed="the command was told to end", expected="to be left to finish", retry="safe",
-        next="the same command again", exit_code=ExitCode.INTERRUPTED,
-    )  # fmt: skip
-
-
 @dataclass
 class App:
     """One command's view of one app. Every part is made when it is first asked for."""
 
     options: Options
     show: Show = field(default_factory=lambda: output.choose("auto"))
+    signals: Signals = field(default_factory=Signals)
+    phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
 
     # -- where
 
@@ -219,9 +180,10 @@ class App:
         from bluegreen.proxy.nginx import Nginx, prepare_folders
         from bluegreen.state.journal import Journal
 
-        self.state.mkdir(mode=0o700, exist_ok=True)
-        os.chmod(self.state, 0o700)
-        user = prepare_folders(self.state)
+        with writing(self.state):
+            self.state.mkdir(mode=0o700, exist_ok=True)
+            os.chmod(self.state, 0o700)
+            user = prepare_folders(self.state)
         engine = Engine(app)
         sockets = self._sockets()
         return Tools(
@@ -235,9 +197,10 @@ class App:
             ),
             render=self._render(engine),
             prober=Probes(sockets),
-            journal=Journal(self.state, utc_now),
+            journal=Journal(self.state, utc_now, self.show.notice),
             show=self.show,
-            signals=Signals(),
+            signals=self.signals,
+            phase=lambda name: self.phase(name),
             now=utc_now,
             clock=time.monotonic,
             sleep=time.sleep,
@@ -270,13 +233,16 @@ class App:
         return render
 
     @contextmanager
-    def acting(self, verb: str) -> Iterator[None]:
-        """Holds the app's lock for one verb."""
+    def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
+        """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
         from bluegreen.state.lock import locked
 
-        self.state.mkdir(mode=0o700, exist_ok=True)
-        with locked(self.state, verb, utc_now()):
-            yield
+        with writing(self.state):
+            self.state.mkdir(mode=0o700, exist_ok=True)
+        with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
+            self.phase = lock.phase
+            with self.signals.listening():
+                yield
 
     @contextmanager
     def without_traces(self) -> Iterator[None]:
@@ -335,6 +301,20 @@ class Probes:
 
         host = check.host.replace("*", "bluegreen", 1) if check.host else None  # *.example.com: any name below it
         return Target(check.name, check.address, check.port, host, check.policy, check.path)
+
+
+@contextmanager
+def writing(state: Path) -> Iterator[None]:
+    """What the file system refuses, as the error that a person meets."""
+    try:
+        yield
+    except OSError as error:
+        raise BluegreenError(
+            "The state folder cannot be written.", failed=f"{error.strerror}: {error.filename or state}",
+            expected=f"{state} to be writable by this user, on a disk with room",
+            retry="safe, after the cause is mended",
+            next=f"ls -ld {state}; df -h {state.parent}",
+        ) from None  # fmt: skip
 
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
+PR_SET_PDEATHSIG = 1  # prctl(2)
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
 Tell = Callable[[str], None]
 
@@ -242,6 +245,7 @@ class Compose:
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
+            preexec_fn=_end_with_us,
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():
@@ -259,6 +263,11 @@ class Compose:
                 retry="safe, after the cause is mended",
                 lines=lines[-10:],
             )
+
+
+def _end_with_us() -> None:
+    """Compose is told to end when we are killed: the next command must not meet it at work."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -347,10 +347,23 @@ class Engine:
         body["NetworkingConfig"] = {"EndpointsConfig": {name: dict(endpoints[name]) for name in first}}
         if names:
             body["HostConfig"] = {**body.get("HostConfig", {}), "NetworkMode": names[0]}
-        identity: str = self.api.create_container_from_config(body, name, platform)["Id"]
+        identity = self._create(body, name, platform)
         for network in names[len(first) :]:
             self.api.connect_container_to_network(identity, network, **_endpoint(endpoints[network]))
         return identity
+
+    def _create(self, body: Mapping[str, Any], name: str, platform: str | None) -> str:
+        """Creates a container; one of ours with that name, left by a command that was killed, goes first."""
+        try:
+            return str(self.api.create_container_from_config(body, name, platform)["Id"])
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+            found = self.api.inspect_container(name)
+            if (found["Config"]["Labels"] or {}).get(LABEL_APP) != self.app or found["State"]["Running"]:
+                raise
+            self.remove(found["Id"])
+            return str(self.api.create_container_from_config(body, name, platform)["Id"])
 
     @_translated
     def copy_file(self, container: str, file: CopiedFile) -> None:
@@ -417,6 +430,13 @@ class Engine:
             return code, self.api.logs(container).decode(errors="replace")
         finally:
             self.remove(container)
+
+    @_translated
+    def remove_once(self) -> None:
+        """Removes containers of `run_once` that a killed command left."""
+        label = {"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=once"]}
+        for entry in self.api.containers(all=True, filters=label):
+            self.remove(entry["Id"])
 
     # -- the end
 

@@ -5,33 +5,40 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from bluegreen.operations.execute import describe
+from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.observe import observe
-from bluegreen.operations.ports import Result, StepDone, Tools
+from bluegreen.operations.ports import Result, Tools
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Route, Slot, Stack
-from bluegreen.release.plan import Step
+from bluegreen.release.model import Route, Slot, Stack, World, counted
+from bluegreen.release.plan import Plan, plan_down
+
+
+def plan_ending(tools: Tools, stack: Stack | None, volumes: bool) -> Plan:
+    """The plan that `down` would follow now; looks, changes nothing."""
+    return plan_down(observe(tools), stack.shared if stack else None, volumes)
 
 
 def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     """Ends the app. Without a readable Compose file (stack None) the shared services are left alone."""
     world = observe(tools)
+    give_up(tools, world)
+    plan = plan_down(world, stack.shared if stack else None, volumes)
     result = Result("down", "down")
-    describe(result, world)
-    operation = tools.journal.start_operation("down", None, None)
-    began = tools.clock()
-    for replica in world.replicas:
-        if replica.running:
-            with contextlib.suppress(BluegreenError):
-                tools.engine.stop(replica.id, 0 if replica.role == "routed" else None)
-    gone = tools.engine.remove_leftovers()
+    tools.show.plan(plan)
+    operation = begin(tools, plan)
     left = world.slot(world.live) if world.live else None
-    _done(tools, result, "colors", began, f"{len(gone)} containers and networks removed")
-    if stack:
-        began = tools.clock()
-        _end_shared(tools, stack, volumes)
-        _done(tools, result, "shared", began, "with volumes" if volumes else "volumes stay")
-    tools.journal.end_operation(operation, "down")
+    actions: dict[str, Action] = {
+        "stop": lambda: _stop(tools, world),
+        "remove": lambda: f"{len(tools.engine.remove_leftovers())} containers and networks removed",
+        "shared": lambda: _end_shared(tools, stack, volumes),
+    }
+    try:
+        run_phase(tools, plan, "end", actions, operation, result)
+    except BluegreenError as error:
+        error.traffic = "none: down has begun"
+        error.next = error.next or f"{tools.command} down"
+        return failed(tools, operation, result, error, world)
+    describe(result, world)
     result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
     if stack and left:
         result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.images])
@@ -41,10 +48,21 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
             result.warnings.append(
                 f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."
             )
-    return result
+    return ended(tools, operation, result)
 
 
-def _end_shared(tools: Tools, stack: Stack, volumes: bool) -> None:
+def _stop(tools: Tools, world: World) -> str:
+    """Jobs get their grace period; what answered requests is ended at once, as nginx goes as well."""
+    running = [replica for replica in world.replicas if replica.running]
+    for replica in running:
+        with contextlib.suppress(BluegreenError):
+            tools.engine.stop(replica.id, 0 if replica.role == "routed" else None)
+    return counted(len(running), "container")
+
+
+def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
+    if stack is None:
+        return "left as they are"
     tools.compose.down(volumes, tools.show.progress)
     for definition in stack.networks.values():
         if not definition.get("external"):
@@ -52,6 +70,7 @@ def _end_shared(tools: Tools, stack: Stack, volumes: bool) -> None:
     for key, definition in stack.volumes.items() if volumes else ():
         if not definition.get("external"):
             tools.engine.remove_volume(definition.get("name", key))
+    return "with volumes" if volumes else "volumes stay"
 
 
 def front(slot: Slot) -> Route:
@@ -70,9 +89,3 @@ def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:
     if wanted:
         services[route.service]["ports"] = wanted
     return {"services": services}
-
-
-def _done(tools: Tools, result: Result, name: str, began: float, detail: str) -> None:
-    done = StepDone(Step("settle", name, "down was asked for"), tools.clock() - began, "done", detail)
-    result.steps.append(done)
-    tools.show.ended(done)

@@ -4,7 +4,7 @@ state folder keeps and what nginx and the Engine answer."""
 from __future__ import annotations
 
 from bluegreen.operations.checks import replica_checks
-from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
+from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Result, Tools
@@ -18,6 +18,7 @@ def flip_back(tools: Tools, force: bool) -> Result:
     """Carries out a flip-back. Never raises BluegreenError: it is in the result."""
     world = observe(tools)
     result = Result("flip-back", "failed")
+    give_up(tools, world)
     try:
         plan = plan_flip_back(world, force)
     except BluegreenError as error:
@@ -26,7 +27,7 @@ def flip_back(tools: Tools, force: bool) -> Result:
         describe(result, world)
         return result
     tools.show.plan(plan)
-    operation = begin(tools, plan, world)
+    operation = begin(tools, plan)
     return FlipBack(tools, world, plan, operation, force, result).run()
 
 
@@ -36,7 +37,8 @@ class FlipBack:
     def __init__(self, tools: Tools, world: World, plan: Plan, operation: int, force: bool, result: Result) -> None:
         self.tools, self.world, self.plan, self.operation = tools, world, plan, operation
         self.force, self.result = force, result
-        target, slot = world.idle, world.slot(world.idle)
+        target = plan.target or world.idle
+        slot = world.slot(target)
         if slot is None:
             raise BluegreenError(f"There is no previous release on {target}.")
         self.target, self.slot = target, slot
@@ -60,9 +62,11 @@ class FlipBack:
             return failed(tools, self.operation, self.result, moved, observe(tools))
         run_phase(tools, self.plan, "settle", actions, self.operation, self.result)
         self.result.outcome = "flipped-back"
+        if self.target == self.world.live:
+            self.result.outcome = "unchanged"
+            self.result.message = f"traffic had not left {self.target}, and nginx's file says so again"
         describe(self.result, observe(tools))
-        tools.journal.end_operation(self.operation, self.result.outcome)
-        return self.result
+        return ended(tools, self.operation, self.result)
 
     def _health(self) -> str:
         wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)
@@ -101,7 +105,7 @@ class FlipBack:
 
     def _upstream(self) -> str:
         nginx = self.tools.nginx
-        there, back = nginx.stored(self.target), nginx.stored(self.world.live) if self.world.live else None
+        there, back = nginx.stored(self.target), nginx.stored(self.world.live or self.target)
         if there is None or back is None:
             raise BluegreenError(
                 "The rendered files for the way back are gone.",

@@ -17,4 +17,6 @@ def observe(tools: Tools) -> World:
         intended=tools.nginx.intended(),
         replicas=tools.engine.replicas(),
         unfinished=f"{left.verb}, started {left.started} by process {left.pid}" if left else None,
+        unfinished_verb=left.verb if left else None,
+        edited=tools.nginx.edited(),
     )

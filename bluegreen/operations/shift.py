@@ -35,7 +35,6 @@ class Shift:
         return {"upstream": self.upstream, "reload": self._reload, "confirm": self.confirm}
 
     def upstream(self) -> str:
-        self._tools.signals.hold()
         if self.directions:  # before the file: killed in between, the way back is there all the same
             self._tools.nginx.store(dict(self.directions))
         self._take_place(self.there, self.since or self._tools.now())
@@ -45,13 +44,16 @@ class Shift:
         nginx = self._tools.nginx
         if not text:  # an empty file would end nginx at its next start
             raise BluegreenError("There is no rendered file to load.", failed="the text is empty")
-        self._written = True
         self.held = nginx.hold()
         answer, intended = nginx.answer(), nginx.intended()
         newest = [known.generation for known in (answer, intended) if known]
         self._left = newest[0] if newest else None
         self.generation = max([self.generation, *newest]) + 1
-        nginx.write(nginx.activate(text, self.generation, since))
+        wanted = nginx.activate(text, self.generation, since)
+        try:
+            nginx.write(wanted)
+        finally:  # replaced or not: what counts is what is there
+            self._written = self._written or nginx.loaded_text() == wanted
 
     def _reload(self) -> str:
         self._tools.nginx.reload()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from bluegreen.operations.adopt import Adoption, find_plain
-from bluegreen.operations.execute import Action, NothingChanged, begin, describe, failed, run_phase
+from bluegreen.operations.execute import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
@@ -17,7 +17,7 @@ from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
-from bluegreen.release.plan import Plan, Wish, plan_release, start_order
+from bluegreen.release.plan import Plan, Wish, actual, plan_release, start_order
 from bluegreen.release.verdict import expectation
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
@@ -65,13 +65,14 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
+    give_up(tools, world)
     result = Result(request.verb, "unchanged")
     if not plan.steps:
         describe(result, world)
         result.message = plan.nothing
         return result
     tools.show.plan(plan)
-    operation = begin(tools, plan, world)
+    operation = begin(tools, plan)
     adoption = Adoption(tools, stack, plain) if plain else None
     return Release(tools, stack, wish, request, world, plan, operation, result, adoption).run()
 
@@ -126,18 +127,17 @@ class Release:
         if self.adoption:
             self.result.message = self.adoption.said
         describe(self.result, after)
-        tools.journal.end_operation(self.operation, self.result.outcome)
-        return self.result
+        return ended(tools, self.operation, self.result)
 
     def _phase(self, phase: Literal["prepare", "cutover", "settle"]) -> None:
         run_phase(self.tools, self.plan, phase, self._actions(), self.operation, self.result)
 
     def _actions(self) -> dict[str, Action]:
         return {
-            **ground(self.tools, self.stack), "proxy": self._proxy, "image": self._image,
-            "clear": self._clear, "create": self._create, "start": self._start, "health": self._health,
-            "preview": self._preview, "check": self._check, **self.shift.actions(), "upstream": self._upstream,
-            "jobs": self._jobs, "drain": self._drain,
+            **ground(self.tools, self.stack), "proxy": self._proxy, "undrift": self._undrift,
+            "handover": self._handover, "image": self._image, "clear": self._clear, "create": self._create,
+            "start": self._start, "health": self._health, "preview": self._preview, "check": self._check,
+            **self.shift.actions(), "upstream": self._upstream, "jobs": self._jobs, "drain": self._drain,
             "record": self._record, **self._adopting(),
         }  # fmt: skip
 
@@ -148,6 +148,20 @@ class Release:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
         return ground(self.tools, self.stack, published=self.adoption is None)["proxy"]()
+
+    def _undrift(self) -> str:
+        routing = actual(self.world)
+        if routing is None:
+            raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{self.tools.command} up")
+        text = self._render(routing)
+        self._load(text, routing.since)
+        self.tools.nginx.store({self.world.live: text} if self.world.live else {})
+        return f"live stays {self.world.live or 'no color'}"
+
+    def _handover(self) -> str:
+        live = self.world.live or other(self.new.color)
+        with self.tools.signals.deferred():
+            return hand_over_jobs(self.tools, live, start_order(self.stack.services, self.stack.settings.jobs))
 
     def _adopting(self) -> dict[str, Action]:
         return {"adopt": self.adoption.take_over, "adopted": self.adoption.finish} if self.adoption else {}
@@ -431,6 +445,8 @@ class Release:
         while left := tools.nginx.in_flight(addresses):
             if tools.clock() - began > limit:
                 return f", {left} requests longer than {limit:g} s remain"
+            if tools.signals.asked:
+                return f", {left} requests were still in flight when {tools.signals.asked} came"
             tools.show.progress(f"{why}: {left} connections ({limit:g} s at most)")
             tools.sleep(ASK_AGAIN)
         seconds = tools.clock() - began
@@ -461,10 +477,10 @@ class Release:
         return moved
 
     def _unchanged(self, why: str) -> Result:
-        describe(self.result, self.world)
+        self.tools.signals.hold()
+        describe(self.result, observe(self.tools))
         self.result.message = why
-        self.tools.journal.end_operation(self.operation, "unchanged")
-        return self.result
+        return ended(self.tools, self.operation, self.result)
 
     def _serving_still(self, error: BluegreenError) -> BluegreenError:
         """Before a take-over has begun, traffic goes where plain Compose has it."""

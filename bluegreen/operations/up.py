@@ -6,15 +6,16 @@ from dataclasses import replace
 
 from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.checks import replica_checks
-from bluegreen.operations.execute import Action, begin, describe, failed, run_phase
+from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today
+from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, plan_switch, switch
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import COLORS, Color, PlainContainer, Role, Routing, Slot, Stack, World, counted
-from bluegreen.release.plan import Plan, Wish, plan_mend, start_order
+from bluegreen.release.plan import Plan, Wish, actual, plan_mend, start_order, strays
 from bluegreen.release.verdict import expectation
 
 
@@ -48,7 +49,7 @@ class Mend:
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
-        self.routing: Routing = replace(world.intended, live=world.live)  # the truth is what nginx answers
+        self.routing: Routing = actual(world) or world.intended
         self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
         self.shift = Shift(tools, world, world.live)
 
@@ -65,9 +66,10 @@ class Mend:
 
     def run(self) -> Result:
         tools = self.tools
-        operation = begin(tools, self.plan, self.world)
+        give_up(tools, self.world)
+        operation = begin(tools, self.plan)
         actions: dict[str, Action] = {
-            **ground(tools, self.stack), "adopt": self._adopt,
+            **ground(tools, self.stack), "handover": self._handover, "clear": self._clear, "adopt": self._adopt,
             "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
             "warm": self._warm, "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
@@ -88,8 +90,19 @@ class Mend:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
             )
-        tools.journal.end_operation(operation, self.result.outcome)
-        return self.result
+        return ended(tools, operation, self.result)
+
+    def _handover(self) -> str:
+        order = start_order(self.stack.services, self.stack.settings.jobs)
+        with self.tools.signals.deferred():
+            return hand_over_jobs(self.tools, self.live.color, order)
+
+    def _clear(self) -> str:
+        left = strays(self.world)
+        for replica in left:
+            with self.tools.signals.deferred():
+                self.tools.engine.remove(replica.id)
+        return f"{counted(len(left), 'container')} removed"
 
     def _adopt(self) -> str:
         """Goes on with a take-over that was killed when the color stood proven already."""

@@ -180,7 +180,35 @@ class Nginx:
         except OSError:
             return None
 
+    def edited(self) -> bool:
+        """Whether the rendered file is another text than the one that was written; unknown counts as no."""
+        text, routing = self.loaded_text(), self.intended()
+        if text is None or routing is None or routing.live is None:
+            return False
+        kept = self.stored(routing.live)
+        return kept is not None and config.activate(kept, routing.generation, routing.since or "") != text
+
+    def tidy(self) -> None:
+        """Removes what a killed command may have left: files that were being written."""
+        for path in [*self._conf.glob(".*.new"), self._conf / CANDIDATE]:
+            path.unlink(missing_ok=True)
+        for path in (self._conf / SNIPPETS).glob("*.new"):
+            shutil.rmtree(path, ignore_errors=True)
+
     def _write(self, name: str, text: str) -> None:
+        try:
+            self._replace(name, text)
+        except OSError as error:
+            (self._conf / f".{name}.new").unlink(missing_ok=True)
+            raise BluegreenError(
+                "nginx's file cannot be written.",
+                failed=f"{error.strerror}: {self._conf / name}",
+                expected="a state folder that this user may write to, on a disk with room",
+                retry="safe, after the cause is mended",
+                next=f"df -h {self._conf}; ls -ld {self._conf}",
+            ) from None
+
+    def _replace(self, name: str, text: str) -> None:
         temporary = self._conf / f".{name}.new"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         with open(descriptor, "w") as file:

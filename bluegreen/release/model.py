@@ -279,6 +279,7 @@ class ProxyContainer:
     definition: str
     address: str | None
     published: bool = True  # whether it stands on the public network, too
+    stale: bool = False  # it has mounted folders that are gone
 
     @property
     def running(self) -> bool:
@@ -305,6 +306,8 @@ class World:
     intended: Routing | None  # the rendered file; None: absent or not ours
     replicas: tuple[Replica, ...]
     unfinished: str | None = None  # an operation that never ended, in words
+    unfinished_verb: str | None = None
+    edited: bool = False  # somebody else wrote into the rendered file
 
     @property
     def live(self) -> Color | None:

@@ -6,18 +6,26 @@ The phase that a step stands in is its failure rule. Pure: no clock, no input or
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Color, Replica, Slot, World, counted, other
+from bluegreen.release.model import Color, Replica, Routing, Slot, Standing, World, counted, other
 
-Phase = Literal["prepare", "cutover", "settle"]
-PHASES: tuple[Phase, ...] = ("prepare", "cutover", "settle")
+Phase = Literal["prepare", "cutover", "settle", "end"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+StepName = Literal[
+    "shared", "network", "proxy", "undrift", "handover", "image", "clear", "create", "recreate", "start", "health",
+    "warm", "preview", "check", "render", "upstream", "reload", "confirm", "adopt", "adopted", "jobs", "drain",
+    "record", "stop", "remove",
+]  # fmt: skip
+STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
+WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
 FAILURE: Mapping[Phase, str] = {
     "prepare": "traffic does not move; exit 1; safe to retry",
     "cutover": "traffic is moved back and that is confirmed: exit 4; if it cannot be confirmed: exit 5",
     "settle": "a warning; traffic stays where it is; the next command mends it",
+    "end": "what is left runs on; exit 1; the same command goes on with it",
 }
 
 
@@ -26,7 +34,7 @@ class Step:
     """One thing to be done. `name` picks the action, `cause` says why the plan has it."""
 
     phase: Phase
-    name: str
+    name: StepName
     cause: str
     color: Color | None = None
 
@@ -129,19 +137,13 @@ def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     steps = list(_base("up", world, wish))
     live = world.live
     slot = world.slot(live) if live else None
-    if live and slot:
-        here = world.in_color(live)
-        missing = _missing(slot, here)
-        if missing:
-            steps.append(Step("prepare", "recreate", f"gone: {', '.join(missing)}", live))
-        down = [replica.name for replica in here if not replica.running]
-        if down:
-            steps.append(Step("prepare", "start", f"not running: {', '.join(down)}", live))
-        if missing or down:
-            steps.append(Step("prepare", "health", "traffic goes there", live))
-        if missing:
-            rendered_differs = True
-    if world.intended and world.intended.standing == "previous":
+    if left := strays(world):
+        names = ", ".join(replica.name for replica in left)
+        steps.append(Step("prepare", "clear", f"left by a release that never ended: {names}", world.idle))
+    if slot:
+        steps += _whole(slot, world.in_color(slot.color))
+        rendered_differs = rendered_differs or any(step.name == "recreate" for step in steps)
+    if world.intended and world.intended.standing == "previous" and not _way_back_gone(world):
         idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
         if idle:
             steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
@@ -159,9 +161,23 @@ def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     return Plan("up", live, release, tuple(steps))
 
 
+def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
+    """What the live color lacks."""
+    missing = _missing(slot, here)
+    if missing:
+        yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
+    down = [replica.name for replica in here if not replica.running]
+    if down:
+        yield Step("prepare", "start", f"not running: {', '.join(down)}", slot.color)
+    if missing or down:
+        yield Step("prepare", "health", "traffic goes there", slot.color)
+
+
 def plan_flip_back(world: World, force: bool) -> Plan:
     """Traffic to the idle color. Raises BluegreenError when there is nothing to go back to."""
     target = world.idle
+    if plan := _take_back(world):
+        return plan
     if world.live is None or world.intended is None:
         raise BluegreenError(
             "There is nothing to flip back from: no color is live.",
@@ -203,12 +219,73 @@ def drift(world: World) -> str:
         return "nginx is not published on its ports: a take-over has not ended"
     if intended is None:
         return "the rendered file is absent or not ours"
+    if world.proxy and world.proxy.stale:
+        return "nginx sees a folder that is gone, not the one with the rendered file"
     if (answer.generation, answer.live) != (intended.generation, intended.live):
         return (
             f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
             f"the file says {intended.live or 'no color'} (generation {intended.generation})"
         )
+    if world.edited:
+        return "somebody else has written into the rendered file; nginx would load that at its next start"
     return ""
+
+
+def actual(world: World) -> Routing | None:
+    """The routing as it is in truth: the file's, turned to what nginx answers, without a way back that is gone."""
+    found = world.intended
+    if found is None:
+        return None
+    if found.live != world.live:  # killed between the writing of the file and the reload
+        standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
+        found = replace(found, live=world.live, standing=standing if found.slots.get(world.idle) else None)
+    if _way_back_gone(world):
+        slots = {color: slot for color, slot in found.slots.items() if color == world.live}
+        found = replace(found, slots=slots, standing=None)
+    return found
+
+
+def strays(world: World) -> list[Replica]:
+    """Containers on the idle color of a release that never got as far as the rendered file.
+
+    Those of a release that failed stay for their logs: they are stopped.
+    """
+    slot = world.slot(world.idle)
+    return [
+        replica
+        for replica in world.in_color(world.idle)
+        if (slot is None or replica.release != slot.release)
+        and (world.unfinished or replica.state in ("created", "running", "restarting", "paused"))
+    ]
+
+
+def misplaced(world: World) -> list[str]:
+    """Jobs that run where they must not, or do not run where they must, because an operation never ended."""
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return []
+    found = [
+        replica.name
+        for replica in world.in_color(world.idle)
+        if replica.role == "job" and replica.state in ("running", "restarting", "paused")
+    ]
+    if world.unfinished:
+        here = world.in_color(live.color)
+        found += [it.name for it in here if it.role == "job" and it.release == live.release and not it.running]
+    return found
+
+
+def plan_down(world: World, shared: Sequence[str] | None, volumes: bool) -> Plan:
+    """The end of the app. `shared` None: the Compose file cannot be read, so they are left alone."""
+    steps = []
+    if running := [replica.name for replica in world.replicas if replica.running]:
+        steps.append(Step("end", "stop", f"{', '.join(running)}, each with its stop signal"))
+    kept = "named volumes stay" if not volumes else "and their volumes: the data is gone"
+    steps.append(Step("end", "remove", "nginx, the colors and their networks"))
+    if shared is not None:
+        names = ", ".join(shared)
+        steps.append(Step("end", "shared", f"Compose ends {names}; {kept}" if names else f"Compose ends; {kept}"))
+    return Plan("down", None, None, tuple(steps))
 
 
 def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
@@ -248,10 +325,16 @@ def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "proxy", f"there is no proxy yet{why}")
     elif not proxy.running:
         yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
+    elif proxy.stale:
+        yield Step("prepare", "proxy", "its folders in the state folder are gone; it restarts with new ones")
     elif not proxy.published and not wish.adopts:
         yield Step("prepare", "proxy", "its ports are not published yet")
     elif verb == "up" and proxy.definition != wish.proxy_definition:
         yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
+    if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
+        yield Step("prepare", "undrift", f"nginx is to load what it answers: {words}")
+    if world.live and (wrong := misplaced(world)):
+        yield Step("prepare", "handover", f"jobs belong on {world.live}: {', '.join(wrong)}", world.live)
     if world.live and wish.adopts:
         yield Step("prepare", "adopt", f"a take-over has not ended: {', '.join(wish.adopts)} of plain Compose")
 
@@ -286,6 +369,31 @@ def _settle(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> I
         yield Step("settle", "drain", f"requests in flight on {world.live} finish", other(target))
 
 
+def _take_back(world: World) -> Plan | None:
+    """The plan after a switch that was killed before nginx heard of it; None: there was none.
+
+    Its file names the idle color already, so a flip-back has to turn the file, not traffic.
+    """
+    slot = world.slot(world.live) if world.live else None
+    moving = world.answer and world.intended and world.intended.live != world.live
+    if not moving or slot is None or world.unfinished_verb == "flip-back":
+        return None
+    why = f"the file names {world.idle}, which a command that never ended was about to make live"
+    confirm = Step("cutover", "confirm", "only nginx's own answer proves what is loaded", slot.color)
+    steps = (
+        Step("cutover", "upstream", why, slot.color),
+        Step("cutover", "reload", "nginx reads its file on SIGHUP only", slot.color), confirm,
+        Step("settle", "record", "history"),
+    )  # fmt: skip
+    return Plan("flip-back", slot.color, slot.release, steps)
+
+
+def _way_back_gone(world: World) -> bool:
+    """Whether the idle slot of the file has lost a container, so that it is no way back any more."""
+    slot = world.slot(world.idle)
+    return bool(world.live and slot and _missing(slot, world.in_color(world.idle), routed_only=True))
+
+
 def _why_render(world: World) -> str:
     return drift(world) or "what nginx routes or how has changed"
 
@@ -293,7 +401,8 @@ def _why_render(world: World) -> str:
 def _prepared(world: World, wish: Wish) -> Slot | None:
     """The prepared release on the idle color, if it is the one that is wished for and still whole."""
     slot = world.slot(world.idle)
-    if world.intended is None or world.intended.standing != "prepared" or slot is None:
+    known = actual(world)  # one whose cutover was killed before nginx heard of it is proven, too
+    if known is None or known.standing != "prepared" or slot is None:
         return None
     return slot if slot.definition == wish.definition and not _missing(slot, world.in_color(world.idle)) else None
 

@@ -26,12 +26,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from bluegreen.release import model
+from bluegreen.release.units import BYTES, DURATION, SIZE, parse_duration, parse_size
 
-DURATION = re.compile(r"^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$")
-DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-SIZE = re.compile(r"^(\d+)([kKmMgG]?)[bB]?$")
-BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 # Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) means something to nginx.
 PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+/?)*$")
 HEALTH_PATH = re.compile(r"^/[!-~]*$")
@@ -42,26 +38,9 @@ LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)
 LATER = ("expected", "migrate", "watch", "idle", "failover", "keep", "hooks", "require")
 
 
-def parse_duration(value: object) -> float:
-    """Seconds from "0.5s", "1m30s", "250ms". Raises ValueError: a bare number has no unit."""
-    if value == 0:
-        return 0.0
-    if not isinstance(value, str) or not DURATION.match(value):
-        raise ValueError("a duration with its unit, such as 500ms, 30s or 1m30s")
-    return sum(float(number) * SECONDS[unit] for number, unit in DURATION_PART.findall(value))
-
-
-def parse_size(value: object) -> int:
-    """Bytes from "100m", "512k", 1048576. Raises ValueError."""
-    match = SIZE.match(str(value)) if not isinstance(value, bool) else None
-    if not match:
-        raise ValueError("a size in bytes, such as 100m, 512k or 1g")
-    return int(match[1]) * BYTES[match[2].lower()]
-
-
 def parse_listen(value: object) -> model.Listen:
     """`[ADDRESS:]PORT`. Raises ValueError."""
-    match = LISTEN.match(str(value)) if not isinstance(value, bool) else None
+    match = LISTEN.fullmatch(str(value)) if not isinstance(value, bool) else None
     if not match or not 0 < int(match["port"]) < 65536:
         raise ValueError("[ADDRESS:]PORT with a port from 1 to 65535, such as 80 or 127.0.0.1:8080")
     address = match["address"] or ""

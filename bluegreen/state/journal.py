@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,55 +62,108 @@ class Operation:
 
 
 class Journal:
-    """The history of one app. Opened when first needed; every write is committed at once."""
+    """The history of one app. Opened when first needed; every write is committed at once.
 
-    def __init__(self, state: Path, now: Callable[[], str]) -> None:
+    Losing it loses history, never traffic: a journal that is broken is set aside, one of a newer bluegreen is
+    left alone, one that cannot be written is done without. `tell` hears of it, once.
+    """
+
+    def __init__(self, state: Path, now: Callable[[], str], tell: Callable[[str], None] = lambda _: None) -> None:
         self._path = state / "journal.db"
         self._now = now
+        self._tell = tell
         self._opened: sqlite3.Connection | None = None
 
     @property
     def _db(self) -> sqlite3.Connection:
         if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> sqlite3.Connection:
+        try:
             if not self._path.exists():
                 os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
-            self._opened = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
-            self._opened.execute("pragma journal_mode = wal")
-            if self._opened.execute("pragma user_version").fetchone()[0] < SCHEMA_VERSION:
-                self._opened.executescript(_SCHEMA)
-                self._opened.execute(f"pragma user_version = {SCHEMA_VERSION}")
-        return self._opened
+            return self._connect(str(self._path))
+        except (OSError, sqlite3.Error) as error:
+            if _is_broken(error) and (aside := self._set_aside()):
+                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
+                return self._open()
+            return self._without(error)
+
+    def _connect(self, path: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        try:
+            connection.execute("pragma journal_mode = wal")
+            version = connection.execute("pragma user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise sqlite3.OperationalError(f"it is of a newer bluegreen (version {version})")
+            if version < SCHEMA_VERSION:
+                connection.executescript(_SCHEMA)
+                connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self) -> str | None:
+        moment = re.sub(r"[^0-9]", "", self._now())[:14]
+        aside = self._path.with_name(f"journal-broken-{moment}.db")
+        try:
+            self._path.replace(aside)
+            for end in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+        except OSError:
+            return None
+        return aside.name
+
+    def _without(self, error: Exception) -> sqlite3.Connection:
+        self._tell(f"The journal cannot be used ({error}), so this run is not recorded; traffic does not depend on it.")
+        return self._connect(":memory:")
+
+    def _execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            if self._opened is not None:
+                self._opened.close()
+            self._opened = None
+            if _is_broken(error) and (aside := self._set_aside()):
+                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
+            else:
+                self._opened = self._without(error)
+            return self._db.execute(statement, values)
 
     def newest_release(self) -> int:
         """The highest release number given out; 0: none."""
-        return int(self._db.execute("select coalesce(max(number), 0) from releases").fetchone()[0])
+        return int(self._execute("select coalesce(max(number), 0) from releases").fetchone()[0])
 
     def start_release(self, number: int, color: str, definition: str, services: Mapping[str, Any]) -> None:
         """Records a release before anything of it exists. `services` holds no value of a variable."""
-        self._db.execute(
+        self._execute(
             "insert or replace into releases (number, created, color, definition, services) values (?, ?, ?, ?, ?)",
             (number, self._now(), color, definition, json.dumps(services, sort_keys=True)),
         )
 
     def end_release(self, number: int, outcome: str, images: Mapping[str, Any]) -> None:
-        self._db.execute(
+        self._execute(
             "update releases set outcome = ?, images = ? where number = ?",
             (outcome, json.dumps(images), number),
         )
 
     def release_outcome(self, number: int) -> str | None:
-        row = self._db.execute("select outcome from releases where number = ?", (number,)).fetchone()
+        row = self._execute("select outcome from releases where number = ?", (number,)).fetchone()
         return str(row[0]) if row else None
 
     def start_operation(self, verb: str, release: int | None, target: str | None) -> int:
-        cursor = self._db.execute(
+        cursor = self._execute(
             "insert into operations (verb, release, target, pid, started) values (?, ?, ?, ?, ?)",
             (verb, release, target, os.getpid(), self._now()),
         )
         return int(cursor.lastrowid or 0)
 
     def end_operation(self, operation: int, outcome: str, error: Mapping[str, object] | None = None) -> None:
-        self._db.execute(
+        self._execute(
             "update operations set ended = ?, outcome = ?, error = ? where id = ?",
             (self._now(), outcome, json.dumps(error) if error else None, operation),
         )
@@ -125,7 +179,7 @@ class Journal:
         detail: str,
     ) -> None:
         """Records a step that has ended; `seconds` is how long it took."""
-        self._db.execute(
+        self._execute(
             "insert into steps values (?, ?, ?, ?, ?, ?, ?, ?)",
             (operation, phase, step, color, self._now(), round(seconds, 4), outcome, detail),
         )
@@ -134,16 +188,18 @@ class Journal:
         """The newest operation that never ended: its process was killed, or is at work now."""
         if not self._path.exists():
             return None
-        row = self._db.execute(
+        row = self._execute(
             "select id, verb, release, target, pid, started, outcome from operations order by id desc limit 1"
         ).fetchone()
         return Operation(*row) if row and row[6] is None else None
-
-    def abandon(self, operation: int) -> None:
-        """Marks an unfinished operation as given up by the one that follows it."""
-        self.end_operation(operation, "abandoned")
 
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+
+def _is_broken(error: Exception) -> bool:
+    """Whether what is there is no journal: not a full or read-only disk, not a newer version."""
+    lost_tables = isinstance(error, sqlite3.OperationalError) and "no such" in str(error)
+    return lost_tables or (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError))

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from bluegreen.release.model import Health, Listen, Route
-from bluegreen.release.settings import InvalidSettings, json_schema, parse_duration, parse_settings, parse_size
+from bluegreen.release.settings import InvalidSettings, json_schema, parse_settings
+from bluegreen.release.units import parse_duration, parse_size
 
 NAMES = ("web", "api", "worker")
 FULL: dict[str, Any] = {

@@ -47,7 +47,7 @@ def test_an_operation_that_never_ended_is_found_until_it_is_given_up(tmp_path: P
     found = journal.unfinished()
     assert found is not None
     assert (found.verb, found.release, found.target) == ("switch", 3, "green")
-    journal.abandon(operation)
+    journal.end_operation(operation, "abandoned")
     assert journal.unfinished() is None
     journal.close()
 

@@ -43,7 +43,9 @@ def replica(color: Color, release: int, service: str = "web", number: int = 1, *
 
 
 def replicas(color: Color, release: int) -> tuple[Replica, ...]:
-    return (replica(color, release), replica(color, release, number=2), replica(color, release, "worker"))
+    """A whole color; the worker runs in blue, which is mostly the live one here."""
+    worker = replica(color, release, "worker", state="running" if color == "blue" else "exited")
+    return (replica(color, release), replica(color, release, number=2), worker)
 
 
 def routing(live: Color | None, standing: Any = "previous", **slots: Slot) -> Routing:

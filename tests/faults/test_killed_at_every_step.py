@@ -1,0 +1,313 @@
+"""Every step of every plan, ended by every signal, before, in the middle of and after its effect.
+
+The table is made from the plans that the command itself follows: a reference run of each scenario reports its
+steps. `make test` takes a sample (seed and rows are printed), `make test-faults` all rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bluegreen.release.plan import STEP_NAMES
+from tests.conftest import Make
+from tests.support.files import LEAN
+from tests.support.load import Load
+from tests.support.machine import ROOT, docker
+from tests.support.project import Done, Project
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
+MOMENTS = ("before", "middle", "after")
+SAMPLE = 10  # rows in `make test`; each takes some seconds
+MIX = {"get": 4, "fresh": 2}
+COMMAND_TIMEOUT = 60.0
+
+# Two routed services, a job and a shared service: every step of every plan has something to do.
+PAIR = (
+    LEAN.replace("  service: web\n  port: 8000\n", "  services: {web: {port: 8000}, api: {port: 8000, path: /api}}\n")
+    .replace("  drain: 2s\n", "  drain: 1s\n  jobs: [worker]\n")
+    .replace('path: "${HEALTH_PATH:-/health}"', "path: /health")
+    .replace("services:\n  web:\n", "services:\n  web: &web\n")
+    + """  api: *web
+  worker:
+    profiles: [release]
+    image: ${PYTHON_IMAGE}
+    command: [sleep, "600"]
+    environment: {GREETING: "${GREETING:-Hello}"}
+    stop_grace_period: 0s
+  side: {image: "${PYTHON_IMAGE}", command: [sleep, "600"], stop_grace_period: 0s}
+"""
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A state of the app and a command whose plan is then followed."""
+
+    name: str
+    command: tuple[str, ...]
+    arrange: Callable[[Project], None]
+    serving: bool = True  # whether a color is live before the command
+
+
+@dataclass(frozen=True)
+class Row:
+    scenario: Scenario
+    step: str
+    phase: str
+    signal: str
+    moment: str
+    event: int
+
+    def __str__(self) -> str:
+        at = f" {self.event}" if self.moment == "middle" else ""
+        return f"{self.scenario.name}: {self.signal} {self.moment}{at} {self.step}"
+
+
+def _normal(project: Project) -> None:
+    """One color live, the other the way back; settings as at the beginning."""
+    if not (project.state / "nginx" / "nginx.conf").exists():
+        project.ok("up", GREETING="first")
+    if project.status()["flip_back"] is None:
+        project.ok("switch", GREETING=_another(project))
+
+
+def _nothing(project: Project) -> None:
+    if project.state.exists():
+        project.ok("down", "--yes")
+
+
+def _damaged(project: Project) -> None:
+    """A live container is gone, another dead, the way back stopped, the shared service gone."""
+    _normal(project)
+    project.ok("switch", "--force", GREETING="same")
+    state = project.status()
+    live, idle = state["live"]["color"], state["idle"]["color"]
+    docker("rm", "-f", f"{project.name}-{live}-api-1", f"{project.name}-side-1")
+    docker("stop", "-t", "0", f"{project.name}-{idle}-web-1", f"{project.name}-{live}-worker-1")
+
+
+def _half_switched(project: Project) -> None:
+    """A switch was killed when traffic had moved, before the jobs had."""
+    _normal(project)
+    _run(project, ("switch",), {"step": "jobs", "moment": "before", "signal": "SIGKILL"}, GREETING=_another(project))
+
+
+def _half_written(project: Project) -> None:
+    """A switch was killed between the file and the reload."""
+    _normal(project)
+    _run(project, ("switch",), {"step": "reload", "moment": "before", "signal": "SIGKILL"}, GREETING=_another(project))
+
+
+def _plain(project: Project) -> None:
+    """Served by plain Compose on the public port."""
+    _nothing(project)
+    override = project.folder / "plain.yaml"
+    override.write_text(f"services: {{web: {{ports: ['127.0.0.1:{project.port}:8000']}}}}\n")
+    subprocess.run(
+        ["docker-compose", "-f", "compose.yaml", "-f", "plain.yaml", "--profile", "*", "up", "-d"],
+        cwd=project.folder, env=project.environment({}), check=True, capture_output=True,
+    )  # fmt: skip
+
+
+SCENARIOS = (
+    Scenario("switch", ("switch",), _normal),
+    Scenario("flip-back", ("flip-back",), _normal),
+    Scenario("first up", ("up",), _nothing, serving=False),
+    Scenario("up mends", ("up",), _damaged),
+    Scenario("prepare", ("prepare",), _normal),
+    Scenario("switch after a kill", ("switch",), _half_switched),
+    Scenario("switch after another kill", ("switch",), _half_written),
+    Scenario("up --adopt", ("up", "--adopt"), _plain, serving=False),
+    Scenario("down", ("down", "--yes"), _normal),
+)
+_counter = iter(range(10**6))
+
+
+def _another(project: Project) -> str:
+    return f"{project.name} {next(_counter)}"
+
+
+def _run(project: Project, command: tuple[str, ...], point: dict[str, Any], **more: str) -> tuple[Done, list[Any]]:
+    """Runs the command in a session of its own and ends it there; how it ended, and what it reported."""
+    report = project.folder.parent / f"report-{next(_counter)}"
+    point = {**point, "report": str(report)}
+    environment = {**project.environment(more), "KILL_AT": json.dumps(point), "PYTHONPATH": str(ROOT)}
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.killed", *command], cwd=project.folder, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    out, err = process.communicate(timeout=COMMAND_TIMEOUT)
+    now = time.monotonic()
+    lines = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
+    return Done(process.returncode, out, err, now - began, now), lines
+
+
+def _table(project: Project) -> list[Row]:
+    """All rows, from what a run of each scenario reports of its own steps."""
+    rows = []
+    for scenario in SCENARIOS:
+        scenario.arrange(project)
+        done, report = _run(project, scenario.command, {}, GREETING=_greeting(project, scenario))
+        assert done.code == 0, str(done)
+        for step in report:
+            rows += [
+                Row(scenario, step["step"], step["phase"], name, moment, max(1, step["events"] // 2))
+                for name in SIGNALS
+                for moment in MOMENTS
+                if moment != "middle" or step["events"]
+            ]
+    return rows
+
+
+def _greeting(project: Project, scenario: Scenario) -> str:
+    return "same" if scenario.name == "up mends" else _another(project)
+
+
+@pytest.fixture
+def pair(make_project: Make) -> Project:
+    return make_project(PAIR)
+
+
+def test_killed_at_every_step(pair: Project, tmp_path: Path) -> None:
+    """One row after the other on one app: each has to recover from the one before."""
+    table = _table(pair)
+    assert {row.step for row in table} == set(STEP_NAMES), "every step that a plan can have has its rows"
+    part = os.environ.get("KILLS", "sample")
+    seed = int(os.environ.get("KILLS_SEED", random.SystemRandom().randrange(10**6)))
+    chosen = random.Random(seed).sample(table, SAMPLE) if part == "sample" else table  # noqa: S311 - a sample
+    if part not in ("sample", "all"):  # one half of the table for each of two runs side by side: 1/2, 2/2
+        which, parts = map(int, part.split("/"))
+        chosen = table[which - 1 :: parts]
+    print(f"\n{len(chosen)} of {len(table)} rows, KILLS_SEED={seed}")
+    shuffled = random.Random(seed)  # noqa: S311 - which command follows
+    asked = wrong = 0
+    for row in chosen:
+        began = time.monotonic()
+        try:
+            asked += _one(pair, row, shuffled)
+            words = "ok"
+        except AssertionError as error:
+            wrong += 1
+            words = f"WRONG {error}"
+            pair.clean()
+            pair.folder.mkdir()
+            pair.write(PAIR)
+            from tests.support.files import SERVER
+
+            (pair.folder / "server.py").write_text(SERVER)
+        print(f"{time.monotonic() - began:5.1f} s  {row}: {words}", flush=True)
+    print(f"{len(chosen)} rows, {asked} answers, {wrong} wrong")
+    assert wrong == 0
+    del tmp_path
+
+
+def _one(project: Project, row: Row, shuffled: random.Random) -> int:
+    """One row; returns how many answers the clients got."""
+    row.scenario.arrange(project)
+    point = {"step": row.step, "moment": row.moment, "signal": row.signal, "event": row.event}
+    greeting = _greeting(project, row.scenario)
+    serving = row.scenario.serving
+    with Load(project.port, MIX if serving else {}) as load:
+        time.sleep(0.2)
+        done, report = _run(project, row.scenario.command, point, GREETING=greeting)
+        if not any("killed" in line for line in report):
+            assert row.moment == "middle", f"the command was not ended there: {done}"
+            return 0  # this time the step had fewer events
+        _ended_well(project, row, done)
+        if row.scenario.command[0] != "down" and (serving or row.phase != "prepare"):
+            _recovers(project, row, greeting, shuffled)
+            time.sleep(0.1)
+        tally = load.stop()
+    if row.scenario.command[0] == "down" or (not serving and row.phase == "prepare"):
+        _starts_anew(project, row, greeting)
+    elif serving:
+        assert tally.lost == [], f"{len(tally.lost)} lost: {tally.why()}"
+        assert tally.answers, "clients asked"
+    _whole(project)
+    _tidy(project)
+    return len(tally.answers)
+
+
+def _ended_well(project: Project, row: Row, done: Done) -> None:
+    """Exit code and words right after the signal."""
+    if row.signal == "SIGKILL":
+        assert done.code == -signal.SIGKILL, str(done)
+        if project.state.exists():
+            found = project.run("status", "--json")
+            if found.code == 0:
+                assert found.json()["unfinished"], (found, row)
+        return
+    if row.phase == "prepare":
+        assert done.code == 130, str(done)
+        if row.signal != "SIGHUP":
+            assert f"Interrupted ({row.signal})" in done.err, str(done)
+    else:
+        assert done.code == 0, str(done)
+        if row.signal != "SIGHUP":  # nobody could read it
+            assert f"{row.signal} came" in done.err + done.out, str(done)
+    assert "Traceback" not in done.err, str(done)
+
+
+def _recovers(project: Project, row: Row, greeting: str, shuffled: random.Random) -> None:
+    verb = shuffled.choice(("switch", "flip-back", "up"))
+    if row.scenario.name == "up --adopt":
+        project.ok("up", "--adopt", GREETING=greeting)
+        verb = "up"
+    done = project.run(verb, GREETING=greeting)
+    if row.signal == "SIGKILL" and row.scenario.name != "up --adopt":
+        assert "never ended" in done.err, str(done)
+        assert re.search(r"it is (abandoned|finished)", done.err), str(done)
+    if verb == "flip-back" and done.code == 1:
+        assert "\n  next" in done.err, str(done)
+        project.ok("up", GREETING=greeting)
+    else:
+        assert done.code == 0, str(done)
+
+
+def _starts_anew(project: Project, row: Row, greeting: str) -> None:
+    """After a killed first up or down: the same command goes on with it."""
+    if row.scenario.command[0] == "down":
+        project.ok("down", "--yes")
+        assert project.containers() == []
+        assert docker("ps", "-aq", "--filter", f"label=com.docker.compose.project={project.name}") == ""
+    project.ok(*(("up", "--adopt") if row.scenario.name == "up --adopt" else ("up",)), GREETING=greeting)
+
+
+def _whole(project: Project) -> None:
+    """Both services answer from one and the same color."""
+    answers = [json.loads(project.get(path)[1])["color"] for path in ("/", "/api", "/", "/api")]
+    assert len(set(answers)) == 1, answers
+    assert answers[0] in ("blue", "green")
+
+
+def _tidy(project: Project) -> None:
+    """Nothing is left over, and the two colors are what the rendered file says."""
+    state = project.status()
+    assert state["unfinished"] is None, state
+    assert state["drift"] is None, state
+    live = state["live"]["color"]
+    running = docker(
+        "ps", "--filter", f"label=bluegreen.app={project.name}", "--filter", "label=bluegreen.service=worker",
+        "--format", "{{.Names}}",
+    )  # fmt: skip
+    assert running.split() == [f"{project.name}-{live}-worker-1"], "the job runs in the live color, once"
+    expected = [f"{project.name}-proxy"]
+    for slot in filter(None, (state["live"], state["idle"])):
+        expected += [f"{project.name}-{slot['color']}-{name}-1" for name in slot["replicas"]]
+    assert project.containers() == sorted(expected), (project.containers(), expected)
+    files = [str(path) for path in project.state.rglob("*") if path.name.endswith(".new") or "candidate" in path.name]
+    assert files == [], files
