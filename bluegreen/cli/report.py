@@ -69,6 +69,14 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"drift       {clean(state['drift'])} (mend it: {command} up)")
     if state["unfinished"]:
         lines.append(f"unfinished  {clean(state['unfinished'])}")
+    if state["failover"] and state["failover"]["color"]:
+        color = state["failover"]["color"]
+        now_ = (
+            f"{color} answers now, because live cannot be reached"
+            if state["failover"]["serving"]
+            else (f"{color} answers when live cannot be reached")
+        )
+        lines.append(f"failover    {now_}")
     lines.append(f"back        {state['flip_back'] or 'not now: ' + clean(state['no_way_back'])}")
     return "\n".join(lines)
 

@@ -226,7 +226,8 @@ class App:
             subnet = engine.ensure_network()
             settings = stack.settings
             frame = config.Frame(
-                settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets
+                settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
+                settings.failover,
             )  # fmt: skip
             return config.render(routing, frame, shipped("nginx"))
 

@@ -3,7 +3,7 @@ state folder keeps and what nginx and the Engine answer."""
 
 from __future__ import annotations
 
-from bluegreen.operations.checks import replica_checks
+from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
@@ -19,6 +19,7 @@ def flip_back(tools: Tools, force: bool) -> Result:
     world = observe(tools)
     result = Result("flip-back", "failed")
     give_up(tools, world)
+    tell_failover(tools, world)
     try:
         plan = plan_flip_back(world, force)
     except BluegreenError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bluegreen.operations.checks import replica_checks
+from bluegreen.operations.checks import replica_checks, serves_instead
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
@@ -25,6 +25,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, 
         "preview": preview,
         "drift": drift(world) or None,
         "unfinished": world.unfinished,
+        "failover": _failover(tools, world),
         "flip_back": command,
         "no_way_back": why,
     }
@@ -54,6 +55,14 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
         "since": world.intended.since if world.intended and live else None,
         "standing": "live" if live else (world.intended.standing if world.intended else None),
     }
+
+
+def _failover(tools: Tools, world: World) -> dict[str, Any] | None:
+    """None: off. `serving`: the idle color answers at the moment, because the live one cannot be reached."""
+    if world.intended is None or not world.intended.failover:
+        return None
+    ready = world.intended.standing == "previous"
+    return {"color": world.idle if ready else None, "serving": serves_instead(tools, world)}
 
 
 def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from bluegreen.operations.adopt import Adoption, find_plain
+from bluegreen.operations.checks import serves_instead
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
@@ -66,6 +67,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
     give_up(tools, world)
+    _refuse_to_clear_what_serves(tools, world, plan)
     result = Result(request.verb, "unchanged")
     if not plan.steps:
         describe(result, world)
@@ -75,6 +77,16 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     operation = begin(tools, plan)
     adoption = Adoption(tools, stack, plain) if plain else None
     return Release(tools, stack, wish, request, world, plan, operation, result, adoption).run()
+
+
+def _refuse_to_clear_what_serves(tools: Tools, world: World, plan: Plan) -> None:
+    if any(step.name == "clear" for step in plan.steps) and serves_instead(tools, world):
+        raise BluegreenError(
+            f"{world.idle} answers for {world.live} now (failover), so it cannot make room for a release.",
+            failed=f"no replica of {world.live} can be reached", expected=f"{world.live} to answer by itself",
+            traffic=f"{world.idle}, in place of {world.live}", retry="safe",
+            next=f"{tools.command} flip-back (makes {world.idle} live), then {tools.command} {plan.verb}",
+        )  # fmt: skip
 
 
 class Release:

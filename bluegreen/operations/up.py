@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.operations.adopt import Adoption, find_plain
-from bluegreen.operations.checks import replica_checks
+from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
@@ -67,6 +67,7 @@ class Mend:
     def run(self) -> Result:
         tools = self.tools
         give_up(tools, self.world)
+        tell_failover(tools, self.world)
         operation = begin(tools, self.plan)
         actions: dict[str, Action] = {
             **ground(tools, self.stack), "handover": self._handover, "clear": self._clear, "adopt": self._adopt,

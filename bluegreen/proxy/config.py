@@ -32,6 +32,7 @@ class Frame:
     trust: tuple[str, ...]
     probe_networks: tuple[str, ...]
     snippets: str | None = None  # folder of tested snippets, as the proxy sees it
+    failover: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
         listen=tuple(map(str, frame.listen)), preview=str(frame.preview) if frame.preview else None,
+        failover=frame.failover,
     )  # fmt: skip
     preview = [f"unix:{RUN}/preview.sock"] + ([str(frame.preview.port)] if frame.preview else [])
     values: dict[str, Any] = {
@@ -110,12 +112,20 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "trust": frame.trust,
         "probe_networks": frame.probe_networks,
         "snippets": frame.snippets,
+        "failover": _failover(routing) if frame.failover else (),
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
         "run": RUN,
     }
     text = environment.get_template("nginx.conf.j2").render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
+
+
+def _failover(routing: Routing) -> tuple[str, ...]:
+    """The services that the idle color can answer for: those that the previous release has as well."""
+    there = {route.service for route in routing.idle_slot.routes} if routing.idle_slot else set()
+    here = [route.service for route in routing.live_slot.routes] if routing.live_slot else []
+    return tuple(name for name in here if name in there) if routing.standing == "previous" else ()
 
 
 def turned(routing: Routing) -> Routing:

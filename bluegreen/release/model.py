@@ -91,6 +91,7 @@ class Settings:
     listen: tuple[Listen, ...] = (Listen("", 80),)
     preview: Listen | None = Listen("127.0.0.1", 8081)
     drain: float = 30.0
+    failover: bool = False
     proxy: ProxySettings = field(default_factory=ProxySettings)
 
     def listeners(self) -> tuple[Listen, ...]:
@@ -217,6 +218,7 @@ class Routing:
     drain: float
     listen: tuple[str, ...] = ()  # where nginx is published, for people
     preview: str | None = None
+    failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
 
     @property
     def live_slot(self) -> Slot | None:
@@ -241,6 +243,7 @@ class Routing:
             "drain": self.drain,
             "listen": list(self.listen),
             "preview": self.preview,
+            "failover": self.failover,
         }
 
     @classmethod
@@ -255,6 +258,7 @@ class Routing:
             drain=data["drain"],
             listen=tuple(data["listen"]),
             preview=data["preview"],
+            failover=data.get("failover", False),
         )
 
 

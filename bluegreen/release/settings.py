@@ -35,7 +35,7 @@ HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-
 LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$")
 
 # Names of the design that a later version brings. Asked for today they are refused, not ignored.
-LATER = ("expected", "migrate", "watch", "idle", "failover", "keep", "hooks", "require")
+LATER = ("expected", "migrate", "watch", "idle", "keep", "hooks", "require")
 
 
 def parse_listen(value: object) -> model.Listen:
@@ -248,6 +248,8 @@ class Block(_Block):
     """Services that run in the live color only: workers, schedulers."""
     drain: Duration = 30.0
     """How long requests in flight may take after a shift."""
+    failover: bool = False
+    """Whether the previous release answers what the live one cannot be reached for."""
     proxy: ProxyBlock = Field(default_factory=ProxyBlock)
     """The nginx in front."""
 
@@ -298,6 +300,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         listen=tuple(parsed.listen),
         preview=parsed.preview,
         drain=parsed.drain,
+        failover=parsed.failover,
         proxy=model.ProxySettings(
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
             tuple(parsed.proxy.trust), parsed.proxy.include,

@@ -95,7 +95,7 @@ def test_every_problem_is_reported_at_once_with_its_key_path_and_the_nearest_key
         ),
         ({"service": "web", "port": 1, "jobs": ["web"]}, "jobs.web: found web, expected a service that is not routed"),
         ({"service": "web", "port": 1, "listen": "8081"}, "preview: found 127.0.0.1:8081, expected a port that listen"),
-        ({"service": "web", "port": 1, "failover": True}, "failover: found True, expected nothing yet"),
+        ({"service": "web", "port": 1, "keep": 3}, "keep: found 3, expected nothing yet"),
         ({"service": "web", "port": 1, "health": {"interval": "0s"}}, "health.interval: found '0s'"),
         ({"services": {"web": {"port": 1, "path": "/a b"}}}, "services.web.path: found '/a b'"),
         ({"services": {"web": {"port": 1, "path": "/a;}"}}}, "services.web.path: found '/a;}'"),
