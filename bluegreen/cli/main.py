@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -190,13 +191,10 @@ def status(options: Options, json_: bool) -> int:
     from bluegreen.operations.status import status as story
 
     app = App(options, output.choose("none"))
-    if app.routing is None:
-        raise _before_up(app)
-    urls = [
-        f"http://{listen if ':' in listen else f'localhost:{listen}'}/".replace(":80/", "/")
-        for listen in app.routing.listen
-    ]
-    state = story(app.tools(app.running_app()), urls, app.routing.preview)
+    if app.routing:
+        state = story(app.tools(app.running_app()), _urls(app.routing.listen), app.routing.preview)
+    else:
+        state = _status_without_state(app)
     if json_:
         output.as_json(state)
     else:
@@ -353,8 +351,31 @@ def _overrides(images: tuple[str, ...]) -> dict[str, str]:
     return {name: reference for name, _, reference in pairs}
 
 
+def _urls(listen: Sequence[str]) -> list[str]:
+    return [f"http://{at if ':' in at else f'localhost:{at}'}/".replace(":80/", "/") for at in listen]
+
+
+def _status_without_state(app: App) -> dict[str, Any]:
+    """The state folder is gone: what is live comes from nginx and the Engine, the rest from the Compose file."""
+    from bluegreen.operations.status import status as story
+
+    if not app.runs():
+        raise _before_up(app)
+    settings = app.stack.settings
+    preview = str(settings.preview) if settings.preview else None
+    with app.without_traces():
+        return story(app.tools(app.stack.app), _urls([str(at) for at in settings.listen]), preview, app.stack)
+
+
 def _before_up(app: App) -> BluegreenError:
     app.running_app()  # a missing or broken Compose file is the better message
+    if app.runs():
+        return BluegreenError(
+            "The state folder is gone, or the rendered file in it.",
+            failed=f"{app.state / 'nginx' / 'nginx.conf'} is not there, and nginx runs",
+            expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
+            next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
+        )  # fmt: skip
     return BluegreenError(
         "Nothing is live yet.", failed="bluegreen up has not made the first color", expected="a live color",
         traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,

@@ -257,6 +257,12 @@ class App:
             if not there:
                 shutil.rmtree(self.state, ignore_errors=True)
 
+    def runs(self) -> bool:
+        """Whether the Engine has a proxy of this app, whatever the state folder says."""
+        from bluegreen.engine.containers import Engine
+
+        return Engine(self.stack.app).proxy() is not None
+
     def running_app(self) -> str:
         """The app's name from the state folder, or from the Compose file when there is no state yet."""
         if self.routing:

@@ -391,6 +391,11 @@ class Engine:
             self.api.stop(container, timeout=grace)
 
     @_translated
+    def restart(self, container: str, grace: int) -> None:
+        """Stops and starts a container; its folders are mounted anew."""
+        self.api.restart(container, timeout=grace)
+
+    @_translated
     def remove(self, container: str) -> None:
         """Removes a container with its anonymous volumes; one that is gone already is fine."""
         try:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bluegreen.operations.ports import Tools
 from bluegreen.release.model import World
 
 
-def observe(tools: Tools) -> World:
-    """The world as the Engine, nginx and the rendered file say it is now."""
+def observe(tools: Tools, thorough: bool = False) -> World:
+    """The world as the Engine, nginx and the rendered file say it is now.
+
+    When nginx or the file says nothing, or `thorough`, it is also asked whether nginx sees our folders at all.
+    """
     left = tools.journal.unfinished()
     proxy = tools.engine.proxy()
+    running = proxy is not None and proxy.running
+    answer = tools.nginx.answer() if running else None
+    intended = tools.nginx.intended()
+    if proxy and running and (thorough or answer is None or intended is None):
+        answer = answer or tools.nginx.loaded_name(tools.app)
+        proxy = replace(proxy, stale=not tools.nginx.sees_our_folders())
     return World(
         app=tools.app,
         proxy=proxy,
-        answer=tools.nginx.answer() if proxy and proxy.running else None,
-        intended=tools.nginx.intended(),
+        answer=answer,
+        intended=intended,
         replicas=tools.engine.replicas(),
         unfinished=f"{left.verb}, started {left.started} by process {left.pid}" if left else None,
         unfinished_verb=left.verb if left else None,

@@ -90,7 +90,15 @@ class Shift:
             self._take_place(self.back, since or tools.now())
             tools.nginx.reload()
             self.confirm()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the person must hear that nothing is sure
+        except Exception as error:  # noqa: BLE001 - whatever it was, the person must hear what is sure
+            answer = tools.nginx.answer()
+            if answer and answer.live == before:
+                return BluegreenError(
+                    f"Traffic could not be moved to {target}; nginx never left {before or 'no color'}.",
+                    failed=f"{why}; putting the former file back: {error}",
+                    expected="nginx to load the file that it is given", traffic=f"{before or 'nothing'} (nginx's answer)",
+                    retry="safe, after the cause is mended", next=f"{tools.command} up", exit_code=ExitCode.MOVED_BACK,
+                )  # fmt: skip
             return BluegreenError(
                 "It is not known where traffic goes.",
                 failed=f"moving to {target}: {why}; moving back to {before}: {error}",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bluegreen.operations.checks import replica_checks, serves_instead
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
+from bluegreen.operations.rebuild import rebuild
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Color, Slot, World
+from bluegreen.release.model import Color, Slot, Stack, World
 from bluegreen.release.plan import drift, plan_flip_back, unwell
 
 
-def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, Any]:
-    """The fields of `status --json`, all of them."""
+def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None) -> dict[str, Any]:
+    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from."""
     world = observe(tools)
+    differs = drift(world)
+    if world.intended is None and stack:
+        world = replace(world, intended=rebuild(tools, stack, world))
     command, why = _way_back(tools, world)
     return {
         "app": world.app,
@@ -23,7 +28,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None) -> dict[str, 
         "idle": _color(tools, world, world.idle),
         "urls": list(urls),
         "preview": preview,
-        "drift": drift(world) or None,
+        "drift": differs or None,
         "unfinished": world.unfinished,
         "failover": _failover(tools, world),
         "flip_back": command,

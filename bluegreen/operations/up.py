@@ -7,10 +7,11 @@ from dataclasses import replace
 from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
-from bluegreen.operations.ground import ground, render_today
+from bluegreen.operations.ground import await_answer, ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
+from bluegreen.operations.rebuild import rebuild
 from bluegreen.operations.shift import Shift
 from bluegreen.operations.switch import Request, plan_switch, switch
 from bluegreen.release.errors import BluegreenError
@@ -18,10 +19,12 @@ from bluegreen.release.model import COLORS, Color, PlainContainer, Role, Routing
 from bluegreen.release.plan import Plan, Wish, actual, plan_mend, start_order, strays
 from bluegreen.release.verdict import expectation
 
+RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
+
 
 def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out `up`. Never raises BluegreenError: it is in the result."""
-    world = observe(tools)
+    world = _look(tools, stack)
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
@@ -30,11 +33,19 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     """What `up` would do now; looks, changes nothing."""
-    world = observe(tools)
+    world = _look(tools, stack)
     live = world.slot(world.live) if world.live else None
     if live is None:
         return plan_switch(tools, stack, wish, replace(request, verb="up"))
     return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
+
+
+def _look(tools: Tools, stack: Stack) -> World:
+    """The world; when the state folder was deleted under a running app, with a routing made from the rest."""
+    world = observe(tools, thorough=True)
+    if world.intended is None and world.proxy and world.replicas and (world.answer is None or world.answer.live):
+        return replace(world, intended=rebuild(tools, stack, world))
+    return world
 
 
 class Mend:
@@ -50,6 +61,7 @@ class Mend:
         if world.intended is None:
             raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
         self.routing: Routing = actual(world) or world.intended
+        self.live = self.routing.slots.get(live.color, live)
         self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
         self.shift = Shift(tools, world, world.live)
 
@@ -70,9 +82,9 @@ class Mend:
         tell_failover(tools, self.world)
         operation = begin(tools, self.plan)
         actions: dict[str, Action] = {
-            **ground(tools, self.stack), "handover": self._handover, "clear": self._clear, "adopt": self._adopt,
-            "recreate": self._recreate, "start": lambda: self._start(self.world.live), "health": self._health,
-            "warm": self._warm, "render": self._rendered, **self.shift.actions(),
+            **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
+            "adopt": self._adopt, "recreate": self._recreate, "start": lambda: self._start(self.world.live),
+            "health": self._health, "warm": self._warm, "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, operation, self.result)
@@ -92,6 +104,21 @@ class Mend:
                 f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
             )
         return ended(tools, operation, self.result)
+
+    def _proxy(self) -> str:
+        tools, proxy = self.tools, self.world.proxy
+        if tools.nginx.intended() is None:
+            text = self._render(self.routing)
+            tools.nginx.write(tools.nginx.activate(text, self.routing.generation + 1, self.routing.since or ""))
+        done = ground(tools, self.stack)["proxy"]()
+        after = tools.engine.proxy()
+        if not (proxy and proxy.stale and after and after.id == proxy.id):
+            return done
+        began = tools.clock()
+        with tools.signals.deferred():
+            tools.engine.restart(proxy.id, RESTART_GRACE)
+            await_answer(tools)
+        return f"restarted, {tools.clock() - began:.1f} s without answers at most"
 
     def _handover(self) -> str:
         order = start_order(self.stack.services, self.stack.settings.jobs)

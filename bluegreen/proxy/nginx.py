@@ -25,6 +25,7 @@ from bluegreen.release.model import Color, ControlAnswer, Routing
 LOADED = "nginx.conf"
 CANDIDATE = "candidate.conf"
 SNIPPETS = "snippets"
+LOADED_NAME = re.compile(r"/loaded-(\d+)-(blue|green|none)\.sock$", re.MULTILINE)
 CONTROL_TIMEOUT = 2.0  # seconds for one answer on the control socket; it is on this machine
 CONFIRM_TIMEOUT = 10.0  # seconds from the signal until the new generation must answer; measured: 0.03
 QUIT_TIMEOUT = 5.0  # seconds more until old workers stop accepting; nginx itself waits 0.1
@@ -116,6 +117,31 @@ class Nginx:
         live = data["live"] if data["live"] != "none" else None
         return connection, ControlAnswer(data["app"], data["generation"], live, data["nginx"], data["worker"])
 
+    def loaded_name(self, app: str) -> ControlAnswer | None:
+        """What is loaded, by the name of a socket that nginx listens on; None when that cannot be read either.
+
+        For a state folder that was deleted: the kernel still lists the socket. Source: proc_net(5) of Linux, "unix".
+        """
+        try:
+            code, output = self._run(["cat", "/proc/net/unix"])
+        except BluegreenError:
+            return None
+        found = [(int(match[1]), match[2]) for match in LOADED_NAME.finditer(output)] if code == 0 else []
+        if not found:
+            return None
+        generation, live = max(found)
+        color: Color | None = None if live == "none" else "blue" if live == "blue" else "green"
+        return ControlAnswer(app, generation, color, "", 0)
+
+    def sees_our_folders(self) -> bool:
+        """Whether nginx has mounted the folders that are there now, not ones that were deleted; unknown counts as yes."""
+        try:
+            code, output = self._run(["stat", "-c", "%i", config.CONF, config.RUN])
+            here = [str(os.stat(folder).st_ino) for folder in (self._conf, self._handed.parent)]
+        except (BluegreenError, OSError):
+            return True
+        return code != 0 or output.split() == here
+
     def intended(self) -> Routing | None:
         """What the file that nginx loads at its next start routes; None: absent, or not ours."""
         try:
@@ -145,6 +171,12 @@ class Nginx:
             code, output = self._run(["nginx", "-e", "/dev/stderr", "-t", "-c", f"{config.CONF}/{CANDIDATE}"])
         finally:
             (self._conf / CANDIDATE).unlink(missing_ok=True)
+        if code and not self.sees_our_folders():
+            raise BluegreenError(
+                "nginx does not see the folder of the rendered file.",
+                failed="the folder was deleted and made anew while the proxy ran", expected="the folder that it has mounted",
+                retry="safe, after bluegreen up", next="bluegreen up (restarts the proxy: a moment without answers)",
+            )  # fmt: skip
         if code:
             lines = [line for line in output.splitlines() if "[emerg]" in line] or output.splitlines()
             raise BluegreenError(

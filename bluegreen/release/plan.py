@@ -232,7 +232,8 @@ def drift(world: World) -> str:
 
 
 def actual(world: World) -> Routing | None:
-    """The routing as it is in truth: the file's, turned to what nginx answers, without a way back that is gone."""
+    """The routing as it is in truth: the file's, turned to what nginx answers, at the addresses that replicas have,
+    without a way back that is gone."""
     found = world.intended
     if found is None:
         return None
@@ -242,7 +243,17 @@ def actual(world: World) -> Routing | None:
     if _way_back_gone(world):
         slots = {color: slot for color, slot in found.slots.items() if color == world.live}
         found = replace(found, slots=slots, standing=None)
-    return found
+    return replace(found, slots={color: _at_home(slot, world.in_color(color)) for color, slot in found.slots.items()})
+
+
+def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
+    """The slot with the addresses that its replicas have: an `up` may have made one anew and been killed."""
+    found = {(it.service, it.number): it.address for it in here if it.release == slot.release and it.address}
+    addresses = {
+        service: tuple(found.get((service, number)) or address for number, address in enumerate(known, 1))
+        for service, known in slot.addresses.items()
+    }
+    return replace(slot, addresses=addresses)
 
 
 def strays(world: World) -> list[Replica]:
