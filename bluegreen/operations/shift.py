@@ -96,7 +96,8 @@ class Shift:
                 return BluegreenError(
                     f"Traffic could not be moved to {target}; nginx never left {before or 'no color'}.",
                     failed=f"{why}; putting the former file back: {error}",
-                    expected="nginx to load the file that it is given", traffic=f"{before or 'nothing'} (nginx's answer)",
+                    expected="nginx to load the file that it is given",
+                    traffic=f"{before or 'nothing'} (nginx's answer)",
                     retry="safe, after the cause is mended", next=f"{tools.command} up", exit_code=ExitCode.MOVED_BACK,
                 )  # fmt: skip
             return BluegreenError(

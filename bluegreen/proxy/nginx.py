@@ -134,7 +134,7 @@ class Nginx:
         return ControlAnswer(app, generation, color, "", 0)
 
     def sees_our_folders(self) -> bool:
-        """Whether nginx has mounted the folders that are there now, not ones that were deleted; unknown counts as yes."""
+        """Whether nginx has mounted the folders that are there now, not deleted ones; unknown counts as yes."""
         try:
             code, output = self._run(["stat", "-c", "%i", config.CONF, config.RUN])
             here = [str(os.stat(folder).st_ino) for folder in (self._conf, self._handed.parent)]
@@ -174,7 +174,8 @@ class Nginx:
         if code and not self.sees_our_folders():
             raise BluegreenError(
                 "nginx does not see the folder of the rendered file.",
-                failed="the folder was deleted and made anew while the proxy ran", expected="the folder that it has mounted",
+                failed="the folder was deleted and made anew while the proxy ran",
+                expected="the folder that it has mounted",
                 retry="safe, after bluegreen up", next="bluegreen up (restarts the proxy: a moment without answers)",
             )  # fmt: skip
         if code:
