@@ -18,7 +18,7 @@ from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
-from bluegreen.release.plan import Plan, Wish, actual, plan_release, start_order
+from bluegreen.release.plan import Plan, Wish, actual, plan_release, start_order, unwell
 from bluegreen.release.verdict import expectation
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
@@ -185,10 +185,14 @@ class Release:
             wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service))
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
-        if self._same(live) and not self.request.force:
-            raise NothingChanged(
-                f"release {live.release if live else '?'} on {self.world.live} is what the Compose file says"
-            )
+        if live and self._same(live) and not self.request.force:
+            if wrong := unwell(live, self.world.in_color(live.color)):
+                raise BluegreenError(
+                    f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
+                    expected=f"every replica of release {live.release} to run", retry="not useful before that is mended",
+                    next=f"{self.tools.command} up (makes {live.color} whole), or {self.tools.command} switch --force",
+                )  # fmt: skip
+            raise NothingChanged(f"release {live.release} on {self.world.live} is what the Compose file says")
         self.tools.journal.start_release(self.new.release, self.new.color, self.wish.definition, {})
         return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items())
 
