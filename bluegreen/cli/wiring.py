@@ -182,7 +182,8 @@ class App:
 
         with writing(self.state):
             self.state.mkdir(mode=0o700, exist_ok=True)
-            os.chmod(self.state, 0o700)
+            if self.state.stat().st_mode & 0o777 != 0o700:
+                os.chmod(self.state, 0o700)
             user = prepare_folders(self.state)
         engine = Engine(app)
         sockets = self._sockets()

@@ -391,6 +391,11 @@ class Engine:
             self.api.stop(container, timeout=grace)
 
     @_translated
+    def connect(self, container: str, address: str) -> None:
+        """Puts a container back on the app's network, at the address that nginx knows."""
+        self.api.connect_container_to_network(container, network_name(self.app), ipv4_address=address)
+
+    @_translated
     def restart(self, container: str, grace: int) -> None:
         """Stops and starts a container; its folders are mounted anew."""
         self.api.restart(container, timeout=grace)

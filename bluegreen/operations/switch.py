@@ -189,7 +189,8 @@ class Release:
             if wrong := unwell(live, self.world.in_color(live.color)):
                 raise BluegreenError(
                     f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
-                    expected=f"every replica of release {live.release} to run", retry="not useful before that is mended",
+                    expected=f"every replica of release {live.release} to run",
+                    retry="not useful before that is mended",
                     next=f"{self.tools.command} up (makes {live.color} whole), or {self.tools.command} switch --force",
                 )  # fmt: skip
             raise NothingChanged(f"release {live.release} on {self.world.live} is what the Compose file says")

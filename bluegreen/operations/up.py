@@ -7,7 +7,7 @@ from dataclasses import replace
 from bluegreen.operations.adopt import Adoption, find_plain
 from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
-from bluegreen.operations.ground import await_answer, ground, render_today
+from bluegreen.operations.ground import ground, render_today, run_proxy
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Order, Result, Tools
@@ -83,8 +83,9 @@ class Mend:
         operation = begin(tools, self.plan)
         actions: dict[str, Action] = {
             **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
-            "adopt": self._adopt, "recreate": self._recreate, "start": lambda: self._start(self.world.live),
-            "health": self._health, "warm": self._warm, "render": self._rendered, **self.shift.actions(),
+            "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
+            "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
+            "render": self._rendered, **self.shift.actions(),
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, operation, self.result)
@@ -110,15 +111,13 @@ class Mend:
         if tools.nginx.intended() is None:
             text = self._render(self.routing)
             tools.nginx.write(tools.nginx.activate(text, self.routing.generation + 1, self.routing.since or ""))
-        done = ground(tools, self.stack)["proxy"]()
-        after = tools.engine.proxy()
-        if not (proxy and proxy.stale and after and after.id == proxy.id):
-            return done
-        began = tools.clock()
+        began, restarted = tools.clock(), False
         with tools.signals.deferred():
-            tools.engine.restart(proxy.id, RESTART_GRACE)
-            await_answer(tools)
-        return f"restarted, {tools.clock() - began:.1f} s without answers at most"
+            if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
+                tools.engine.restart(proxy.id, RESTART_GRACE)
+                restarted = True
+            done = run_proxy(tools, self.stack)
+        return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
 
     def _handover(self) -> str:
         order = start_order(self.stack.services, self.stack.settings.jobs)
@@ -179,6 +178,21 @@ class Mend:
         self.live = replace(live, addresses=addresses)
         self.routing = replace(self.routing, slots={**self.routing.slots, live.color: self.live})
         return counted(made, "container")
+
+    def _connect(self) -> str:
+        done = []
+        avoid = {it.address for it in self.world.replicas if it.address}
+        avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
+        for replica in self.world.in_color(self.live.color):
+            if replica.off_network and replica.release == self.live.release:
+                known = self.live.addresses.get(replica.service, ())
+                free = self.tools.colors.free_addresses(self.live.release, 1, frozenset(avoid))[0]
+                address = known[replica.number - 1] if replica.number <= len(known) else free
+                avoid.add(address)
+                with self.tools.signals.deferred():
+                    self.tools.engine.connect(replica.id, address)
+                done.append(replica.name)
+        return ", ".join(done)
 
     def _start(self, color: Color | None) -> str:
         started = []

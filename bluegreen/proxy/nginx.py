@@ -5,6 +5,7 @@ Signals and commands inside the container are handed in, because only the engine
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -33,6 +34,7 @@ ASK_AGAIN = 0.01  # seconds between two questions while a reload is under way
 FRESH_ANSWERS = 8  # new connections that must all reach the new generation after the old workers quit
 KEPT_NOTES = 100  # generations whose notes for old workers are kept; workers live for minutes, not for so long
 TCP_OPEN = ("01", "08")  # ESTABLISHED, CLOSE_WAIT
+FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
@@ -232,7 +234,8 @@ class Nginx:
         try:
             self._replace(name, text)
         except OSError as error:
-            (self._conf / f".{name}.new").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._conf / f".{name}.new").unlink(missing_ok=True)
             raise BluegreenError(
                 "nginx's file cannot be written.",
                 failed=f"{error.strerror}: {self._conf / name}",
@@ -372,8 +375,11 @@ def prepare_folders(state: Path) -> tuple[int, int]:
     for name in ("nginx", "nginx/snippets", "run", "run/handed", "run/temp"):
         folder = state / name
         folder.mkdir(exist_ok=True)
-        os.chmod(folder, 0o755)  # noqa: S103 - below 0700; nginx, another user, must pass
+        if folder.stat().st_mode & 0o777 != FOLDER_MODE:  # only then: the disk may be read-only, and a look must work
+            os.chmod(folder, FOLDER_MODE)
     if user != owner:
         for name in ("run", "run/temp"):
-            os.chown(state / name, *user)
+            found = (state / name).stat()
+            if (found.st_uid, found.st_gid) != user:
+                os.chown(state / name, *user)
     return user

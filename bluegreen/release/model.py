@@ -151,6 +151,11 @@ class Replica:
         return self.state == "running"
 
     @property
+    def off_network(self) -> bool:
+        """Whether somebody has disconnected it from the app's network."""
+        return self.address is None
+
+    @property
     def exit_code(self) -> int | None:
         """How it last ended, if the Engine's words tell: "Restarting (7) 1 second ago"."""
         match = re.match(r"(?:Restarting|Exited) \((\d+)\)", self.status)

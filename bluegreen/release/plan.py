@@ -15,9 +15,9 @@ from bluegreen.release.model import Color, Replica, Routing, Slot, Standing, Wor
 Phase = Literal["prepare", "cutover", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
-    "shared", "network", "proxy", "undrift", "handover", "image", "clear", "create", "recreate", "start", "health",
-    "warm", "preview", "check", "render", "upstream", "reload", "confirm", "adopt", "adopted", "jobs", "drain",
-    "record", "stop", "remove",
+    "shared", "network", "proxy", "undrift", "handover", "image", "clear", "create", "recreate", "connect", "start",
+    "health", "warm", "preview", "check", "render", "upstream", "reload", "confirm", "adopt", "adopted", "jobs",
+    "drain", "record", "stop", "remove",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
@@ -166,10 +166,13 @@ def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
     missing = _missing(slot, here)
     if missing:
         yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
+    off = [replica.name for replica in here if replica.off_network]
+    if off:
+        yield Step("prepare", "connect", f"not on the app's network any more: {', '.join(off)}", slot.color)
     down = [replica.name for replica in here if not replica.running]
     if down:
         yield Step("prepare", "start", f"not running: {', '.join(down)}", slot.color)
-    if missing or down:
+    if missing or down or off:
         yield Step("prepare", "health", "traffic goes there", slot.color)
 
 
@@ -303,8 +306,9 @@ def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
     here = [replica for replica in replicas if replica.release == slot.release]
     found = [f"{name} is gone" for name in _missing(slot, here, routed_only=True)]
-    ill = [replica for replica in here if replica.role == "routed" and not replica.well]
-    return found + [f"{replica.name} is {replica.health if replica.running else replica.state}" for replica in ill]
+    routed = [replica for replica in here if replica.role == "routed"]
+    found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.well]
+    return found + [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
 
 
 def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:

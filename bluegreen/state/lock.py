@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from bluegreen.release.errors import BluegreenError, ExitCode
 
@@ -41,7 +40,7 @@ class Holder:
 class Lock:
     """The lock while it is held."""
 
-    def __init__(self, file: IO[str], holder: Holder) -> None:
+    def __init__(self, file: int, holder: Holder) -> None:
         self._file = file
         self._holder = holder
         self._write(json.dumps(asdict(holder)))
@@ -56,10 +55,8 @@ class Lock:
 
     def _write(self, text: str) -> None:
         try:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(text)
-            self._file.flush()
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, text.encode(), 0)
         except OSError:  # a full disk: the lock holds all the same, it only names nobody
             return
 
@@ -79,7 +76,8 @@ def locked(
     `wait`: seconds to wait for another one to end. `now`: one that still prepares is told to end, and killed
     when it does not; one that moves traffic is waited for. Raises BluegreenError (exit 75) naming the holder.
     """
-    with open(state / "lock", "a+", opener=_private) as file:
+    file = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
         if not _take(file):
             if now:
                 _take_over(state, file, verb, command, tell)
@@ -90,9 +88,11 @@ def locked(
             yield lock
         finally:
             lock.clear()
+    finally:
+        os.close(file)
 
 
-def _take(file: IO[str]) -> bool:
+def _take(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -100,7 +100,7 @@ def _take(file: IO[str]) -> bool:
     return True
 
 
-def _take_within(file: IO[str], seconds: float) -> bool:
+def _take_within(file: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while not _take(file):
         if time.monotonic() >= deadline:
@@ -109,14 +109,14 @@ def _take_within(file: IO[str], seconds: float) -> bool:
     return True
 
 
-def _wait(state: Path, file: IO[str], verb: str, wait: float, command: str, tell: Callable[[str], None]) -> None:
+def _wait(state: Path, file: int, verb: str, wait: float, command: str, tell: Callable[[str], None]) -> None:
     if wait:
         tell(f"Waiting up to {wait:g} s for another bluegreen: {read_holder(state)}.")
     if not _take_within(file, wait):
         raise _held_by(read_holder(state), verb, command)
 
 
-def _take_over(state: Path, file: IO[str], verb: str, command: str, tell: Callable[[str], None]) -> None:
+def _take_over(state: Path, file: int, verb: str, command: str, tell: Callable[[str], None]) -> None:
     """Ends a holder that still prepares; waits for one that is further."""
     holder = read_holder(state)
     try:
@@ -139,7 +139,7 @@ def _take_over(state: Path, file: IO[str], verb: str, command: str, tell: Callab
         os.close(descriptor)
 
 
-def _end(state: Path, file: IO[str], descriptor: int, holder: Holder, tell: Callable[[str], None]) -> None:
+def _end(state: Path, file: int, descriptor: int, holder: Holder, tell: Callable[[str], None]) -> None:
     """Tells a holder to end and kills it if it does not, but never once it may be moving traffic."""
     with contextlib.suppress(ProcessLookupError):  # it has ended by itself
         tell(f"Another bluegreen acts: {holder}. It is told to end.")
@@ -171,10 +171,6 @@ def _started(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _user() -> str:

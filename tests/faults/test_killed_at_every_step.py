@@ -97,6 +97,7 @@ def _damaged(project: Project) -> None:
     live, idle = state["live"]["color"], state["idle"]["color"]
     docker("rm", "-f", f"{project.name}-{live}-api-1", f"{project.name}-side-1")
     docker("stop", "-t", "0", f"{project.name}-{idle}-web-1", f"{project.name}-{live}-worker-1")
+    docker("network", "disconnect", f"{project.name}_bluegreen", f"{project.name}-{live}-worker-1")
 
 
 def _half_switched(project: Project) -> None:

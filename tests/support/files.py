@@ -76,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile = open(os.devnull, "wb")
             return
+        if self.path == "/eat":
+            return [b"x" * (300 << 20)]  # more than a small limit of memory
         if self.path.startswith("/chunked"):
             return self.chunked()
         body = {**COLOR, "greeting": os.environ.get("GREETING"), "path": self.path}
