@@ -6,7 +6,7 @@ from __future__ import annotations
 from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.jobs import hand_over_jobs
-from bluegreen.operations.observe import observe
+from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError
@@ -60,13 +60,13 @@ class FlipBack:
             run_phase(tools, self.plan, "cutover", actions, self.operation, self.result)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self.shift.move_back(cause)
-            return failed(tools, self.operation, self.result, moved, observe(tools))
+            return failed(tools, self.operation, self.result, moved, look_again(tools, self.world))
         run_phase(tools, self.plan, "settle", actions, self.operation, self.result)
         self.result.outcome = "flipped-back"
         if self.target == self.world.live:
             self.result.outcome = "unchanged"
             self.result.message = f"traffic had not left {self.target}, and nginx's file says so again"
-        describe(self.result, observe(tools))
+        describe(self.result, look_again(tools, self.world))
         return ended(tools, self.operation, self.result)
 
     def _health(self) -> str:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.operations.ports import Tools
+from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import World
+
+
+def look_again(tools: Tools, before: World) -> World:
+    """The world after an action; while the Engine does not answer, what nginx and the file say of it."""
+    try:
+        return observe(tools)
+    except BluegreenError:
+        return replace(before, answer=tools.nginx.answer(), intended=tools.nginx.intended())
 
 
 def observe(tools: Tools, thorough: bool = False) -> World:

@@ -13,7 +13,7 @@ from bluegreen.operations.checks import serves_instead
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.jobs import hand_over_jobs
-from bluegreen.operations.observe import observe
+from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
@@ -132,9 +132,9 @@ class Release:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
-            return failed(tools, self.operation, self.result, moved, observe(tools))
+            return failed(tools, self.operation, self.result, moved, look_again(tools, self.world))
         self._phase("settle")
-        after = observe(tools)
+        after = look_again(tools, self.world)
         self.result.outcome = OUTCOMES[self.request.verb]
         if self.adoption:
             self.result.message = self.adoption.said
@@ -495,7 +495,7 @@ class Release:
 
     def _unchanged(self, why: str) -> Result:
         self.tools.signals.hold()
-        describe(self.result, observe(self.tools))
+        describe(self.result, look_again(self.tools, self.world))
         self.result.message = why
         return ended(self.tools, self.operation, self.result)
 

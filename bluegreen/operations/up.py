@@ -9,7 +9,7 @@ from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.operations.ground import ground, render_today, run_proxy
 from bluegreen.operations.jobs import hand_over_jobs
-from bluegreen.operations.observe import observe
+from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Order, Result, Tools
 from bluegreen.operations.rebuild import rebuild
 from bluegreen.operations.shift import Shift
@@ -94,8 +94,8 @@ class Mend:
         try:
             run_phase(tools, self.plan, "cutover", actions, operation, self.result)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, the former file must be put back first
-            return failed(tools, operation, self.result, self.shift.move_back(cause), observe(tools))
-        after = observe(tools)
+            return failed(tools, operation, self.result, self.shift.move_back(cause), look_again(tools, self.world))
+        after = look_again(tools, self.world)
         describe(self.result, after)
         mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
         self.result.outcome = "mended" if mended else "unchanged"

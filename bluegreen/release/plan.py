@@ -229,6 +229,9 @@ def drift(world: World) -> str:
             f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
             f"the file says {intended.live or 'no color'} (generation {intended.generation})"
         )
+    homeless = [slot.color for slot in intended.slots.values() if _at_home(slot, world.in_color(slot.color)) != slot]
+    if homeless:
+        return f"nginx knows {' and '.join(homeless)} at addresses that its replicas do not have"
     if world.edited:
         return "somebody else has written into the rendered file; nginx would load that at its next start"
     return ""

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import struct
+import sys
 import threading
 import time
 from collections import Counter
@@ -303,3 +304,17 @@ async def _read_frame(reader: asyncio.StreamReader) -> bytes:
     if length == 126:
         (length,) = struct.unpack(">H", await reader.readexactly(2))
     return await reader.readexactly(length)
+
+
+def main() -> None:
+    """`python -m tests.support.load PORT MIX`: clients until a line arrives on stdin, then what they saw as JSON."""
+    with Load(int(sys.argv[1]), json.loads(sys.argv[2])) as load:
+        sys.stdin.readline()
+        tally = load.stop()
+    answers = [[answer.sent, answer.ended, answer.color] for answer in tally.answers]
+    lost = [[lost.sent, lost.why] for lost in tally.lost]
+    sys.stdout.write(json.dumps({"answers": answers, "lost": lost, "why": tally.why()}))
+
+
+if __name__ == "__main__":
+    main()

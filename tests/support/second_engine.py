@@ -78,7 +78,7 @@ def second_engine(folder: Path, images: list[str]) -> Iterator[Second]:
     try:
         _wait(host, daemon, work / "log")
         for image in images:
-            _copy(image, host)
+            copy_image(image, host)
         yield Second(host, namespace)
     finally:
         daemon.send_signal(signal.SIGTERM)
@@ -101,7 +101,8 @@ def _wait(host: str, daemon: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
-def _copy(image: str, host: str) -> None:
+def copy_image(image: str, host: str) -> None:
+    """Gives an image of this machine's Engine to another one."""
     with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as packed:
         subprocess.run(["docker", "-H", host, "load"], stdin=packed.stdout, stdout=subprocess.DEVNULL, check=True)
     assert packed.returncode == 0, f"docker save {image}"

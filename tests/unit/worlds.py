@@ -34,10 +34,11 @@ def slot(color: Color, release: int, definition: str = "old") -> Slot:
 
 
 def replica(color: Color, release: int, service: str = "web", number: int = 1, **more: Any) -> Replica:
+    address = 99 if service == "worker" else {"blue": 16, "green": 32}[color] + number - 1
     base = Replica(
         id=f"{color}{service}{number}", name=f"shop-{color}-{service}-{number}", color=color, service=service,
         number=number, release=release, role="job" if service == "worker" else "routed", state="running", health=None,
-        address="172.20.0.16", image_id="sha256:1", definition="old",
+        address=f"172.20.0.{address}", image_id="sha256:1", definition="old",
     )  # fmt: skip
     return replace(base, **more)
 

@@ -1,0 +1,245 @@
+"""The Engine is killed, is stopped for a while, or the power is cut: on disposable machines with both Engines."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.files import LEAN, SERVER
+from tests.support.machine import free_port, images
+from tests.support.project import Project
+from tests.support.second_machine import Machine, machine
+
+MIX = {"get": 8, "fresh": 2}
+BACK = 40.0  # seconds until an answer at the latest, after the Engine answers again
+NAMES = ("PYTHON_IMAGE", "NGINX_IMAGE")
+ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=2).read().decode())"
+WITH_WORKER = LEAN.replace("  drain: 2s\n", "  drain: 1s\n  jobs: [worker]\n") + (
+    "  worker: {profiles: [release], image: '${PYTHON_IMAGE}', command: [sleep, '600'], stop_grace_period: 0s}\n"
+)
+
+
+@pytest.fixture(scope="module", params=["20.10", "28"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with machine(tmp_path_factory.mktemp("m"), request.param, [images()[name] for name in NAMES]) as made:
+        yield made
+
+
+@pytest.fixture
+def two(engine: Machine, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """On that machine: blue idle, green live, a worker in green."""
+    project = _project(engine, request.node.name)
+    project.ok("up")
+    project.ok("switch", GREETING="two")
+    project.variables["GREETING"] = "two"
+    yield project
+    with contextlib.suppress(Exception):
+        project.run("down", "--yes")
+
+
+def _project(engine: Machine, name: str) -> Project:
+    project = Project(engine.folder / "".join(char for char in name if char.isalnum()), WITH_WORKER)
+    (project.folder / "server.py").write_text(SERVER)
+    project.variables["DOCKER_HOST"] = engine.host
+    return project
+
+
+def _await(engine: Machine, project: Project) -> tuple[float, dict[str, Any]]:
+    """(seconds until the public listener answers, what it answers)."""
+    began = time.monotonic()
+    while (found := engine.get(project.port)) is None:
+        assert time.monotonic() - began < BACK, engine.docker("ps", "-a")
+        time.sleep(0.1)
+    return time.monotonic() - began, found
+
+
+def _lost(found: dict[str, Any], what: str) -> None:
+    print(f"\n{what}: {len(found['lost'])} lost of {len(found['lost']) + len(found['answers'])}: {found['why']}")
+
+
+def _well(engine: Machine, project: Project) -> None:
+    """No drift, one worker in the live color, and the next commands work."""
+    state = project.status()
+    assert state["drift"] is None, state
+    live = state["live"]["color"]
+    found = engine.get(project.port)
+    assert found is not None
+    assert found["color"] == live
+    workers = engine.docker(
+        "ps", "--filter", f"label=bluegreen.app={project.name}", "--filter", "label=bluegreen.service=worker",
+        "--format", "{{.Names}}",
+    )  # fmt: skip
+    assert workers == f"{project.name}-{live}-worker-1"
+
+
+def test_power_cut_and_the_live_color_serves_with_nothing_typed(engine: Machine, two: Project) -> None:
+    with engine.load(two.port, MIX) as found:
+        before = engine.get(two.port)
+        engine.cut_power()
+        assert engine.get(two.port) is None, "the machine is off"
+    began = time.monotonic()
+    engine.boot()
+    waited, answer = _await(engine, two)
+    power = time.monotonic() - began
+    print(f"\nEngine {engine.version}: answers {waited:.1f} s after the Engine, {power:.1f} s after power")
+    assert before is not None
+    assert (before["color"], answer["color"]) == ("green", "green")
+    assert found["lost"], "the cut was felt"
+    _well(engine, two)
+    two.ok("flip-back")
+    answer = engine.get(two.port) or {}
+    assert answer["color"] == "blue"
+
+
+@pytest.mark.parametrize("step", ["create", "reload", "jobs"])
+def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project, step: str) -> None:
+    """prepare, cutover and settle of a switch; the Engine stops and starts every container when it comes back."""
+    with engine.load(two.port, MIX) as found:
+        switch = subprocess.Popen(
+            [*two.command, "switch", "--json", "--progress", "json"], cwd=two.folder,
+            env=two.environment({"GREETING": step}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        for line in switch.stderr or ():
+            if line.startswith('{"event": "start"') and f'"{step}"' in line:
+                engine.kill_engine()
+                break
+        out, err = switch.communicate(timeout=60)
+        ended = time.monotonic()
+        time.sleep(0.5)
+        dead = engine.get(two.port)
+        took = engine.start_engine()
+        waited, answer = _await(engine, two)
+    said = json.loads(out)
+    error = said["error"]
+    print(f"\nEngine {engine.version}, {step}: exit {switch.returncode}, {(error or said['warnings'])}"[:400])
+    print(f"Engine back after {took:.1f} s, answers {waited:.1f} s later")
+    _lost(found, f"Engine {engine.version} killed at {step}")
+    while_dead = [lost for lost in found["lost"] if lost[0] < ended]
+    assert while_dead == [], "nginx and the containers go on without the Engine"
+    assert dead is not None
+    if step == "create":
+        assert (switch.returncode, answer["color"]) == (1, "green")
+        assert "The Docker Engine does not answer." in error["summary"]
+    elif switch.returncode == 0:  # traffic had moved; what was left is said
+        assert answer["color"] == "blue"
+        assert any(warning.startswith("jobs: The Docker Engine does not answer.") for warning in said["warnings"])
+    else:
+        assert step == "reload", err
+        assert (switch.returncode, answer["color"]) == (4, "green"), err
+        assert error["traffic"].startswith("green")
+    assert said["live"]["color"] == answer["color"], "what was said is what is"
+    done = two.ok("switch", "--force", GREETING=step)
+    assert "Traceback" not in done.err
+    _well(engine, two)
+
+
+def test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt(engine: Machine, two: Project) -> None:
+    """For 3 s the Engine answers nothing, its name service included: traffic needs neither."""
+    with engine.load(two.port, MIX) as found:
+        os.kill(engine.engine_pid(), signal.SIGSTOP)
+        try:
+            time.sleep(3)
+        finally:
+            os.kill(engine.engine_pid(), signal.SIGCONT)
+        time.sleep(0.5)
+    _lost(found, f"Engine {engine.version} stopped for 3 s")
+    assert found["lost"] == []
+    assert len(found["answers"]) > 50
+    two.ok("flip-back")
+
+
+def test_somebody_ran_docker_system_prune(engine: Machine, two: Project) -> None:
+    """Everything runs, so nothing goes, not even with the way back stopped: it says what is missing then."""
+    with engine.load(two.port, MIX) as found:
+        engine.docker("system", "prune", "-af")
+        done = two.ok("flip-back")
+    _lost(found, "docker system prune -af")
+    assert found["lost"] == []
+    assert "Flipped back" in done.out
+    engine.docker("stop", "-t", "0", f"{two.name}-green-web-1")
+    engine.docker("system", "prune", "-af")
+    refused = two.run("flip-back")
+    assert refused.code == 1
+    assert "green-web-1 is gone" in refused.err
+    two.ok("up")
+    two.ok("switch", GREETING="three")
+    for name in NAMES:  # images that nothing used are gone; the next test needs them
+        from tests.support.second_engine import copy_image
+
+        copy_image(images()[name], engine.host)
+
+
+def test_disk_full_while_an_image_is_pulled(tmp_path: Path) -> None:
+    """On a machine with a small disk; its registry is on its own loopback."""
+    with machine(tmp_path, "28", [images()[name] for name in NAMES], disk="700m") as engine:
+        port = free_port()
+        config = tmp_path / "registry.yml"
+        config.write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path / 'pushed'}}}}}\nlog: {{level: error}}\n"
+            f'http: {{addr: "127.0.0.1:{port}"}}\n'
+        )
+        registry = subprocess.Popen(
+            engine.in_network("docker-registry", "serve", str(config)), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            project = _project(engine, "full")
+            project.ok("up")
+            project.ok("switch", GREETING="two")
+            image = f"127.0.0.1:{port}/shop:1"
+            _wait_for_registry(engine, port)
+            _push_large(engine, image, tmp_path)
+            with engine.load(project.port, MIX) as found:
+                filler = _fill(engine.data)
+                done = project.run("switch", WEB_IMAGE=image)
+                after = project.run("flip-back")
+                filler.unlink()
+            _lost(found, "disk full while an image is pulled")
+            assert found["lost"] == []
+            assert done.code == 1, done
+            assert "no space left on device" in done.err.lower()
+            assert "traffic   green, release 2 (unchanged)" in done.err
+            assert "\n  next" in done.err
+            assert after.code == 0, after
+            project.ok("switch", WEB_IMAGE=image)
+        finally:
+            registry.terminate()
+            registry.wait()
+
+
+def _wait_for_registry(engine: Machine, port: int) -> None:
+    command = engine.in_network(sys.executable, "-c", ASK, f"http://127.0.0.1:{port}/v2/")
+    deadline = time.monotonic() + 20
+    while subprocess.run(command, capture_output=True, check=False).returncode:
+        assert time.monotonic() < deadline, "the registry did not answer"
+        time.sleep(0.1)
+
+
+def _push_large(engine: Machine, image: str, folder: Path) -> None:
+    """An image with 60 MB of its own that do not compress; pushed, and removed here."""
+    name = "bgt-large"
+    engine.docker("create", "--name", name, images()["PYTHON_IMAGE"])
+    (folder / "large").write_bytes(os.urandom(60 << 20))
+    engine.docker("cp", str(folder / "large"), f"{name}:/large")
+    engine.docker("commit", name, image)
+    engine.docker("rm", name)
+    engine.docker("push", "-q", image)
+    engine.docker("rmi", "-f", image)
+
+
+def _fill(folder: Path) -> Path:
+    file = folder / "filler"
+    with contextlib.suppress(OSError), file.open("wb", buffering=0) as full:
+        while True:
+            full.write(bytes(1 << 16))
+    return file
