@@ -17,6 +17,7 @@ from bluegreen.cli import output, report
 from bluegreen.cli.wiring import App
 from bluegreen.engine.compose import Options
 from bluegreen.operations.ports import Result, Tools
+from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
 from bluegreen.release.units import parse_duration
 
@@ -311,11 +312,15 @@ def completion(shell: str) -> int:
 
 
 def _show(result: Result, app: App, json_: bool) -> int:
+    if result.error:
+        result.error.complete(app.command)
     if json_:
         output.as_json(result.as_dict())
     if result.error:
         if not json_:
             output.note(_painted(report.error_text(result.error)))
+            for warning in result.warnings:
+                output.note(f"Warning: {output.clean(warning)}")
         return int(result.error.exit_code)
     if not json_:
         preview = app.routing.preview if app.routing else None
@@ -413,6 +418,7 @@ def main(arguments: list[str] | None = None) -> int:
         code = cli.main(arguments, prog_name="bluegreen", standalone_mode=False)
         return int(code or 0)
     except BluegreenError as error:
+        error.complete()
         if json_:
             output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
         else:
@@ -433,11 +439,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _bug(error: Exception) -> int:
+    text = secrecy.masked("".join(traceback.format_exception(error)))
     with tempfile.NamedTemporaryFile("w", prefix="bluegreen-bug-", suffix=".txt", delete=False) as file:
-        file.write(f"bluegreen {__version__}\n")
-        traceback.print_exception(error, file=file)
+        file.write(f"bluegreen {__version__}\n{text}")
     output.note(
         f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n"
-        f"  next      bluegreen status; the traceback is in {file.name}"
+        f"  failed    an error that nobody foresaw; the traceback is in {file.name}\n"
+        "  expected  no such error: please report it with that file\n"
+        "  traffic   not known to be changed; look\n"
+        "  retry     not before you looked\n"
+        "  next      bluegreen status"
     )
     return int(ExitCode.BUG)

@@ -87,7 +87,7 @@ def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:
     standing = f"  {slot['standing']}" if slot["standing"] not in ("live", None) else ""
     line = f"{word:<7}{slot['color']:<7}release {slot['release']}{standing}{since}  {services}"
     images = dict.fromkeys(
-        f"{clean(i['ref'])} ({i['id'].removeprefix('sha256:')[:12]})" for i in slot["images"].values()
+        f"{clean(i['ref'])} ({clean(i['id']).removeprefix('sha256:')[:12]})" for i in slot["images"].values()
     )
     return f"{line}\n       images   {', '.join(images)}"
 

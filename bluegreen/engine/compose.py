@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
 
 Version = tuple[int, ...]
@@ -116,6 +117,7 @@ class Compose:
             for mount in _mounts(document):
                 mount["bind"].setdefault("create_host_path", False)
         self._fill_in(document, folder)
+        secrecy.remember(document)
         return document
 
     def _fill_in(self, document: Mapping[str, Any], folder: Path) -> None:
@@ -177,7 +179,10 @@ class Compose:
             _replace(file, former + gap + newline + text)
             after = self.resolve(folder)
             if after.pop("x-bluegreen", None) is None or after != before:
-                raise BluegreenError("Compose reads the file differently with the block at its end.", failed=str(file))
+                raise BluegreenError(
+                    "Compose reads the file differently with the block at its end.", failed=str(file),
+                    expected="the same services, networks and volumes",
+                )  # fmt: skip
         except BluegreenError as error:
             _replace(file, former)
             raise BluegreenError(
@@ -318,7 +323,9 @@ def _unquoted(text: str) -> str:
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     found = unescape(json.loads(done.stdout))
     if not isinstance(found, dict):
-        raise BluegreenError("Compose resolved the file to something unexpected.", failed=done.stdout[:100])
+        raise BluegreenError(
+            "Compose resolved the file to something unexpected.", failed=done.stdout[:100], expected="a JSON object"
+        )
     return found
 
 

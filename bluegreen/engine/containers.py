@@ -300,7 +300,12 @@ class Engine:
             self.api.create_network(name, driver="bridge", labels=labels)
         learned = self._pool()
         if learned is None:
-            raise BluegreenError("The Engine lost the network that it had just made.", failed=name, retry="safe")
+            raise BluegreenError(
+                "The Engine lost the network that it had just made.",
+                failed=name,
+                expected="it to be there",
+                retry="safe",
+            )
         picked = Subnet(ipaddress.IPv4Network(learned["Subnet"]))
         self.api.remove_network(name)
         pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}

@@ -99,7 +99,7 @@ class Adoption:
         tools = self._tools
         proxy = tools.engine.proxy()
         if proxy is None:
-            raise BluegreenError("The proxy is gone.", expected="the one that was just started")
+            raise BluegreenError("The proxy is gone.", failed="no container", expected="the one that was just started")
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
         self.begun = True
         began = tools.clock()
@@ -128,7 +128,9 @@ class Adoption:
                 problems.append(f"{container.name}: {error}")
         run_proxy(self._tools, self._stack, published=False)
         if problems:
-            raise BluegreenError("Not every old container came back.", failed="; ".join(problems))
+            raise BluegreenError(
+                "Not every old container came back.", failed="; ".join(problems), expected="all running"
+            )
 
     def finish(self) -> str:
         """The old containers are removed; all their volumes stay."""

@@ -41,7 +41,9 @@ class FlipBack:
         target = plan.target or world.idle
         slot = world.slot(target)
         if slot is None:
-            raise BluegreenError(f"There is no previous release on {target}.")
+            raise BluegreenError(
+                f"There is no previous release on {target}.", failed="no release", expected="one that has served before"
+            )
         self.target, self.slot = target, slot
         self.shift = Shift(tools, world, target)
 
@@ -49,7 +51,8 @@ class FlipBack:
         tools = self.tools
         actions: dict[str, Action] = {
             "health": self._health, **self.shift.actions(), "upstream": self._upstream,
-            "jobs": lambda: hand_over_jobs(tools, self.target), "record": lambda: f"release {self.slot.release}",
+            "jobs": lambda: hand_over_jobs(tools, self.target, slot=self.slot),
+            "record": lambda: f"release {self.slot.release}",
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, self.operation, self.result)

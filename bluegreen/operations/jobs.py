@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bluegreen.operations.ports import Tools
-from bluegreen.release.model import Color, other
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Color, Slot, other
 
 
 def hand_over_jobs(
-    tools: Tools, target: Color, order: Sequence[str] = (), ready: Callable[[str], None] | None = None
+    tools: Tools,
+    target: Color,
+    order: Sequence[str] = (),
+    ready: Callable[[str], None] | None = None,
+    slot: Slot | None = None,
 ) -> str:
     """Stops the jobs of the color across and starts those of `target`. Safe to run again.
 
     They start in this order of services, each after `ready` has found what it depends on.
 
-    A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back.
+    A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
+    BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
     """
     replicas = [replica for replica in tools.engine.replicas() if replica.role == "job"]
     leaving = [replica for replica in replicas if replica.color == other(target)]
@@ -31,4 +37,12 @@ def hand_over_jobs(
             if ready:
                 ready(replica.service)
             tools.engine.start(replica.id)
+    there = {(replica.service, replica.number) for replica in coming}
+    wanted = [(name, number) for name in slot.jobs for number in range(1, slot.replicas[name] + 1)] if slot else []
+    if gone := [f"{name}-{number}" for name, number in wanted if (name, number) not in there]:
+        raise BluegreenError(
+            f"The job {', '.join(gone)} of {target} does not run.", failed="its container was removed by somebody",
+            expected="the stopped container that the last switch left", retry="not useful",
+            next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
+        )  # fmt: skip
     return f"{len(leaving)} stopped, {len(coming)} running on {target}"

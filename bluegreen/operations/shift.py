@@ -43,7 +43,9 @@ class Shift:
     def _take_place(self, text: str, since: str) -> None:
         nginx = self._tools.nginx
         if not text:  # an empty file would end nginx at its next start
-            raise BluegreenError("There is no rendered file to load.", failed="the text is empty")
+            raise BluegreenError(
+                "There is no rendered file to load.", failed="the text is empty", expected="a rendered text"
+            )
         self.held = nginx.hold()
         answer, intended = nginx.answer(), nginx.intended()
         newest = [known.generation for known in (answer, intended) if known]
@@ -79,7 +81,11 @@ class Shift:
         world, tools = self._world, self._tools
         self.let_go()
         if not self._written:
-            known = cause if isinstance(cause, BluegreenError) else BluegreenError(str(cause))
+            known = cause
+            if not isinstance(known, BluegreenError):
+                known = BluegreenError(
+                    "The cutover failed before anything was written.", failed=str(cause), expected="no error of ours"
+                )
             known.traffic = world.traffic()
             return known
         before = world.live

@@ -164,7 +164,13 @@ class Release:
     def _undrift(self) -> str:
         routing = actual(self.world)
         if routing is None:
-            raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{self.tools.command} up")
+            raise BluegreenError(
+                "The rendered file is gone.",
+                failed="nginx.conf is absent",
+                expected="what the last switch left",
+                retry="safe",
+                next=f"{self.tools.command} up",
+            )
         text = self._render(routing)
         self._load(text, routing.since)
         self.tools.nginx.store({self.world.live: text} if self.world.live else {})
@@ -427,7 +433,9 @@ class Release:
 
     def _upstream(self) -> str:
         if self.new.slot is None:
-            raise BluegreenError("There is no release to move traffic to.", failed="no slot was prepared")
+            raise BluegreenError(
+                "There is no release to move traffic to.", failed="no slot was prepared", expected="one"
+            )
         live = self.world.slot(self.world.live) if self.world.live else None
         slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
         drain = self.stack.settings.drain
@@ -446,7 +454,7 @@ class Release:
 
     def _jobs(self) -> str:
         order = start_order(self.stack.services, self.stack.settings.jobs)
-        return hand_over_jobs(self.tools, self.new.color, order, self._await_dependencies)
+        return hand_over_jobs(self.tools, self.new.color, order, self._await_dependencies, self.new.slot)
 
     def _drain(self) -> str:
         return self._wait_drained(other(self.new.color), "requests in flight").removeprefix(", ") or "nothing in flight"

@@ -59,7 +59,13 @@ class Mend:
         self.wish = replace(wish, adopts=tuple(container.name for container in plain))
         self.result = Result("up", "unchanged")
         if world.intended is None:
-            raise BluegreenError("The rendered file is gone.", retry="safe", next=f"{tools.command} switch")
+            raise BluegreenError(
+                "The rendered file is gone.",
+                failed="nginx.conf is absent",
+                expected="what the last switch left",
+                retry="safe",
+                next=f"{tools.command} switch",
+            )
         self.routing: Routing = actual(world) or world.intended
         self.live = self.routing.slots.get(live.color, live)
         self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())

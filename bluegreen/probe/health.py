@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpcore
 import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -17,6 +19,7 @@ from bluegreen.release.verdict import judge
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
 PARALLEL = 16  # probes at once
+MAX_SECONDS = 60.0  # for a request without a limit of its own; there is none today
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,40 @@ class Unproven(Exception):
         super().__init__("not healthy in time")
 
 
+class _Within(httpcore.NetworkStream):
+    """A connection on which everything must have happened within a time: one byte a second is no answer."""
+
+    def __init__(self, inner: httpcore.NetworkStream, clock: Callable[[], float], seconds: float) -> None:
+        self._inner, self._clock, self._deadline = inner, clock, clock() + seconds
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._deadline - self._clock()
+        if left <= 0:
+            raise httpcore.ReadTimeout("timed out")
+        return self._inner.read(max_bytes, min(left, timeout or left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore.SyncBackend):
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        """As the base does; the timeout of the request is that of the whole connection, because each has its own."""
+        inner = super().connect_unix_socket(path, timeout, socket_options)
+        return _Within(inner, self._clock, timeout or MAX_SECONDS)
+
+
 @dataclass
 class Prober:
     """Probes through the sockets of one proxy, so that a check goes the way that traffic will go."""
@@ -81,7 +118,6 @@ class Prober:
 
     def _ask(self, client: httpx.Client, path: str, target: Target) -> str | None:
         policy = target.policy
-        deadline = self.clock() + policy.request_timeout
         headers = {
             "Host": target.host or "localhost",
             "User-Agent": "bluegreen",
@@ -89,12 +125,13 @@ class Prober:
         }
         with client.stream("GET", path, headers=headers, timeout=policy.request_timeout) as response:
             body = b""
-            for chunk in response.iter_raw():
-                body += chunk
-                if len(body) >= MAX_BODY:
-                    break
-                if self.clock() > deadline:
-                    return f"was still answering after {policy.request_timeout:g} s"
+            try:
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) >= MAX_BODY:
+                        break
+            except httpx.ReadTimeout:
+                return f"was still answering after {policy.request_timeout:g} s"
             names = {name.lower(): value for name, value in response.headers.items()}
             text = body[:MAX_BODY].decode(errors="replace")
             if SILENT in names:
@@ -104,8 +141,10 @@ class Prober:
     def _client(self, name: str) -> httpx.Client:
         if name not in self._clients:
             # A new connection each time: one kept from before a reload would end at a former worker.
-            transport = httpx.HTTPTransport(
-                uds=str(self.sockets / name), limits=httpx.Limits(max_keepalive_connections=0)
+            transport = httpx.HTTPTransport()
+            # httpx limits the time between two bytes; only its connection pool can be told to limit the whole.
+            transport._pool = httpcore.ConnectionPool(
+                uds=str(self.sockets / name), max_keepalive_connections=0, network_backend=_Backend(self.clock)
             )
             self._clients[name] = httpx.Client(
                 transport=transport, base_url="http://bluegreen", trust_env=False, follow_redirects=False

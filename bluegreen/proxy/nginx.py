@@ -159,7 +159,9 @@ class Nginx:
         """
         code, output = self._run(["cat", "/proc/net/tcp"])
         if code:
-            raise BluegreenError("nginx's connections could not be read.", failed=output.strip()[:200])
+            raise BluegreenError(
+                "nginx's connections could not be read.", failed=output.strip()[:200], expected="its /proc/net/tcp"
+            )
         rows = [line.split() for line in output.splitlines()[1:]]
         ends = [_address(row[2]) for row in rows if len(row) > 3 and row[3] in TCP_OPEN]
         return sum(end in addresses for end in ends)

@@ -43,6 +43,14 @@ class BluegreenError(Exception):
     def __str__(self) -> str:
         return f"{self.summary} ({self.failed})" if self.failed else self.summary
 
+    def complete(self, command: str = "bluegreen") -> BluegreenError:
+        """Fills in what the one who raised it could leave out: nothing was moved, so a retry is safe."""
+        if self.exit_code in (ExitCode.FAILED, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED):
+            self.traffic = self.traffic or "unchanged"
+            self.retry = self.retry or "safe"
+        self.next = self.next or f"{command} status"
+        return self
+
     def fields(self) -> dict[str, object]:
         """The same fields as the printed error, for `--json`."""
         return {

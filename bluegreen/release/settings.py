@@ -32,7 +32,7 @@ from bluegreen.release.units import BYTES, DURATION, SIZE, parse_duration, parse
 PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+/?)*$")
 HEALTH_PATH = re.compile(r"^/[!-~]*$")
 HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$")
-LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$")
+LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$", re.ASCII)
 
 # Names of the design that a later version brings. Asked for today they are refused, not ignored.
 LATER = ("expected", "migrate", "watch", "idle", "keep", "hooks", "require")
@@ -54,7 +54,7 @@ def parse_listen(value: object) -> model.Listen:
 
 def _matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
     def check(value: str) -> str:
-        if not pattern.match(value):
+        if not pattern.fullmatch(value):
             raise ValueError(expected)
         return value
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-DURATION = re.compile(r"^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$")
-DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+DURATION = re.compile(r"^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$", re.ASCII)
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-SIZE = re.compile(r"^(\d+)([kKmMgG]?)[bB]?$")
+SIZE = re.compile(r"^(\d+)([kKmMgG]?)[bB]?$", re.ASCII)
 BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 

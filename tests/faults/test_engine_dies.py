@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from tests.support.files import LEAN, SERVER
 from tests.support.machine import free_port, images
 from tests.support.project import Project
+from tests.support.second_engine import copy_image
 from tests.support.second_machine import Machine, machine
 
 MIX = {"get": 8, "fresh": 2}
@@ -25,7 +25,8 @@ BACK = 40.0  # seconds until an answer at the latest, after the Engine answers a
 NAMES = ("PYTHON_IMAGE", "NGINX_IMAGE")
 ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=2).read().decode())"
 WITH_WORKER = LEAN.replace("  drain: 2s\n", "  drain: 1s\n  jobs: [worker]\n") + (
-    "  worker: {profiles: [release], image: '${PYTHON_IMAGE}', command: [sleep, '600'], stop_grace_period: 0s}\n"
+    "  worker: {profiles: [release], image: '${PYTHON_IMAGE}', restart: always, "
+    "command: [sleep, '600'], stop_grace_period: 0s}\n"
 )
 
 
@@ -111,22 +112,23 @@ def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project
         )  # fmt: skip
         for line in switch.stderr or ():
             if line.startswith('{"event": "start"') and f'"{step}"' in line:
+                killed = time.monotonic()
                 engine.kill_engine()
                 break
         out, err = switch.communicate(timeout=60)
-        ended = time.monotonic()
         time.sleep(0.5)
-        dead = engine.get(two.port)
         took = engine.start_engine()
         waited, answer = _await(engine, two)
+        back = time.monotonic()
+        time.sleep(1)
     said = json.loads(out)
     error = said["error"]
     print(f"\nEngine {engine.version}, {step}: exit {switch.returncode}, {(error or said['warnings'])}"[:400])
     print(f"Engine back after {took:.1f} s, answers {waited:.1f} s later")
     _lost(found, f"Engine {engine.version} killed at {step}")
-    while_dead = [lost for lost in found["lost"] if lost[0] < ended]
-    assert while_dead == [], "nginx and the containers go on without the Engine"
-    assert dead is not None
+    # The Engine's own process behind a port of 127.0.0.1 dies with it; what comes from outside passes without it.
+    outside = [why for sent, why in found["lost"] if not killed - 0.5 < sent < back]
+    assert outside == [], "lost while the Engine was dead or stopped and started the containers, never else"
     if step == "create":
         assert (switch.returncode, answer["color"]) == (1, "green")
         assert "The Docker Engine does not answer." in error["summary"]
@@ -146,11 +148,8 @@ def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project
 def test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt(engine: Machine, two: Project) -> None:
     """For 3 s the Engine answers nothing, its name service included: traffic needs neither."""
     with engine.load(two.port, MIX) as found:
-        os.kill(engine.engine_pid(), signal.SIGSTOP)
-        try:
+        with engine.hanging_engine():
             time.sleep(3)
-        finally:
-            os.kill(engine.engine_pid(), signal.SIGCONT)
         time.sleep(0.5)
     _lost(found, f"Engine {engine.version} stopped for 3 s")
     assert found["lost"] == []
@@ -159,24 +158,24 @@ def test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt(engine: Machine, t
 
 
 def test_somebody_ran_docker_system_prune(engine: Machine, two: Project) -> None:
-    """Everything runs, so nothing goes, not even with the way back stopped: it says what is missing then."""
+    """Every stopped container is gone: the worker of the way back, and later the whole of it."""
     with engine.load(two.port, MIX) as found:
         engine.docker("system", "prune", "-af")
         done = two.ok("flip-back")
     _lost(found, "docker system prune -af")
     assert found["lost"] == []
-    assert "Flipped back" in done.out
-    engine.docker("stop", "-t", "0", f"{two.name}-green-web-1")
+    assert "Flipped back" in done.out, "traffic first; what is missing is said"
+    assert "Warning: jobs: The job worker-1 of blue does not run." in done.out
+    two.ok("switch", GREETING="three")
+    engine.docker("stop", "-t", "0", f"{two.name}-blue-web-1")
     engine.docker("system", "prune", "-af")
     refused = two.run("flip-back")
     assert refused.code == 1
-    assert "green-web-1 is gone" in refused.err
-    two.ok("up")
-    two.ok("switch", GREETING="three")
+    assert "blue-web-1 is gone" in refused.err
+    two.ok("switch", GREETING="four")
     for name in NAMES:  # images that nothing used are gone; the next test needs them
-        from tests.support.second_engine import copy_image
-
         copy_image(images()[name], engine.host)
+    _well(engine, two)
 
 
 def test_disk_full_while_an_image_is_pulled(tmp_path: Path) -> None:

@@ -84,15 +84,15 @@ class Machine:
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         subprocess.run(["ip", "-n", self.namespace, "link", "set", "lo", "up"], check=True)
         system = "/" if self.version == "20.10" else str(CACHE / "engine28")
-        self._first = subprocess.Popen(
-            [
-                "nsenter", f"--net=/run/netns/{self.namespace}",
-                "unshare", "--mount", "--pid", "--fork", "--kill-child",
-                "bash", "-c", INSIDE, "machine", system, str(self.data), str(self.work / "socket"), str(self.folder),
-            ],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=(self.work / "log").open("ab"),
+        self._first = self._spawn(
+            "nsenter", f"--net=/run/netns/{self.namespace}", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+            "bash", "-c", INSIDE, "machine", system, str(self.data), str(self.work / "socket"), str(self.folder),
         )  # fmt: skip
         self.start_engine()
+
+    def _spawn(self, *command: str) -> subprocess.Popen[bytes]:
+        with (self.work / "log").open("ab") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def _inside(self) -> int:
         """The process id, out here, of the machine's first process."""
@@ -113,10 +113,7 @@ class Machine:
     def start_engine(self) -> float:
         """Starts the daemon and waits for its answer; seconds that took."""
         began = time.monotonic()
-        self._daemon = subprocess.Popen(
-            ["nsenter", "--target", str(self._inside()), "--mount", "--pid", "--net", *DAEMON],
-            stdin=subprocess.DEVNULL, stdout=(self.work / "log").open("ab"), stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        self._daemon = self._spawn("nsenter", "--target", str(self._inside()), "--mount", "--pid", "--net", *DAEMON)
         while subprocess.run(["docker", "-H", self.host, "version"], capture_output=True, check=False).returncode:
             if self._daemon.poll() is not None or time.monotonic() - began > START_TIMEOUT:
                 sys.stderr.write((self.work / "log").read_text(errors="replace")[-3000:])
@@ -135,6 +132,18 @@ class Machine:
         assert self._daemon is not None
         os.kill(self.engine_pid(), signal.SIGKILL)
         self._daemon.wait()
+
+    @contextmanager
+    def hanging_engine(self) -> Iterator[None]:
+        """The daemon is stopped for a while: it accepts and never answers. nsenter stops with it."""
+        assert self._daemon is not None
+        pid = self.engine_pid()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for number in (pid, self._daemon.pid):
+                os.kill(number, signal.SIGCONT)
 
     def cut_power(self) -> None:
         """Every process of the machine ends at once; its network is gone, its disk stays."""

@@ -1,0 +1,98 @@
+"""Every error that a person can meet: its fields, its words on a terminal, and what it must not show."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bluegreen.cli import output, report
+from bluegreen.operations.ports import Result
+from bluegreen.release import secrecy
+from bluegreen.release.errors import BluegreenError, ExitCode
+from tests.support.machine import ROOT
+
+FIELDS = ["summary", "failed", "expected", "traffic", "retry", "next"]
+CONTROLS = st.sampled_from("\x1b\x07\x9b\x00\r\n\u202e\u2066\x85[]0;m")
+HOSTILE = st.text(alphabet=st.one_of(st.characters(), CONTROLS), max_size=40)
+
+
+def _raised() -> Iterator[tuple[str, set[str]]]:
+    """Every place where the error is made, with the fields that it names."""
+    for path in sorted((ROOT / "bluegreen").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("BluegreenError", "Interrupted"):
+                named = {keyword.arg for keyword in node.keywords if keyword.arg}
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", {*FIELDS[: len(node.args)], *named}
+
+
+def test_every_error_says_what_failed_and_what_was_expected() -> None:
+    places = list(_raised())
+    assert len(places) > 60
+    incomplete = [place for place, named in places if not {"summary", "failed", "expected"} <= named]
+    assert incomplete == []
+
+
+SHELLS = ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput")
+PRINTED = sorted({*ExitCode} - {ExitCode.DONE, ExitCode.BUG})
+
+
+@pytest.mark.parametrize("code", PRINTED, ids=lambda code: code.name)
+def test_what_is_printed_has_every_field(code: ExitCode) -> None:
+    error = BluegreenError("It failed.", failed="this", expected="that", exit_code=code)
+    if code in (ExitCode.MOVED_BACK, ExitCode.UNKNOWN):  # where these two are made they say both
+        error.traffic, error.retry = "blue", "no"
+    lines = report.error_text(error.complete("bluegreen -f x")).splitlines()
+    assert [line.split()[0] for line in lines] == ["Error:", "failed", "expected", "traffic", "retry", "next"]
+    assert "bluegreen -f x status" in lines[-1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(HOSTILE, min_size=8, max_size=8))
+def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
+    error = BluegreenError(words[0], words[1], words[2], words[3], words[4], words[5], lines=words[6:])
+    result = Result("switch", "unchanged", message=words[0], warnings=words[1:3], next=words[4], release=1)
+    slot = {"color": "blue", "release": 1, "since": words[0], "standing": "live",
+            "replicas": {}, "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
+    state: dict[str, Any] = {"app": "shop", "urls": [], "live": slot, "idle": None, "preview": None, "drift": words[3],
+             "unfinished": words[4], "failover": None, "flip_back": None, "no_way_back": words[5]}  # fmt: skip
+    texts = [
+        report.error_text(error),
+        report.result_text(result, "bluegreen", None),
+        report.status_text(state, "bluegreen", datetime.now(UTC)),
+        output.clean(words[7]),
+    ]
+    for text, line in itertools.chain.from_iterable(((text, line) for line in text.split("\n")) for text in texts):
+        assert all(char.isprintable() for char in line), (text, line)
+
+
+def test_secrets_are_masked_in_a_traceback() -> None:
+    secrecy.remember(
+        {
+            "services": {
+                "web": {"environment": {"TOKEN": "canary-42-in-env"}, "build": {"args": {"KEY": "canary-in-args"}}}
+            },
+            "secrets": {"key": {"content": "canary\nin content"}},
+        }
+    )
+    text = secrecy.masked("KeyError: 'canary-42-in-env' canary-in-args 'canary\\nin content' canary\nin content short")
+    assert "canary" not in text
+    assert text.endswith("short")
+
+
+def test_no_call_gives_a_shell_a_string() -> None:
+    """shell=True, os.system and their like are nowhere; every command is a list of arguments."""
+    found = []
+    for path in [*(ROOT / "bluegreen").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                shell = any(it.arg == "shell" and ast.unparse(it.value) != "False" for it in node.keywords)
+                if shell or ast.unparse(node.func) in SHELLS:
+                    found.append(f"{path}:{node.lineno}")
+    assert found == []
