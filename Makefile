@@ -2,7 +2,7 @@
 # Releasing: make switch FILE=compose.yaml TAG=1.4.2 ARGS="--json"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo figures switch flip-back prepare up status lock
+.PHONY: help setup check test test-faults demo figures switch flip-back prepare up status lock
 
 FILE ?=
 TAG ?=
@@ -29,6 +29,11 @@ test: setup check ## Everything: real Engine, real nginx, real load
 	@tests/machine/test_tools.sh
 	.venv/bin/pytest -n 2 --dist loadfile -m "not alone" tests/engine tests/e2e tests/faults
 	.venv/bin/pytest -m alone tests/engine tests/e2e tests/faults
+	@.venv/bin/python -m tests.support.project
+
+test-faults: setup ## What `make test` only samples, whole: every kill, both Engines, 20 + 20 shifts, hostile settings (hours)
+	@tests/machine/test_tools.sh
+	HYPOTHESIS=nightly THOROUGH=1 .venv/bin/pytest -s --timeout 20000 tests/faults tests/e2e/test_no_request_lost.py tests/engine/test_bad_input.py
 	@.venv/bin/python -m tests.support.project
 
 demo: setup ## The main job on the example, under load, with a verdict

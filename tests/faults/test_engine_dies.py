@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.files import LEAN, SERVER
-from tests.support.machine import free_port, images
+from tests.support.machine import THOROUGH, free_port, images
 from tests.support.project import Project
 from tests.support.second_engine import copy_image
 from tests.support.second_machine import Machine, machine
@@ -30,7 +30,7 @@ WITH_WORKER = LEAN.replace("  drain: 2s\n", "  drain: 1s\n  jobs: [worker]\n") +
 )
 
 
-@pytest.fixture(scope="module", params=["20.10", "28"])
+@pytest.fixture(scope="module", params=["20.10", "28"] if THOROUGH else ["28"])
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with machine(tmp_path_factory.mktemp("m"), request.param, [images()[name] for name in NAMES]) as made:
         yield made

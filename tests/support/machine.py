@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+THOROUGH = bool(os.environ.get("THOROUGH"))  # `make test-faults`: what `make test` only samples, whole
 EXAMPLE = ROOT / "compose" / "example"
 
 

@@ -8,6 +8,7 @@ import click
 
 from bluegreen.cli.main import cli
 from bluegreen.release.errors import ExitCode
+from tests.support.faults import BESIDE, FAULTS, FOLDER, LOSSLESS, NONE, functions_of
 from tests.support.readme import README, with_generated_parts
 
 TEXT = README.read_text()
@@ -17,6 +18,23 @@ def test_the_settings_table_is_what_the_code_validates() -> None:
     assert with_generated_parts(TEXT) == TEXT, "run python -m tests.support.readme"
 
 
+def test_every_fault_of_the_table_has_its_test_and_every_test_its_row() -> None:
+    for fault in FAULTS:
+        path, _, name = fault.test.partition(":")
+        assert name in functions_of(path), fault
+        if fault.lost == NONE and "killed_at_every_step" not in path:
+            assert any(words in functions_of(path)[name] for words in LOSSLESS), (
+                f"{fault.test} does not hold that 0 are lost"
+            )
+    there = {
+        f"faults/{path.name}:{name}"
+        for path in (FOLDER / "faults").glob("test_*.py")
+        for name in functions_of(f"faults/{path.name}")
+    }
+    named = {fault.test for fault in FAULTS}
+    assert there - named == BESIDE
+
+
 def test_every_verb_and_no_other_is_described() -> None:
     described = set(re.findall(r"^\| `bluegreen ([a-z-]+)", TEXT, re.MULTILINE))
     assert described == set(cli.commands)
@@ -24,7 +42,7 @@ def test_every_verb_and_no_other_is_described() -> None:
 
 def test_every_option_that_the_readme_names_exists() -> None:
     known = {option for command in (cli, *cli.commands.values()) for option in _options(command)}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--version"}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--version", "--remove-orphans"}
     assert named <= known, named - known
 
 

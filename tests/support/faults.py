@@ -1,0 +1,131 @@
+# ruff: noqa: E501 - a table: a row is a line
+"""What happens when…: the README's table of faults. Each row names the test that makes the fault happen."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from tests.support.machine import ROOT
+
+FOLDER = ROOT / "tests"
+NONE = "0"
+LOSSLESS = ("_nothing_lost(", 'found["lost"] == []', "tally.lost == []")  # how a test holds that nothing is lost
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. `lost`: requests; `test`: FILE:FUNCTION below tests/."""
+
+    what: str
+    lost: str
+    seen: str
+    type_: str
+    test: str
+
+
+MACHINE, ENGINE, CROWDS = "faults/test_faults_of_the_machine.py", "faults/test_engine_dies.py", "faults/test_crowds.py"
+SMALL, CUTOVER, FAILOVER = (
+    "faults/test_small_faults_stay_small.py", "faults/test_cutover_that_fails.py", "faults/test_failover.py",
+)  # fmt: skip
+FAULTS = (
+    Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
+          "the same command", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
+    Fault("… from cutover on", NONE, "exit 0; `SIGINT came when only the end was safe`; waiting for drain is left out",
+          "nothing", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
+    Fault("SIGKILL at any step", NONE, "`status`: unfinished", "any verb: it says what it finishes or abandons",
+          "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
+    Fault("power cut, machine restarted", "while it is off", "the color that was live, 0.1 s after the Engine answers",
+          "nothing", f"{ENGINE}:test_power_cut_and_the_live_color_serves_with_nothing_typed"),
+    Fault("the Engine's daemon killed in the middle of a switch", "while it is dead, and while it restarts every container",
+          "exit 1, 4 or 0 with a warning; where traffic is", "`switch`, when it runs again",
+          f"{ENGINE}:test_engine_killed_in_the_middle_of_each_phase"),
+    Fault("the Engine hangs for 3 s, its DNS with it", NONE, "nothing", "nothing",
+          f"{ENGINE}:test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt"),
+    Fault("the Engine takes 2 s for each call", NONE, "flip-back takes 13 s", "nothing", f"{MACHINE}:test_the_engine_slow"),
+    Fault("`docker system prune -af`", NONE, "`The job worker-1 of blue does not run`: stopped containers are gone",
+          "`switch`", f"{ENGINE}:test_somebody_ran_docker_system_prune"),
+    Fault("`docker compose up -d --remove-orphans`, `down`", NONE, "nothing", "nothing",
+          f"{MACHINE}:test_somebody_ran_plain_compose"),
+    Fault("proxy killed", "until Docker has restarted it: 0.5 to 1.4 s", "nothing", "nothing", f"{MACHINE}:test_proxy_killed"),
+    Fault("port of the stopped proxy taken by another program", "until the port is free", "`up`: who holds it", "`ss -ltnp`, `up`",
+          f"{MACHINE}:test_the_port_taken_by_another_program"),
+    Fault("`.bluegreen/nginx` deleted", "0 until `up` restarts the proxy, then about 1 s",
+          "`status`: drift; other verbs: `The state folder is gone`", "`up`", f"{MACHINE}:test_configuration_folder_deleted"),
+    Fault("`.bluegreen` deleted", "0 until `up` restarts the proxy, then about 1 s",
+          "`status` as before, from labels and nginx", "`up`", f"{MACHINE}:test_state_folder_deleted"),
+    Fault("… read-only", NONE, "exit 1: `nginx's file cannot be written`", "the same, when it is writable",
+          f"{MACHINE}:test_configuration_folder_read_only"),
+    Fault("disk full: the rendered file", NONE, "exit 1: `No space left on device`", "the same, when there is room",
+          f"{MACHINE}:test_disk_full_while_the_upstream_file_is_written"),
+    Fault("disk full: the journal", NONE, "`this run is not recorded`; it goes on", "nothing",
+          f"{MACHINE}:test_disk_full_while_the_journal_is_written"),
+    Fault("disk full: an image is pulled", NONE, "exit 1: `no space left on device`", "`switch`, when there is room",
+          f"{ENGINE}:test_disk_full_while_an_image_is_pulled"),
+    Fault("somebody edits the rendered file", NONE, "`status`: drift", "`up`, or the next `switch`",
+          f"{MACHINE}:test_somebody_elses_edit"),
+    Fault("your `proxy.include` is broken", NONE, "exit 1: nginx's words; a restart loads the accepted copy", "mend it, `switch`",
+          f"{MACHINE}:test_a_users_include_is_broken"),
+    Fault("SIGHUP came, the old configuration stays loaded", NONE, "exit 4, moved back", "`logs`",
+          f"{CUTOVER}:test_a_file_that_nginx_does_not_load_is_taken_back_and_loses_nothing"),
+    Fault("nginx does not react at all", "as long as it hangs", "exit 5: look now", "`status`, `up`",
+          f"{CUTOVER}:test_a_proxy_that_does_not_react_is_exit_5_and_up_mends_it"),
+    Fault("journal corrupted", NONE, "`it is kept as journal-broken-…`", "nothing", f"{MACHINE}:test_journal_corrupted"),
+    Fault("journal deleted", NONE, "numbers go on from the labels", "nothing", f"{MACHINE}:test_journal_deleted"),
+    Fault("journal of a newer bluegreen", NONE, "it is left alone, the run is not recorded", "update bluegreen",
+          f"{MACHINE}:test_journal_of_a_newer_version"),
+    Fault("one of two live replicas killed", NONE, "`status`: 1/2", "nothing",
+          f"{SMALL}:test_one_of_two_replicas_killed_and_started_loses_nothing"),
+    Fault("a live replica out of memory", "the request that ate it, and what the other replicas cannot take over", "`status`",
+          "nothing: Docker restarts it", f"{MACHINE}:test_live_replica_out_of_memory"),
+    Fault("one of two live replicas wedged", "0 GETs; they wait for `read_timeout`", "`status`: 1/2 healthy", "`flip-back`",
+          f"{MACHINE}:test_live_replica_wedged"),
+    Fault("the application breaks 1 % of its connections", "at most 1 GET in 1,000", "nothing", "nothing",
+          f"{SMALL}:test_an_application_that_aborts_1_percent_of_its_connections_loses_at_most_one_get_in_a_thousand"),
+    Fault("all replicas of the live color dead", "until you flip back", "`status`: 0/1, and the command", "`flip-back`",
+          f"{MACHINE}:test_all_replicas_of_the_live_color_dead"),
+    Fault("… with `failover: true`", "0 GETs", "`status`: the idle color answers now", "`flip-back`",
+          f"{FAILOVER}:test_the_live_color_killed_under_100_keep_alive_clients_costs_no_get"),
+    Fault("… breaks 1 % of its connections, with `failover: true`", "at most 1 GET in 1,000; none goes to the idle color",
+          "nothing", "nothing", f"{FAILOVER}:test_an_application_that_breaks_1_percent_of_its_connections_keeps_its_traffic"),
+    Fault("every container killed and started in any order", "while all of live are dead", "never an answer of the idle color",
+          "nothing", f"{SMALL}:test_containers_killed_and_started_in_any_order_never_answer_from_the_idle_color"),
+    Fault("idle color dead at flip-back", NONE, "exit 1: traffic stays", "`up`, `flip-back`",
+          f"{MACHINE}:test_idle_color_dead_at_flip_back"),
+    Fault("a container removed by hand", "0 for the idle one; for the only live one until `up`", "`blue-web-1 is gone`",
+          "`up`: makes it again", f"{MACHINE}:test_container_removed_by_hand"),
+    Fault("a live container taken off the network", "until `up`", "`not on the app's network any more`", "`up`",
+          f"{MACHINE}:test_a_colors_network_disconnected"),
+    Fault("the image deleted", NONE, "flip-back works; a switch to it: exit 1", "build or pull it", f"{MACHINE}:test_the_image_deleted"),
+    Fault("clock set back an hour", NONE, "an odd `since`", "nothing", f"{MACHINE}:test_clock_set_back_an_hour"),
+    Fault("20 commands at once", NONE, "one acts, 19 exit 75 and name it", "`--wait 60s`", f"{CROWDS}:test_of_20_commands_at_once_one_acts"),
+    Fault("a release hangs in prepare", NONE, "exit 75 with the command to type", "`flip-back --now`",
+          f"{CROWDS}:test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare"),
+    Fault("… and its process does not react", "0", "it is killed after 10 s", "`flip-back --now`",
+          f"{CROWDS}:test_flip_back_now_kills_a_switch_that_does_not_react"),
+    Fault("600 slow clients hold connections open", NONE, "nothing", "nothing",
+          "engine/test_bad_actors.py:test_many_slow_clients_do_not_keep_others_from_being_served"),
+)  # fmt: skip
+# Tests in tests/faults that say something about a fault that has its row, or about no fault at all.
+BESIDE = {
+    f"{FAILOVER}:test_it_is_off_by_default_and_a_dead_color_is_then_felt",
+    f"{CROWDS}:test_wait_waits_and_then_acts",
+    f"{CROWDS}:test_the_lock_dies_with_its_holder",
+    f"{CROWDS}:test_flip_back_now_says_when_the_hanging_switch_has_made_the_previous_release_leave",
+    f"{CROWDS}:test_flip_back_now_never_kills_one_that_moves_traffic",
+}
+
+
+def table() -> str:
+    """The rows as Markdown."""
+    rows = [f"| {it.what} | {it.lost} | {it.seen} | {it.type_} |" for it in FAULTS]
+    return "\n".join(["| when | requests lost | what you see | what to type |", "| --- | --- | --- | --- |", *rows])
+
+
+def functions_of(path: str) -> dict[str, str]:
+    """The test functions of a file below tests/, with their source."""
+    text = (FOLDER / path).read_text()
+    found = [
+        node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    return {node.name: ast.get_source_segment(text, node) or "" for node in found}
