@@ -146,11 +146,14 @@ def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Proje
 
 
 def test_flip_back_now_kills_a_switch_that_does_not_react(two: Project) -> None:
-    with _registry_that_never_answers() as image, Load(two.port, MIX) as load:
-        with _hanging_switch(two, "image", WEB_IMAGE=image) as holder:
-            os.kill(holder.pid, signal.SIGSTOP)
-            done = two.ok("flip-back", "--now")
-            assert holder.wait(5) == -signal.SIGKILL
+    with (
+        _registry_that_never_answers() as image,
+        Load(two.port, MIX) as load,
+        _hanging_switch(two, "image", WEB_IMAGE=image) as holder,
+    ):
+        os.kill(holder.pid, signal.SIGSTOP)
+        done = two.ok("flip-back", "--now")
+        assert holder.wait(5) == -signal.SIGKILL
     assert load.tally.lost == [], load.tally.why()
     assert f"process {holder.pid} is killed." in done.err
     assert "An earlier switch" in done.err
