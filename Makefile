@@ -27,8 +27,8 @@ check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds, no Engi
 
 test: setup check ## Everything: real Engine, real nginx, real load
 	@tests/machine/test_tools.sh
-	.venv/bin/pytest -n 2 --dist loadfile -m "not alone" tests/engine tests/e2e tests/faults
-	.venv/bin/pytest -m alone tests/engine tests/e2e tests/faults
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "not alone" tests/faults tests/engine tests/e2e
+	.venv/bin/pytest -m alone --durations 5 tests/faults tests/engine tests/e2e
 	@.venv/bin/python -m tests.support.project
 
 test-faults: setup ## What `make test` only samples, whole: every kill, both Engines, 20 + 20 shifts, hostile settings (hours)

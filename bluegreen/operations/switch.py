@@ -18,7 +18,7 @@ from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
-from bluegreen.release.plan import Plan, Wish, actual, plan_release, start_order, unwell
+from bluegreen.release.plan import Plan, Wish, actual, ended_jobs, plan_release, start_order, unwell
 from bluegreen.release.verdict import expectation
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
@@ -192,7 +192,8 @@ class Release:
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
         if live and self._same(live) and not self.request.force:
-            if wrong := unwell(live, self.world.in_color(live.color)):
+            here = self.world.in_color(live.color)
+            if wrong := [*unwell(live, here), *ended_jobs(live, here)]:
                 raise BluegreenError(
                     f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
                     expected=f"every replica of release {live.release} to run",

@@ -314,6 +314,12 @@ def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     return found + [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
 
 
+def ended_jobs(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
+    """Jobs of the live color that do not run; one that has ended by itself, without an error, is done."""
+    here = [it for it in replicas if it.release == slot.release and it.role == "job"]
+    return [f"{it.name} does not run" for it in here if not it.running and it.exit_code != 0]
+
+
 def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
     """The services in an order in which each comes after what it depends on. Compose refuses cycles."""
     ordered: list[str] = []

@@ -81,7 +81,10 @@ def test_of_20_commands_at_once_one_acts(two: Project, tmp_path: Path) -> None:
     ]  # fmt: skip
     verbs = [("switch",), ("flip-back",), ("up",)]
     # A replica that is never healthy keeps the first of them in prepare while the other 19 come.
-    with Load(two.port, MIX) as load, _hanging_switch(two, "health", BEHAVIOUR="elsewhere") as first:
+    with (
+        Load(two.port, MIX) as load,
+        _hanging_switch(two, "health", BEHAVIOUR="elsewhere", HEALTH_TIMEOUT="14s") as first,
+    ):
         others = []
         for number in range(19):
             cwd, before = places[number % len(places)]

@@ -5,13 +5,9 @@ from __future__ import annotations
 import subprocess
 import time
 
-import pytest
-
 from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Project
-
-pytestmark = pytest.mark.alone
 
 
 def test_a_file_that_nginx_does_not_load_is_taken_back_and_loses_nothing(lean: Project) -> None:

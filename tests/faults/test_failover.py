@@ -5,14 +5,10 @@ from __future__ import annotations
 import time
 from statistics import quantiles
 
-import pytest
-
 from tests.support.files import LEAN
 from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Project
-
-pytestmark = pytest.mark.alone
 
 
 def _with_failover(project: Project, **variables: str) -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import random
 import time
 
-import pytest
-
 from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Project
-
-pytestmark = pytest.mark.alone
 
 
 def test_an_application_that_aborts_1_percent_of_its_connections_loses_at_most_one_get_in_a_thousand(
