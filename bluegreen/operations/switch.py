@@ -192,7 +192,7 @@ class Release:
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
         if live and self._same(live) and not self.request.force:
-            here = self.world.in_color(live.color)
+            here = [it for it in self.tools.engine.replicas() if it.color == live.color]  # after a handover, too
             if wrong := [*unwell(live, here), *ended_jobs(live, here)]:
                 raise BluegreenError(
                     f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
