@@ -9,9 +9,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.load import Load
@@ -178,12 +180,14 @@ def test_flip_back_now_never_kills_one_that_moves_traffic(shop: Project) -> None
     shop.variables["DRAIN"] = "20s"
     shop.ok("up")
     shop.ok("switch", GREETING="two")
-    with Load(shop.port, {"get": 5, "events": 5}) as load:
-        time.sleep(1)
+    with Load(shop.port, {"get": 5, "events": 5}) as load, ThreadPoolExecutor() as pool:
         switch = _start(shop, "switch", "--progress", "json", variables={"GREETING": "three"})
+        _until_step(switch, "health")
+        slow = pool.submit(httpx.get, f"http://localhost:{shop.port}/slow?seconds=15", timeout=30)
         _until_step(switch, "drain")
         done = shop.ok("flip-back", "--now")
         out, err = switch.communicate(timeout=30)
+        assert slow.result().json()["color"] == "green", "what the drain waited for is answered all the same"
     assert switch.returncode == 0, err
     assert "SIGTERM came when only the end was safe, so switch went on to it" in out, (out, err)
     assert shop.color() == "green", done
