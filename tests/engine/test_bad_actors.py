@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load
-from tests.support.machine import docker
+from tests.support.machine import bridge_address, docker
 from tests.support.project import Done, Project
 
 # Says of every request what the application itself has seen: its line, its headers, its body.
@@ -172,7 +172,7 @@ def test_only_the_public_listener_is_reachable_from_outside(lean: Project) -> No
     }
     for name in (f"{lean.name}-blue-web-1", f"{lean.name}-green-web-1"):
         assert json.loads(docker("inspect", "-f", "{{json .HostConfig.PortBindings}}", name)) in ({}, None)
-    from_outside = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+    from_outside = bridge_address()
     with socket.create_connection((from_outside, lean.port), timeout=5):
         pass
     with pytest.raises(OSError, match="refused"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.machine import docker, free_port, images
+from tests.support.machine import bridge_address, docker, free_port, images
 from tests.support.project import Project
 
 CONFIG = """
@@ -55,7 +55,7 @@ def private(tmp_path: Path) -> Iterator[str]:
 
     On the bridge's own address: on loopback the Engine would take any certificate, and none.
     """
-    port, address = free_port(), docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+    port, address = free_port(), bridge_address()
     subprocess.run(
         [
             "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={address}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
+import json
 import os
 import socket
 import subprocess
@@ -51,6 +53,15 @@ def free_port() -> int:
 
 
 _given: set[int] = set()
+
+
+def bridge_address() -> str:
+    """This machine's own address on Docker's default bridge: the first of its subnet, unless another is named.
+
+    An Engine that was never restarted does not name it (seen on 20.10).
+    """
+    pool = json.loads(docker("network", "inspect", "-f", "{{json .IPAM.Config}}", "bridge"))[0]
+    return str(pool.get("Gateway") or ipaddress.ip_network(pool["Subnet"])[1])
 
 
 def docker(*arguments: str) -> str:
