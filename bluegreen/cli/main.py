@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,28 +15,13 @@ from typing import Any
 import click
 
 from bluegreen import __version__
-from bluegreen.cli import output, report
+from bluegreen.cli import arguments, output, report
 from bluegreen.cli.wiring import App
 from bluegreen.engine.compose import Options
 from bluegreen.operations.ports import Result, Tools
 from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.units import parse_duration
-
-
-class Seconds(click.ParamType[float]):
-    """A duration as Compose writes it (60s, 1m30s); a plain number counts seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return float(value) if str(value).isdecimal() else parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{value!r} is not {error}", param, context)
-
+from bluegreen.release.model import Note
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
 PROGRESS = click.option(
@@ -45,7 +32,16 @@ DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the plan; change n
 BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; do not build.")
 PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
 WAIT = click.option(
-    "--wait", type=Seconds(), default=0.0, metavar="DURATION", help="Wait so long for another bluegreen, such as 60s.",
+    "--wait", type=arguments.Seconds(), default=0.0, metavar="DURATION",
+    help="Wait so long for another bluegreen, such as 60s.",
+)  # fmt: skip
+OWNER = click.option("--owner", default="", help="Who answers for this release (default: git's user, or the login).")
+EXPECT = click.option("--expect", default="", help="The result that is expected of it.")
+NOTE = click.option("--note", default="", help="What one must know to go back from it.")
+REVISION = click.option("--revision", default="", help="The revision that it is made of (default: git's).")
+MIGRATE = click.option(
+    "--migrate", type=click.Choice(["again", "skip"]), default=None,
+    help="What to do about a migration that was cut: run it again, or take it as done.",
 )  # fmt: skip
 IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
 
@@ -72,13 +68,32 @@ def cli(
 @click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
 @BUILD
 @PULL
+@OWNER
+@EXPECT
+@NOTE
+@REVISION
+@MIGRATE
 @WAIT
 @DRY_RUN
 @JSON
 @PROGRESS
 @click.pass_obj
 def up(
-    options: Options, adopt: bool, no_build: bool, pull: bool, wait: float, dry_run: bool, json_: bool, progress: str
+    options: Options,
+    /,
+    *,
+    adopt: bool,
+    no_build: bool,
+    pull: bool,
+    owner: str,
+    expect: str,
+    note: str,
+    revision: str,
+    migrate: Any,
+    wait: float,
+    dry_run: bool,
+    json_: bool,
+    progress: str,
 ) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
     from bluegreen.operations.switch import Request
@@ -87,7 +102,8 @@ def up(
 
     app = App(options, output.choose(progress))
     stack = app.stack
-    request = Request("up", False, not no_build, pull, adopt)
+    given = app.note(Note(owner, expect, note, revision), ())
+    request = Request("up", False, not no_build, pull, adopt, given, migrate)
     if dry_run:
         with app.without_traces():
             tools = app.tools(stack.app)
@@ -100,10 +116,18 @@ def up(
 
 
 @cli.command()
-@click.option("--force", is_flag=True, help="Release even when nothing has changed.")
+@click.option(
+    "--to", type=int, default=None, metavar="RELEASE", help="Bring a kept release back: its images, its services."
+)
+@click.option("--force", is_flag=True, help="Release even when nothing has changed, or over an irreversible migration.")
 @BUILD
 @PULL
 @IMAGE
+@OWNER
+@EXPECT
+@NOTE
+@REVISION
+@MIGRATE
 @WAIT
 @DRY_RUN
 @JSON
@@ -119,6 +143,11 @@ def switch(options: Options, /, **typed: Any) -> int:
 @BUILD
 @PULL
 @IMAGE
+@OWNER
+@EXPECT
+@NOTE
+@REVISION
+@MIGRATE
 @WAIT
 @DRY_RUN
 @JSON
@@ -137,28 +166,47 @@ def _release(
     no_build: bool,
     pull: bool,
     images: tuple[str, ...],
+    owner: str,
+    expect: str,
+    note: str,
+    revision: str,
+    migrate: Any,
     wait: float,
     dry_run: bool,
     json_: bool,
     progress: str,
+    to: int | None = None,
 ) -> int:
     from bluegreen.operations.switch import Request, plan_switch
     from bluegreen.operations.switch import switch as story
 
     app = App(options, output.choose(progress))
-    overrides = _overrides(images)
+    overrides = arguments.overrides(images)
     stack = app.with_images(overrides)
-    request = Request(verb, force, not no_build, pull, overrides=overrides)
+    said = app.note(Note(owner, expect, note, revision), stack.settings.require)
+    request = Request(verb, force, not no_build, pull, note=said, migrate=migrate, overrides=overrides)
     if app.routing is None or app.routing.live is None:
         raise _before_up(app)
-    if dry_run:
+    with contextlib.nullcontext() if dry_run else app.acting(verb, wait):
         tools = app.tools(stack.app)
-        return _show_plan(
-            plan_switch(tools, stack, app.wish(tools, stack), request), json_, (*stack.notices, *stack.together)
+        if to is None:
+            wish = app.wish(tools, stack)
+        else:
+            stack, wish, request = _restoring(app, tools, to, request, images)
+        if dry_run:
+            return _show_plan(plan_switch(tools, stack, wish, request), json_, (*stack.notices, *stack.together))
+        return _show(story(tools, stack, wish, request), app, json_)
+
+
+def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[str]) -> tuple[Any, Any, Any]:
+    """(stack, wish, request) of a kept release that is brought back."""
+    if images or request.pull:
+        raise click.UsageError(
+            "--to brings a release back with its own images, so --image and --pull do not go with it"
         )
-    with app.acting(verb, wait):
-        tools = app.tools(stack.app)
-        return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
+    restored = app.bring_back(tools, to, request.force)
+    wish = replace(app.wish(tools, restored.stack), definition=restored.definition, build=False)
+    return restored.stack, wish, replace(request, restored=restored)
 
 
 @cli.command("flip-back")
@@ -181,7 +229,7 @@ def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bo
     if dry_run:
         return _show_plan(plan_flip_back(observe(app.tools(app.running_app())), force), json_)
     with app.acting("flip-back", wait, now):
-        return _show(story(app.tools(app.running_app()), force), app, json_)
+        return _show(story(app.tools(app.running_app()), force, lambda: app.stack), app, json_)
 
 
 @cli.command()
@@ -200,6 +248,118 @@ def status(options: Options, json_: bool) -> int:
         output.as_json(state)
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
+    return 0
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[METHOD PATH]...")
+@click.option("--record", is_flag=True, help="Ask the live color for these, and write its answers down.")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header to send; ${NAME} is filled in."
+)
+@click.option("-d", "--data", default=None, help="A body to send.")
+@click.option(
+    "--color", type=click.Choice(["live", "idle"]), default="live", show_default=True, help="Which color is asked."
+)
+@JSON
+@click.pass_obj
+def expect(
+    options: Options,
+    words: tuple[str, ...],
+    record: bool,
+    headers: tuple[str, ...],
+    data: str | None,
+    color: Any,
+    json_: bool,
+) -> int:
+    """Hold a color against the recorded answers; --record METHOD PATH … records them from the live one."""
+    from bluegreen.operations import expect as story
+
+    app = App(options, output.choose("auto" if record else "none"))
+    if record:
+        return _record(app, arguments.requests(words, headers, data), json_)
+    if words or headers or data:
+        raise click.UsageError("requests are only given to be recorded: --record METHOD PATH")
+    tools, settings, folder = app.tools(app.stack.app), app.stack.settings, app.stack.project_directory
+    found = story.ask_color(tools, story.load(tools, settings, folder), color, folder)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.expected_text(found))
+    return int(ExitCode.DONE if found["ok"] else ExitCode.FAILED)
+
+
+def _record(app: App, requests: Sequence[Any], json_: bool) -> int:
+    from bluegreen.operations import expect as story
+
+    settings, folder = app.stack.settings, app.stack.project_directory
+    with app.acting("expect"):
+        tools = app.tools(app.stack.app)
+        everything, said = story.record(tools, story.load(tools, settings, folder), requests, folder)
+        file = story.expected_file(settings, folder)
+        tools.expected.write(file, everything)
+    _notices(tools, tuple(said))
+    shown = {"file": str(file), "recorded": [it.request for it in requests], "all": len(everything)}
+    if json_:
+        output.as_json({**shown, "notices": said})
+    else:
+        output.result(report.recorded_text(shown, app.command))
+    return int(ExitCode.DONE)
+
+
+@cli.command()
+@JSON
+@click.pass_obj
+def check(options: Options, json_: bool) -> int:
+    """May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not before it is mended."""
+    from bluegreen.operations.check import check as story
+    from bluegreen.release.findings import may_release
+
+    app = App(options, output.choose("none"))
+    stack = app.stack
+    with app.without_traces():
+        tools = app.tools(stack.app)
+        found, plan = story(tools, stack, app.wish(tools, stack), app.state)
+    ready = may_release(found)
+    if json_:
+        findings = [finding.as_dict() for finding in found]
+        output.as_json({"ready": ready, "findings": findings, "plan": plan.as_dict() if plan else None})
+    else:
+        output.result(report.findings_text(found, plan, ready))
+    return int(ExitCode.DONE if ready else ExitCode.FAILED)
+
+
+@cli.command()
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many releases.")
+@JSON
+@click.pass_obj
+def history(options: Options, limit: int, json_: bool) -> int:
+    """What was released: who, when, what changed, how it went."""
+    from bluegreen.operations.history import history as story
+
+    app = App(options, output.choose("none"))
+    releases = story(app.tools(app.running_app()), limit)
+    if json_:
+        output.as_json({"releases": releases})
+    else:
+        output.result(report.history_text(releases, datetime.now(UTC)))
+    return 0
+
+
+@cli.command()
+@click.argument("release", type=int, required=False)
+@JSON
+@click.pass_obj
+def show(options: Options, release: int | None, json_: bool) -> int:
+    """Everything that is known of one release (default: the live one), with the output of its migration and hooks."""
+    from bluegreen.operations.history import show as story
+
+    app = App(options, output.choose("none"))
+    found = story(app.tools(app.running_app()), release)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.release_text(found, app.command))
     return 0
 
 
@@ -346,14 +506,6 @@ def _painted(text: str) -> str:
 
 
 # -- small questions
-
-
-def _overrides(images: tuple[str, ...]) -> dict[str, str]:
-    pairs = [image.partition("=") for image in images]
-    for name, equals, reference in pairs:
-        if not (name and equals and reference):
-            raise click.UsageError(f"--image takes SERVICE=REF, found {name}{equals}{reference}")
-    return {name: reference for name, _, reference in pairs}
 
 
 def _urls(listen: Sequence[str]) -> list[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bluegreen.cli.output import clean
 from bluegreen.operations.ports import Result
 from bluegreen.release.errors import BluegreenError
+from bluegreen.release.findings import Finding
+from bluegreen.release.plan import FAILURE, Plan
 
 FIELDS = ("failed", "expected", "traffic", "retry", "next")
+OUTPUT_SHOWN = 30  # last lines of a migration or hook that `show` prints; --json has more
 VERBS = {"switched": "Switched", "flipped-back": "Flipped back", "prepared": "Prepared"}
 
 
@@ -67,6 +71,8 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
     lines.append("")
     if state["drift"]:
         lines.append(f"drift       {clean(state['drift'])} (mend it: {command} up)")
+    if state["migration"]:
+        lines.append(f"migration   in doubt: {clean(state['migration'])}")
     if state["unfinished"]:
         lines.append(f"unfinished  {clean(state['unfinished'])}")
     if state["failover"] and state["failover"]["color"]:
@@ -79,6 +85,104 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"failover    {now_}")
     lines.append(f"back        {state['flip_back'] or 'not now: ' + clean(state['no_way_back'])}")
     return "\n".join(lines)
+
+
+def expected_text(found: Mapping[str, Any]) -> str:
+    """`expect` for people: a line for each request, and where its answer differs."""
+    lines = []
+    for it in found["answers"]:
+        lines.append(f"{'differs' if it['differences'] else 'as recorded':<12} {clean(it['request'])}")
+        lines += [f"{'':13}{clean(words)}" for words in it["differences"]]
+    wrong = sum(bool(it["differences"]) for it in found["answers"])
+    verdict = f"{wrong} of {len(found['answers'])} differ" if wrong else f"all {len(found['answers'])} as recorded"
+    return "\n".join([*lines, f"{found['color']}, release {found['release']}: {verdict}"])
+
+
+def recorded_text(shown: Mapping[str, Any], command: str) -> str:
+    """`expect --record` for people."""
+    requests = ", ".join(map(clean, shown["recorded"]))
+    return (
+        f"Recorded {requests} in {clean(shown['file'])} ({shown['all']} in all).\n"
+        "Read it: it is what every release must answer before it gets traffic.\n"
+        f"To hold live against it: {command} expect"
+    )
+
+
+FOUND = {"ok": "ok", "warning": "warning", "failed": "FAILED", "unknown": "unknown"}
+
+
+def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> str:
+    """`check` for people: a line for each finding, with what to do about those that are not well."""
+    lines = []
+    for it in found:
+        lines.append(f"{FOUND[it.outcome]:<8} {it.name:<12} {clean(it.found)}")
+        if it.outcome not in ("ok",):
+            fields = (("expected", it.expected), ("why", it.why), ("mend", it.mend))
+            lines += [f"{'':22}{name:<9} {clean(words)}" for name, words in fields if words]
+    if plan:
+        lines += ["", "When a step of the next switch fails:"]
+        lines += [f"  {phase:<8} {words}" for phase, words in FAILURE.items() if _has(plan, phase)]
+    counts = Counter(it.outcome for it in found)
+    lines += ["", f"{counts['failed']} failed, {counts['warning']} warnings, {counts['unknown']} not to be told."]
+    return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is mended."])
+
+
+def _has(plan: Plan, phase: str) -> bool:
+    return any(step.phase == phase for step in plan.steps)
+
+
+def history_text(releases: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    """`history` for people: a line for each release, and what it changed."""
+    if not releases:
+        return "No release yet."
+    lines = []
+    for it in releases:
+        standing = it["standing"] or ("kept" if it["kept"] else "gone" if it["outcome"] == "live" else it["outcome"])
+        back = f"as release {it['restores']}" if it["restores"] else ""
+        said = "  ".join(filter(None, (clean(it["owner"]), _revision(it), clean(it["subject"]), back)))
+        lines.append(f"{it['release']:>4}  {standing:<9} {_ago(it['created'], now):<11} {said}".rstrip())
+        lines += [f"      {words}" for words in (_changed(it["changed"]),) if words]
+    return "\n".join(lines)
+
+
+def release_text(it: Mapping[str, Any], command: str) -> str:
+    """`show` for people."""
+    seconds = f", {it['seconds']:g} s" if it["seconds"] is not None else ""
+    fields = [
+        ("release", f"{it['release']} on {it['color']}, {it['standing'] or it['outcome']}"),
+        ("made", f"{it['created']}{seconds}"), ("owner", it["owner"]),
+        ("restores", f"release {it['restores']}" if it["restores"] else ""),
+        ("revision", " ".join(filter(None, (_revision(it), it["subject"])))),
+        ("changed", _changed(it["changed"])), ("expect", it["expect"]), ("note", it["note"]),
+        *(("image", f"{name} {image['ref']} ({image['id'].removeprefix('sha256:')[:12]})")
+          for name, image in it["images"].items()),
+        *(("ran", f"{run['kind']} {run['name']}: {run['outcome']}{_code(run)}") for run in it["runs"]),
+    ]  # fmt: skip
+    lines = [f"{name:<10}{clean(value)}" for name, value in fields if value]
+    for run in it["runs"]:
+        lines += [f"{run['kind']:<15}| {clean(line)}" for line in run["output"].splitlines()[-OUTPUT_SHOWN:]]
+    if it["standing"] == "live" and it["previous"]:
+        lines.append(f"{'back':<10}{command} flip-back (to release {it['previous']}, while it stands by)")
+    elif it["kept"] and not it["standing"]:
+        lines.append(f"{'again':<10}{command} switch --to {it['release']}")
+    return "\n".join(lines)
+
+
+def _code(run: Mapping[str, Any]) -> str:
+    return f" (exit code {run['code']})" if run["code"] else ""
+
+
+def _revision(it: Mapping[str, Any]) -> str:
+    before = it["previous_revision"]
+    moved = before and before != it["revision"] and it["revision"]
+    return clean(f"{before}..{it['revision']}" if moved else it["revision"])
+
+
+def _changed(changed: Mapping[str, Sequence[str]] | None) -> str:
+    if changed is None:
+        return ""
+    parts = [f"{name} {', '.join(map(clean, found))}" for name, found in changed.items() if found]
+    return f"changed: {'; '.join(parts)}" if parts else "changed: nothing"
 
 
 def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
 import time
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from bluegreen.cli import output
 from bluegreen.cli.report import utc_now
 from bluegreen.cli.signals import Signals
+from bluegreen.host import machine
 from bluegreen.operations.ports import Check, RenderPort, Show, Tools
+from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.model import Routing, Stack
+from bluegreen.release.model import Note, Routing, Stack
 from bluegreen.shipped import shipped
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
@@ -25,8 +28,10 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
     from bluegreen.engine.compose import Compose, Options
     from bluegreen.engine.containers import Engine
     from bluegreen.probe.health import Prober, Target, Tries
+    from bluegreen.release.expected import Answer, Expectation
     from bluegreen.release.plan import Wish
     from bluegreen.release.propose import Proposal
+    from bluegreen.release.record import Restored
 
 STATE = ".bluegreen"
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
@@ -128,11 +133,11 @@ class App:
 
     def with_images(self, overrides: Mapping[str, str]) -> Stack:
         """The stack with `--image SERVICE=REF` applied. Raises BluegreenError for an unknown service."""
-        unknown = [name for name in overrides if name not in self.stack.settings.release_services()]
+        unknown = [name for name in overrides if name not in self.stack.settings.own_services()]
         if unknown:
             raise BluegreenError(
                 f"--image names {unknown[0]}, which is not a release service.", failed=f"--image {unknown[0]}=…",
-                expected=", ".join(self.stack.settings.release_services()), retry="safe",
+                expected=", ".join(self.stack.settings.own_services()), retry="safe",
                 next=f"{self.command} status", exit_code=ExitCode.USAGE,
             )  # fmt: skip
         services = {
@@ -145,6 +150,7 @@ class App:
         """What a release of today's Compose file would be."""
         from bluegreen.engine import container_spec
         from bluegreen.engine.colors import fingerprint
+        from bluegreen.operations import expect
         from bluegreen.operations.switch import definition_of
         from bluegreen.release.plan import Wish
 
@@ -160,7 +166,39 @@ class App:
             proxy_definition=tools.colors.proxy_definition(stack),
             release=max(known) + 1,
             build=any(stack.services[name].get("build") for name in names),
+            migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",
+            hooks=tuple(stack.settings.hooks),
+            expected=expect.load(tools, stack.settings, stack.project_directory),
         )
+
+    def bring_back(self, tools: Tools, number: int, force: bool) -> Restored:
+        """A kept release, with what the Compose file of today says of everything else."""
+        from bluegreen.operations.keep import bring_back
+        from bluegreen.operations.switch import definition_of
+
+        return bring_back(tools, self.stack, number, lambda stack: tools.fingerprint(definition_of(stack)), force)
+
+    def note(self, given: Note, required: Sequence[str]) -> Note:
+        """What a release says of itself, filled in from git and the login. Raises BluegreenError for what is missing.
+
+        The owner that was not given is git's user, else the login; for `require` a mere login does not count.
+        """
+        from bluegreen.host import git
+
+        found = None if given.revision else git.commit(self.project_directory)
+        owner = given.owner or git.user(self.project_directory)
+        note = replace(
+            given, owner=owner, revision=given.revision or (found.revision if found else ""),
+            subject=found.subject if found else "",
+        )  # fmt: skip
+        if missing := [name for name in required if not getattr(note, name)]:
+            options = " ".join(f'--{name} "…"' for name in missing)
+            raise BluegreenError(
+                f"A release of this app must say its {' and its '.join(missing)}.",
+                failed=f"nothing was given for {', '.join(missing)} (x-bluegreen.require)",
+                expected=options, retry="safe", next=f"{self.command} switch {options}", exit_code=ExitCode.USAGE,
+            )  # fmt: skip
+        return note if note.owner else replace(note, owner=getpass.getuser())
 
     def _salt(self) -> bytes:
         path = self.state / "salt"
@@ -176,6 +214,7 @@ class App:
 
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""
+        from bluegreen.engine.colors import fingerprint
         from bluegreen.engine.containers import Engine
         from bluegreen.proxy.nginx import Nginx, prepare_folders
         from bluegreen.state.journal import Journal
@@ -199,6 +238,11 @@ class App:
             render=self._render(engine),
             prober=Probes(sockets),
             journal=Journal(self.state, utc_now, self.show.notice),
+            host=run_on_host,
+            expected=ExpectedFile(),
+            machine=machine,
+            mask=secrecy.masked,
+            fingerprint=lambda text: fingerprint(self._salt(), text),
             show=self.show,
             signals=self.signals,
             phase=lambda name: self.phase(name),
@@ -228,7 +272,7 @@ class App:
             settings = stack.settings
             frame = config.Frame(
                 settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
-                settings.failover,
+                settings.failover, tuple(settings.hooks),
             )  # fmt: skip
             return config.render(routing, frame, shipped("nginx"))
 
@@ -273,6 +317,31 @@ class App:
         return self.stack.app
 
 
+def run_on_host(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
+) -> tuple[int | None, str, str]:
+    """The host's room behind the port that the stories know."""
+    from bluegreen.host import commands
+
+    return commands.run(command, environment, folder, timeout)
+
+
+class ExpectedFile:
+    """The file of recorded answers behind the port that the stories know; YAML is loaded when there is one."""
+
+    def read(self, path: Path) -> tuple[Expectation, ...] | None:
+        if not path.exists():
+            return None
+        from bluegreen.state import expected_file
+
+        return expected_file.read(path)
+
+    def write(self, path: Path, expectations: Sequence[Expectation]) -> None:
+        from bluegreen.state import expected_file
+
+        expected_file.write(path, expectations)
+
+
 class Probes:
     """The probe room behind the port that the stories know."""
 
@@ -302,6 +371,9 @@ class Probes:
         except Unproven as unproven:
             return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
         return {}
+
+    def ask(self, where: str, request: Expectation) -> Answer:
+        return self._prober.ask(f"{where}.sock", request)
 
     @staticmethod
     def _target(check: Check) -> Target:

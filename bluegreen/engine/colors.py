@@ -8,11 +8,19 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from bluegreen.engine import container_mounts, container_spec, images
-from bluegreen.engine.addressing import addresses, color_network_name, container_name, network_name, proxy_name
+from bluegreen.engine.addressing import (
+    addresses,
+    color_network_name,
+    container_name,
+    network_name,
+    once_name,
+    proxy_name,
+)
 from bluegreen.engine.compose import Compose, resolve_shipped
 from bluegreen.engine.container_mounts import Surroundings
 from bluegreen.engine.containers import Engine
@@ -28,6 +36,8 @@ from bluegreen.release.model import (
     LABEL_SERVICE,
     Color,
     Image,
+    OnceRole,
+    OneOff,
     Replica,
     Role,
     Stack,
@@ -66,6 +76,8 @@ class ImageWishLike(Protocol):
     def pull(self) -> bool: ...
     @property
     def override(self) -> str | None: ...
+    @property
+    def pinned(self) -> Image | None: ...
 
 
 class Colors:
@@ -90,7 +102,7 @@ class Colors:
         self._engine.ensure_network()
         if _meets(stack):
             self._engine.ensure_color_network(color)
-        names = stack.settings.release_services()
+        names = stack.settings.own_services()
         wanted: list[tuple[Callable[[str], bool], str, Mapping[str, Any]]] = []
         mounts: list[Mapping[str, Any]] = []
         for service in (stack.services[name] for name in names):
@@ -133,6 +145,8 @@ class Colors:
         cannot be pulled is built then, as Compose does it.
         """
         service = stack.services[service_name]
+        if wish.pinned:
+            return self._still_there(service_name, wish.pinned)
         if wish.override:
             return self._pulled(wish.override, service, wish.pull, tell)
         reference = service.get("image") or f"{stack.app}-{service_name}"
@@ -140,7 +154,7 @@ class Colors:
             return self._pulled(reference, service, wish.pull, tell)
         if images.refresh_due(service.get("pull_policy") or "", self._engine.image(reference)):
             try:
-                return images.pull(self._engine, reference, _platform(service), tell)
+                return replace(images.pull(self._engine, reference, _platform(service), tell), ours=True)
             except BluegreenError as error:
                 if not wish.build:
                     raise
@@ -154,7 +168,23 @@ class Colors:
                 failed=f"the Engine has no image {reference}", expected="a build before a start",
                 retry="safe", next="the same command without --no-build",
             )  # fmt: skip
-        return there
+        return replace(there, ours=True)
+
+    def _still_there(self, service: str, image: Image) -> Image:
+        if self._engine.image(image.id) is None:
+            raise BluegreenError(
+                f"The image of {service} is gone.", failed=f"the Engine does not have {image.id}, once {image.ref}",
+                expected="a release whose images were kept (x-bluegreen.keep)", retry="not useful",
+                next="bluegreen history (shows which releases are kept)",
+            )  # fmt: skip
+        return image
+
+    def there(self, image: str) -> bool:
+        return self._engine.image(image) is not None
+
+    def remove_image(self, image: str, references: frozenset[str]) -> bool:
+        """Removes an image that has no other names than these and that nothing uses; whether it is gone."""
+        return self._engine.remove_image(image, references)
 
     def _pulled(self, reference: str, service: Mapping[str, Any], always: bool, tell: Tell) -> Image:
         policy = service.get("pull_policy") or ""
@@ -170,17 +200,15 @@ class Colors:
             return Image(reference, found["Id"])
         if found and fits and not always and not images.refresh_due(policy, found):
             return Image(reference, found["Id"])
-        return images.pull(self._engine, reference, _platform(service), tell)
+        pulled = images.pull(self._engine, reference, _platform(service), tell)
+        return replace(pulled, ours=found is None or pulled.id != found["Id"])
 
     # -- containers of a color
 
     def create(self, stack: Stack, order: OrderLike) -> str:
         """Creates one container of a color, on the app's network with its address; returns the id."""
         service = stack.services[order.service]
-        ground = Surroundings(
-            stack.volumes, stack.secrets, stack.configs, self._leaned_on(stack, service, order.color),
-            _seccomp_profiles(service, Path(stack.project_directory)),
-        )  # fmt: skip
+        ground = self._surroundings(stack, service, order.color)
         request = container_spec.create_request(service, ground)
         if order.role == "routed":
             container_spec.routed_restart(service, request)
@@ -188,13 +216,8 @@ class Colors:
         if order.role == "job":  # the idle color's must not run, whatever restarts; `restart_as_defined` ends that
             request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
         request["Image"] = order.image.id
-        written = request.get("Env", [])
-        named = {entry.partition("=")[0] for entry in written}
-        proxies = self._engine.proxy_environment()
-        request["Env"] = [
-            *(f"{name}={value}" for name, value in proxies.items() if name not in named), *written,
-            f"BLUEGREEN_COLOR={order.color}", f"BLUEGREEN_RELEASE={order.release}",
-        ]  # fmt: skip
+        ours = {"BLUEGREEN_COLOR": order.color, "BLUEGREEN_RELEASE": str(order.release)}
+        request["Env"] = self._environment(request.get("Env", []), ours)
         request["Labels"] = {
             **request.get("Labels", {}),
             LABEL_APP: stack.app, LABEL_COLOR: order.color, LABEL_SERVICE: order.service,
@@ -207,6 +230,57 @@ class Colors:
             request["HostConfig"]["Links"] = links
         name = container_name(stack.app, order.color, order.service, order.number)
         endpoints = self._endpoints(stack, service, order, links)
+        return self._made(name, request, endpoints, service, ground)
+
+    def create_once(
+        self, stack: Stack, once: OneOff, role: OnceRole, image: Image, release: int, variables: Mapping[str, str]
+    ) -> str:
+        """Creates the container of a one-off run of a service; returns the id.
+
+        It stands on the service's own networks, without a name there, and is no replica: nginx cannot reach it.
+        """
+        name = once.service or ""
+        service = stack.services[name]
+        ground = self._surroundings(stack, service, None)
+        request = container_spec.create_request(service, ground)
+        request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
+        request["Image"] = image.id
+        if once.command:
+            request["Cmd"] = list(once.command)
+        request["Env"] = self._environment(request.get("Env", []), variables)
+        request["Labels"] = {
+            **request.get("Labels", {}), LABEL_APP: stack.app, LABEL_ROLE: role, LABEL_SERVICE: name,
+            LABEL_RELEASE: str(release),
+        }  # fmt: skip
+        endpoints = {
+            stack.networks[key]["name"]: container_spec.endpoint(use)
+            for key, use in container_spec.networks_by_priority(service)
+        }
+        return self._made(once_name(stack.app, role, name, release), request, endpoints, service, ground)
+
+    def _surroundings(self, stack: Stack, service: Mapping[str, Any], color: Color | None) -> Surroundings:
+        return Surroundings(
+            stack.volumes, stack.secrets, stack.configs, self._leaned_on(stack, service, color),
+            _seccomp_profiles(service, Path(stack.project_directory)),
+        )  # fmt: skip
+
+    def _environment(self, written: Sequence[str], ours: Mapping[str, str]) -> list[str]:
+        """The proxies of the Docker CLI's configuration, what the service says, and our own, in this order."""
+        named = {entry.partition("=")[0] for entry in written}
+        proxies = self._engine.proxy_environment()
+        return [
+            *(f"{name}={value}" for name, value in proxies.items() if name not in named), *written,
+            *(f"{name}={value}" for name, value in ours.items()),
+        ]  # fmt: skip
+
+    def _made(
+        self,
+        name: str,
+        request: Mapping[str, Any],
+        endpoints: Mapping[str, Mapping[str, Any]],
+        service: Mapping[str, Any],
+        ground: Surroundings,
+    ) -> str:
         container = self._engine.create(name, request, endpoints, _platform(service))
         try:
             for file in container_mounts.copied_files(service, ground):
@@ -237,12 +311,12 @@ class Colors:
         return endpoints
 
     def _leaned_on(
-        self, stack: Stack, service: Mapping[str, Any], color: Color
+        self, stack: Stack, service: Mapping[str, Any], color: Color | None
     ) -> dict[str, tuple[tuple[str, str], ...]]:
         """The containers that links, volumes_from, ipc and pid of a service mean: its color's, or Compose's."""
         found = {}
         for name in container_spec.leans_on(service):
-            if name in stack.settings.release_services():
+            if color and name in stack.settings.release_services():
                 count = container_spec.replicas(stack.services[name])
                 names = [container_name(stack.app, color, name, number) for number in range(1, count + 1)]
                 found[name] = tuple((mine, mine) for mine in names)

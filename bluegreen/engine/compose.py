@@ -105,6 +105,9 @@ class Compose:
         """How Compose is called on this machine. Raises BluegreenError when it is missing or too old."""
         return self._found[0]
 
+    def version(self) -> str:
+        return ".".join(map(str, self._found[1]))
+
     def resolve(self, folder: Path) -> dict[str, Any]:
         """The whole project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
 
@@ -128,7 +131,7 @@ class Compose:
             for key, defined in (document.get(kind) or {}).items()
             if defined.get("environment") and not defined.get("content")
         }
-        values = self._variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
+        values = self.variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
         for key, defined in wanting.items():
             if values[defined["environment"]] is None:
                 raise BluegreenError(
@@ -138,7 +141,7 @@ class Compose:
                 )  # fmt: skip
             defined["content"] = values[defined["environment"]]
 
-    def _variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
+    def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
         """What Compose would put in for these variables, the environment and .env considered; None: not set."""
         plain = [name for name in names if NAME.fullmatch(name)]
         found = {name: os.environ.get(name) for name in names}  # a name that no ${…} can ask for
@@ -152,7 +155,9 @@ class Compose:
             input=json.dumps(asked), capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
         )  # fmt: skip
         answers = _document(done)["x-asked"]
-        return found | {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
+        found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
+        secrecy.remember_values(found.values())
+        return found
 
     def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
         """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""

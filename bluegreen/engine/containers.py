@@ -42,12 +42,17 @@ from bluegreen.release.model import (
     LABEL_ROLE,
     LABEL_SERVICE,
     Color,
+    EngineFacts,
+    ImageFacts,
     Listen,
+    OnceContainer,
+    OnceRole,
     PlainContainer,
     ProxyContainer,
     Replica,
 )
 
+MAX_TEXT = 1024 * 1024  # bytes of a file that is read out of a container
 TIMEOUT = 60.0  # seconds for one call to the Engine; pulls and builds stream and have none
 PROXY_VARIABLES = {
     "httpProxy": "HTTP_PROXY",
@@ -262,6 +267,12 @@ class Engine:
         return stream
 
     @_translated
+    def end_of(self, container: str) -> int | None:
+        """The exit code of a container that was started; None: it runs."""
+        state = self.api.inspect_container(container)["State"]
+        return None if state["Running"] or state["Status"] == "created" else int(state["ExitCode"])
+
+    @_translated
     def exit_of(self, container: str) -> tuple[int, int, str]:
         """(exit code, restarts, Engine's own words) of a container's last end."""
         found = self.api.inspect_container(container)
@@ -447,6 +458,19 @@ class Engine:
             self.remove(container)
 
     @_translated
+    def once_containers(self, role: OnceRole) -> tuple[OnceContainer, ...]:
+        """The containers of one-off runs that are still there: killed commands left them."""
+        label = {"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}={role}"]}
+        found = (self.api.inspect_container(entry["Id"]) for entry in self.api.containers(all=True, filters=label))
+        return tuple(
+            OnceContainer(
+                it["Id"], it["Name"].lstrip("/"), int(it["Config"]["Labels"].get(LABEL_RELEASE) or 0),
+                it["State"]["Running"], None if it["State"]["Running"] else it["State"]["ExitCode"],
+            )
+            for it in found
+        )  # fmt: skip
+
+    @_translated
     def remove_once(self) -> None:
         """Removes containers of `run_once` that a killed command left."""
         label = {"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=once"]}
@@ -494,6 +518,77 @@ class Engine:
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
         return found
+
+    @_translated
+    def facts(self) -> EngineFacts:
+        found = self.api.version()
+        info = self.api.info()
+        return EngineFacts(found["Version"], self.api_version(), info["DockerRootDir"])
+
+    @_translated
+    def image_facts(self, reference: str) -> ImageFacts | None:
+        """Size and user of an image that the Engine has; None: it has none of this name."""
+        found = self.image(reference)
+        return ImageFacts(found["Size"], (found.get("Config") or {}).get("User") or "") if found else None
+
+    def in_registry(self, reference: str) -> str | None:
+        """Why the registry would not give an image, asked without pulling it; None: it would.
+
+        Source: Engine API, DistributionInspect.
+        """
+        try:
+            self.api.inspect_distribution(reference)
+        except APIError as error:
+            return " ".join(str(error.explanation or error).split())[:200]
+        except (DockerException, requests.exceptions.RequestException) as error:
+            return " ".join(str(error).split())[:200]
+        return None
+
+    @_translated
+    def text_of(self, container: str, path: str) -> str | None:
+        """A small text file in a container, running or not; None: there is none."""
+        try:
+            stream, facts = self.api.get_archive(container, path)
+        except NotFound:
+            return None
+        if facts["size"] > MAX_TEXT:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            member = archive.next()
+            file = archive.extractfile(member) if member and member.isfile() else None
+            return file.read().decode(errors="replace") if file else None
+
+    @_translated
+    def volume_path(self, name: str) -> str | None:
+        """Where a named volume of the local driver lies on this machine; None: there is none."""
+        try:
+            return str(self.api.inspect_volume(name)["Mountpoint"])
+        except NotFound:
+            return None
+
+    @_translated
+    def remove_image(self, image: str, references: frozenset[str]) -> bool:
+        """Removes an image whose only names are these; one that a container or another image needs stays.
+
+        Without force: the Engine itself answers 409 for what is in use. Source: Engine API, ImageDelete.
+        """
+        found = self.image(image)
+        if found is None:
+            return True
+        tags = found.get("RepoTags") or []
+        used = self.api.containers(all=True, filters={"ancestor": found["Id"]}, limit=1)
+        if used or not set(tags) <= references:
+            return False
+        try:
+            for name in tags or [image]:
+                self.api.remove_image(name)
+        except ImageNotFound:
+            return True
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+            return False
+        return True
 
     @_translated
     def _patient(self) -> _Patience:

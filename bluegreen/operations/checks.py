@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from bluegreen.operations.ports import Check, Tools
-from bluegreen.release.model import Slot, World
+from pathlib import Path
 
+from bluegreen.operations.ports import Check, Tools
+from bluegreen.release import findings
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.findings import Finding
+from bluegreen.release.model import Slot, Stack, World
+
+LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
 UNREACHED = "gave no answer on port"  # what our nginx says of a replica that takes no connection
 
 
@@ -31,6 +37,31 @@ def serves_instead(tools: Tools, world: World) -> bool:
         all(f"{service}-{number}" in silent for number in range(1, len(addresses) + 1))
         for service, addresses in slot.addresses.items()
     )
+
+
+def retries(tools: Tools, stack: Stack) -> Finding:
+    """Whether nginx, by our file or by the person's snippets, would send a POST twice."""
+    texts = {"the rendered file": tools.nginx.loaded_text() or ""}
+    if include := stack.settings.proxy.include:
+        texts |= tools.machine.texts(Path(stack.project_directory, include))
+    return findings.of_retries(texts)
+
+
+def look_before_release(tools: Tools, stack: Stack) -> None:
+    """The half of `check` that costs nothing: notices for what is not well. Raises BluegreenError for what is wrong."""
+    folder = Path(stack.project_directory)
+    found = [retries(tools, stack), *findings.of_stack(stack)]
+    free = tools.machine.free_bytes(folder)
+    if free is not None and free < LEAST_FREE:
+        found.append(findings.of_space(str(folder), free, LEAST_FREE, "what a release writes there"))
+    for it in found:
+        if it.name == "retry-safe" and it.outcome == "failed":
+            raise BluegreenError(
+                "A release would not be safe to repeat.", failed=it.found, expected=it.expected, retry="safe",
+                next=it.mend, lines=[it.why],
+            )  # fmt: skip
+        if it.name in ("disk", "retry-safe") and it.outcome != "ok":
+            tools.show.notice(f"{it.found}: {it.mend}.")
 
 
 def tell_failover(tools: Tools, world: World) -> None:

@@ -3,19 +3,25 @@ state folder keeps and what nginx and the Engine answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bluegreen.operations.checks import replica_checks, tell_failover
 from bluegreen.operations.execute import Action, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.operations.hooks import Moment, after_failure, run_hooks
 from bluegreen.operations.jobs import hand_over_jobs
 from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Slot, World, counted
+from bluegreen.release.model import Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, plan_flip_back, unwell
 
 
-def flip_back(tools: Tools, force: bool) -> Result:
-    """Carries out a flip-back. Never raises BluegreenError: it is in the result."""
+def flip_back(tools: Tools, force: bool, load: Callable[[], Stack], owner: str = "") -> Result:
+    """Carries out a flip-back. Never raises BluegreenError: it is in the result.
+
+    `load` reads the Compose file, which only hooks need, once traffic is back.
+    """
     world = observe(tools)
     result = Result("flip-back", "failed")
     give_up(tools, world)
@@ -29,14 +35,29 @@ def flip_back(tools: Tools, force: bool) -> Result:
         return result
     tools.show.plan(plan)
     operation = begin(tools, plan)
-    return FlipBack(tools, world, plan, operation, force, result).run()
+    flip = FlipBack(tools, world, plan, operation, force, result, load, owner)
+    done = flip.run()
+    if "on_failure" in (world.intended.hooks if world.intended else ()):
+        after_failure(tools, done, flip.moment("failed"), load, flip.slot.images)
+    return done
 
 
 class FlipBack:
     """One run of a flip-back; its methods are the steps of the plan."""
 
-    def __init__(self, tools: Tools, world: World, plan: Plan, operation: int, force: bool, result: Result) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        world: World,
+        plan: Plan,
+        operation: int,
+        force: bool,
+        result: Result,
+        load: Callable[[], Stack],
+        owner: str,
+    ) -> None:
         self.tools, self.world, self.plan, self.operation = tools, world, plan, operation
+        self.load, self.owner = load, owner
         self.force, self.result = force, result
         target = plan.target or world.idle
         slot = world.slot(target)
@@ -52,7 +73,7 @@ class FlipBack:
         actions: dict[str, Action] = {
             "health": self._health, **self.shift.actions(), "upstream": self._upstream,
             "jobs": lambda: hand_over_jobs(tools, self.target, slot=self.slot),
-            "record": lambda: f"release {self.slot.release}",
+            "after_flip_back": self._hook, "record": lambda: f"release {self.slot.release}",
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, self.operation, self.result)
@@ -69,8 +90,30 @@ class FlipBack:
         if self.target == self.world.live:
             self.result.outcome = "unchanged"
             self.result.message = f"traffic had not left {self.target}, and nginx's file says so again"
+        self._tell_of_migration()
         describe(self.result, look_again(tools, self.world))
         return ended(tools, self.operation, self.result)
+
+    def moment(self, outcome: str) -> Moment:
+        return Moment("flip-back", self.target, self.slot.release, outcome, self.owner)
+
+    def _hook(self) -> str:
+        try:
+            stack = self.load()
+        except BluegreenError as error:
+            raise BluegreenError(
+                "The hook after_flip_back did not run.", failed=f"the Compose file cannot be read: {error.summary}",
+                expected="the file with the hook", retry="safe",
+            ) from None  # fmt: skip
+        return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
+
+    def _tell_of_migration(self) -> None:
+        left = self.world.slot(self.world.live) if self.world.live else None
+        if left and left.migrated and left.release > self.slot.release and self.target != self.world.live:
+            self.result.warnings.append(
+                f"Release {left.release} ran a migration, and flip-back does not undo it: "
+                f"release {self.slot.release} works on the migrated data."
+            )
 
     def _health(self) -> str:
         wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)

@@ -1,10 +1,11 @@
-"""What was released: who, when, what changed, and how it went. Reads the journal and the rendered file only."""
+"""What was released: who, when, what changed, how it went, and what can come back. Looks only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from bluegreen.operations.keep import can_come_back
 from bluegreen.operations.ports import Tools
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.record import difference
@@ -51,9 +52,11 @@ def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping
     changed = difference(before, record) if before else None
     return {
         "release": record["number"], "created": record["created"], "color": record["color"],
-        "outcome": record["outcome"], "standing": standing, "owner": record["owner"], "revision": record["revision"],
+        "outcome": record["outcome"], "standing": standing, "kept": can_come_back(tools, record),
+        "owner": record["owner"], "revision": record["revision"],
         "subject": record["subject"], "expect": record["expect"], "note": record["note"],
-        "previous": record["previous"], "previous_revision": before["revision"] if before else None,
+        "restores": record["restores"], "previous": record["previous"],
+        "previous_revision": before["revision"] if before else None,
         "changed": {"images": changed.images, "keys": changed.keys, "environment": changed.variables}
         if changed else None,
         "seconds": record["figures"].get("seconds"),

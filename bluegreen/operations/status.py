@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bluegreen.operations.checks import replica_checks, serves_instead
+from bluegreen.operations.migrate import in_doubt
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
 from bluegreen.operations.rebuild import rebuild
@@ -30,6 +31,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "preview": preview,
         "drift": differs or None,
         "unfinished": world.unfinished,
+        "migration": in_doubt(tools),
         "failover": _failover(tools, world),
         "flip_back": command,
         "no_way_back": why,

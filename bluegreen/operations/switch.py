@@ -9,16 +9,35 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from bluegreen.operations.adopt import Adoption, find_plain
-from bluegreen.operations.checks import serves_instead
+from bluegreen.operations.checks import look_before_release, serves_instead
 from bluegreen.operations.execute import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.operations.expect import gate
 from bluegreen.operations.ground import ground, render_today
+from bluegreen.operations.hooks import Moment, after_failure, run_hooks
 from bluegreen.operations.jobs import hand_over_jobs
+from bluegreen.operations.keep import prune
+from bluegreen.operations.migrate import Answer, migrate, refuse_doubt, settle_doubt
 from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError, ExitCode, Interrupted
-from bluegreen.release.model import Color, Image, Replica, Role, Routing, Slot, Stack, World, counted, other
+from bluegreen.release.model import (
+    Begun,
+    Color,
+    HookName,
+    Image,
+    Note,
+    Replica,
+    Role,
+    Routing,
+    Slot,
+    Stack,
+    World,
+    counted,
+    other,
+)
 from bluegreen.release.plan import Plan, Wish, actual, ended_jobs, plan_release, start_order, unwell
+from bluegreen.release.record import Restored, written_down
 from bluegreen.release.verdict import expectation
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
@@ -37,7 +56,10 @@ class Request:
     build: bool = True
     pull: bool = False
     adopt: bool = False
+    note: Note = field(default_factory=Note)
+    migrate: Answer | None = None  # what to do about a migration that is in doubt
     overrides: Mapping[str, str] = field(default_factory=dict)
+    restored: Restored | None = None  # the kept release that is brought back
 
 
 @dataclass
@@ -51,13 +73,21 @@ class Candidate:
     created: list[str] = field(default_factory=list)
     slot: Slot | None = None
     previewed: bool = False
+    migrated: bool = False
 
 
 def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     """The plan that a switch would follow now; looks, changes nothing."""
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     adopts = tuple(container.name for container in plain)
-    return plan_release(request.verb, observe(tools), replace(wish, force=request.force, adopts=adopts))
+    plan = plan_release(request.verb, observe(tools), replace(wish, force=request.force, adopts=adopts))
+    _refuse_doubt(tools, plan, request)
+    return plan
+
+
+def _refuse_doubt(tools: Tools, plan: Plan, request: Request) -> None:
+    if any(step.name == "create" for step in plan.steps):
+        refuse_doubt(tools, request.verb, request.migrate)
 
 
 def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
@@ -67,7 +97,10 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
     give_up(tools, world)
+    _refuse_doubt(tools, plan, request)
     _refuse_to_clear_what_serves(tools, world, plan)
+    if any(step.name == "create" for step in plan.steps):
+        look_before_release(tools, stack)
     result = Result(request.verb, "unchanged")
     if not plan.steps:
         describe(result, world)
@@ -76,7 +109,10 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     tools.show.plan(plan)
     operation = begin(tools, plan)
     adoption = Adoption(tools, stack, plain) if plain else None
-    return Release(tools, stack, wish, request, world, plan, operation, result, adoption).run()
+    release = Release(tools, stack, wish, request, world, plan, operation, result, adoption)
+    done = release.run()
+    after_failure(tools, done, release.moment("failed"), lambda: stack, release.new.images)
+    return done
 
 
 def _refuse_to_clear_what_serves(tools: Tools, world: World, plan: Plan) -> None:
@@ -111,7 +147,13 @@ class Release:
         self.new = Candidate(target, plan.release or wish.release)
         if not any(step.name == "create" for step in plan.steps):
             self.new.slot = world.slot(target)
+            self.new.images = dict(self.new.slot.images) if self.new.slot else {}
         self.shift = Shift(tools, world, target)
+        self.began = tools.clock()
+
+    def moment(self, outcome: str) -> Moment:
+        """What hooks are told."""
+        return Moment(self.request.verb, self.new.color, self.new.release, outcome, self.request.note.owner)
 
     def run(self) -> Result:
         tools, world = self.tools, self.world
@@ -147,10 +189,14 @@ class Release:
     def _actions(self) -> dict[str, Action]:
         return {
             **ground(self.tools, self.stack), "proxy": self._proxy, "undrift": self._undrift,
-            "handover": self._handover, "image": self._image, "clear": self._clear, "create": self._create,
+            "handover": self._handover, "image": self._image, "migrate": self._migrate,
+            "before_switch": lambda: self._hooks("before_switch", "prepared"),
+            "after_switch": lambda: self._hooks("after_switch", "switched"),
+            "clear": self._clear, "create": self._create,
             "start": self._start, "health": self._health, "preview": self._preview, "check": self._check,
+            "expect": self._expect,
             **self.shift.actions(), "upstream": self._upstream, "jobs": self._jobs, "drain": self._drain,
-            "record": self._record, **self._adopting(),
+            "record": self._record, "prune": lambda: prune(self.tools, self.stack.settings.keep), **self._adopting(),
         }  # fmt: skip
 
     # -- prepare
@@ -185,10 +231,11 @@ class Release:
         return {"adopt": self.adoption.take_over, "adopted": self.adoption.finish} if self.adoption else {}
 
     def _image(self) -> str:
-        names = self.stack.settings.release_services()
+        names = self.stack.settings.own_services()
         # What is built first: a worker may run the image that web builds, by its name alone.
         for service in sorted(names, key=lambda name: not self.stack.services[name].get("build")):
-            wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service))
+            kept = self.request.restored.images.get(service) if self.request.restored else None
+            wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service), kept)
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
         if live and self._same(live) and not self.request.force:
@@ -200,14 +247,34 @@ class Release:
                     retry="not useful before that is mended",
                     next=f"{self.tools.command} up (makes {live.color} whole), or {self.tools.command} switch --force",
                 )  # fmt: skip
-            raise NothingChanged(f"release {live.release} on {self.world.live} is what the Compose file says")
-        self.tools.journal.start_release(self.new.release, self.new.color, self.wish.definition, {})
+            back = self.request.restored
+            what = f"release {back.release} was" if back else "the Compose file says"
+            raise NothingChanged(f"release {live.release} on {self.world.live} is what {what}")
+        if self.request.migrate and not self.wish.migrate:
+            settle_doubt(self.tools, self.request.migrate)
+        written = written_down(self.stack, _defining(self.stack), self.wish.replicas, self.tools.fingerprint)
+        begun = Begun(
+            self.new.release, self.new.color, self.wish.definition, written, self.request.note,
+            live.release if live else None, self.request.restored.release if self.request.restored else None,
+        )  # fmt: skip
+        self.tools.journal.start_release(begun)
         return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items())
 
     def _same(self, live: Slot | None) -> bool:
         if live is None or live.definition != self.wish.definition:
             return False
-        return {name: image.id for name, image in live.images.items()} == {n: i.id for n, i in self.new.images.items()}
+        mine = {name: image.id for name, image in self.new.images.items() if name in live.images}
+        return {name: image.id for name, image in live.images.items()} == mine
+
+    def _migrate(self) -> str:
+        migration = self.stack.settings.migrate
+        image = self.new.images[(migration.run.service if migration else "") or ""]
+        done = migrate(self.tools, self.stack, image, self.new.color, self.new.release, self.request.migrate)
+        self.new.migrated = True
+        return done
+
+    def _hooks(self, name: HookName, outcome: str) -> str:
+        return run_hooks(self.tools, self.stack, name, self.moment(outcome), self.new.images)
 
     def _clear(self) -> str:
         waited = self._wait_drained(self.new.color, "it still answers requests")
@@ -372,7 +439,8 @@ class Release:
         self.new.slot = Slot(
             self.new.color, self.new.release, self.wish.definition, settings.routes, self.new.addresses,
             self.new.images, dict(self.wish.replicas), settings.jobs,
-            settings.proxy.max_body, settings.proxy.read_timeout,
+            settings.proxy.max_body, settings.proxy.read_timeout, self.new.migrated,
+            settings.migrate.reversible if settings.migrate else True,
         )  # fmt: skip
         slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
         since = self.world.intended.since if self.world.intended else None
@@ -424,6 +492,9 @@ class Release:
                 failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
             )  # fmt: skip
         return counted(len(checks), "route")
+
+    def _expect(self) -> str:
+        return gate(self.tools, self.wish.expected, self.new.color, self.stack.project_directory)
 
     @staticmethod
     def _reachable(prefix: str, path: str) -> bool:
@@ -481,7 +552,10 @@ class Release:
     def _record(self) -> str:
         prepared = self.request.verb == "prepare"
         images = {name: asdict(image) for name, image in (self.new.slot.images if self.new.slot else {}).items()}
-        self.tools.journal.end_release(self.new.release, "prepared" if prepared else "live", images)
+        figures = {"seconds": round(self.tools.clock() - self.began, 3)}
+        figures |= {done.step.name: round(done.seconds, 3) for done in self.result.steps}
+        self.tools.journal.end_release(self.new.release, "prepared" if prepared else "live", images, figures)
+        self.tools.journal.annotate(self.new.release, self.request.note)
         self.tools.nginx.forget_snippets()
         return f"release {self.new.release}"
 
@@ -521,7 +595,8 @@ class Release:
         try:
             if prepared_before:
                 return
-            tools.journal.end_release(self.new.release, "interrupted" if remove else "failed", {})
+            images = {name: asdict(image) for name, image in self.new.images.items()}
+            tools.journal.end_release(self.new.release, "interrupted" if remove else "failed", images, {})
             for replica in self._mine():
                 if remove:
                     tools.engine.remove(replica.id)
@@ -559,10 +634,17 @@ class Release:
         return render_today(self.tools, self.stack, routing)
 
 
+def _defining(stack: Stack) -> tuple[str, ...]:
+    """The services that make a release what it is: those of a color, and the migration's; a hook's do not."""
+    migration = stack.settings.migrate
+    extra = [migration.run.service] if migration and migration.run.service else []
+    return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
+
+
 def definition_of(stack: Stack) -> str:
     """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
     settings = stack.settings
-    services = {name: stack.services[name] for name in settings.release_services()}
+    services = {name: stack.services[name] for name in _defining(stack)}
     routes = [asdict(route) for route in settings.routes]
     used = {
         (kind, use["source"])
@@ -571,5 +653,6 @@ def definition_of(stack: Stack) -> str:
         for use in it.get(kind) or []
     }
     files = [[kind, key, getattr(stack, kind)[key]] for kind, key in sorted(used)]
-    rest = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
+    rest: list[object] = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
+    rest += [asdict(settings.migrate)] if settings.migrate else []
     return json.dumps([services, routes, rest], sort_keys=True, default=str)

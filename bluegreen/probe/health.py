@@ -13,12 +13,15 @@ import httpcore
 import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from bluegreen.release.expected import Answer, Expectation
 from bluegreen.release.model import Health
 from bluegreen.release.verdict import judge
 
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
 PARALLEL = 16  # probes at once
+MAX_ANSWER = 1024 * 1024  # bytes of an answer that is held against a recorded one
+ANSWER_SECONDS = 30.0  # for such an answer
 MAX_SECONDS = 60.0  # for a request without a limit of its own; there is none today
 
 
@@ -137,6 +140,28 @@ class Prober:
             if SILENT in names:
                 return text
             return judge(policy, response.status_code, names, text)
+
+    def ask(self, socket: str, request: Expectation) -> Answer:
+        """One request to a listener of the proxy, by its socket. Bounded in time and in bytes; follows nothing."""
+        headers = {"Host": "localhost", "User-Agent": "bluegreen", "Accept-Encoding": "identity", "Accept": "*/*"}
+        given = {name.lower() for name in request.headers}
+        headers = {name: value for name, value in headers.items() if name.lower() not in given} | dict(request.headers)
+        content = request.body.encode() if request.body is not None else None
+        try:
+            with self._client(socket).stream(
+                request.method, request.path, headers=headers, content=content, timeout=ANSWER_SECONDS
+            ) as response:
+                body = b""
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > MAX_ANSWER:
+                        return Answer(problem=f"answered more than {MAX_ANSWER} bytes")
+                names = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status_code, names, body.decode(errors="replace"))
+        except httpx.ReadTimeout:
+            return Answer(problem=f"gave no whole answer within {ANSWER_SECONDS:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return Answer(problem=f"gave no answer ({error or type(error).__name__})")
 
     def _client(self, name: str) -> httpx.Client:
         if name not in self._clients:

@@ -33,6 +33,7 @@ class Frame:
     probe_networks: tuple[str, ...]
     snippets: str | None = None  # folder of tested snippets, as the proxy sees it
     failover: bool = False
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
         listen=tuple(map(str, frame.listen)), preview=str(frame.preview) if frame.preview else None,
-        failover=frame.failover,
+        failover=frame.failover, hooks=frame.hooks,
     )  # fmt: skip
     preview = [f"unix:{RUN}/preview.sock"] + ([str(frame.preview.port)] if frame.preview else [])
     values: dict[str, Any] = {

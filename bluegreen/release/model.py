@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 Color = Literal["blue", "green"]
 COLORS: tuple[Color, ...] = get_args(Color)
 Role = Literal["routed", "job", "proxy"]
+OnceRole = Literal["migration", "once"]
+EXPECTED_FILE = "expected.yaml"
 
 LABEL_APP = "bluegreen.app"
 LABEL_COLOR = "bluegreen.color"
@@ -59,6 +61,11 @@ class Route:
     host: str | None = None
     health: Health = field(default_factory=Health)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Route:
+        """The inverse of `asdict`."""
+        return cls(**{**data, "health": Health(**data["health"])})
+
 
 @dataclass(frozen=True)
 class Listen:
@@ -83,6 +90,30 @@ class ProxySettings:
 
 
 @dataclass(frozen=True)
+class OneOff:
+    """A command that runs once: on the host, or (with `service`) in a container of its own. `timeout` in seconds.
+
+    An empty `command` is the service's own.
+    """
+
+    command: tuple[str, ...] = ()
+    service: str | None = None
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What has to run once for each release, before it gets traffic."""
+
+    run: OneOff
+    reversible: bool = True  # whether the release before it works with what the migration leaves
+
+
+HookName = Literal["before_switch", "after_switch", "after_flip_back", "on_failure"]
+HOOKS: tuple[HookName, ...] = get_args(HookName)
+
+
+@dataclass(frozen=True)
 class Settings:
     """The `x-bluegreen` block after validation. Times in seconds."""
 
@@ -93,13 +124,25 @@ class Settings:
     drain: float = 30.0
     failover: bool = False
     proxy: ProxySettings = field(default_factory=ProxySettings)
+    migrate: Migration | None = None
+    hooks: Mapping[HookName, tuple[OneOff, ...]] = field(default_factory=dict)
+    require: tuple[str, ...] = ()  # of NOTED: what every release must say
+    expected: str = EXPECTED_FILE  # recorded answers; relative to the project's folder
+    keep: int = 5  # releases whose images stay
 
     def listeners(self) -> tuple[Listen, ...]:
         """Everything that nginx is published on: the public addresses and the preview."""
         return (*self.listen, self.preview) if self.preview else self.listen
 
     def release_services(self) -> tuple[str, ...]:
+        """The services that exist once for each color."""
         return tuple(dict.fromkeys([*(route.service for route in self.routes), *self.jobs]))
+
+    def own_services(self) -> tuple[str, ...]:
+        """The release services, and those that only run once for a release: neither is Compose's to start."""
+        hooks = [hook for name in HOOKS for hook in self.hooks.get(name, ())]
+        once = [self.migrate.run, *hooks] if self.migrate else hooks
+        return tuple(dict.fromkeys([*self.release_services(), *(it.service for it in once if it.service)]))
 
 
 @dataclass(frozen=True)
@@ -121,10 +164,14 @@ class Stack:
 
 @dataclass(frozen=True)
 class Image:
-    """What a service was told to run (`ref`) and what that was at that moment (`id`)."""
+    """What a service was told to run (`ref`) and what that was at that moment (`id`).
+
+    `ours`: built or pulled by a release of this app, so that a prune may take it away again.
+    """
 
     ref: str
     id: str
+    ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +228,8 @@ class Slot:
     jobs: tuple[str, ...] = ()
     max_body: int = 100 * 1024 * 1024
     read_timeout: float = 60.0
+    migrated: bool = False  # whether a migration ran for it
+    reversible: bool = True  # whether the release before it works with what that left
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -188,7 +237,7 @@ class Slot:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Slot:
         """The inverse of `as_dict`. Raises KeyError or TypeError for a document of another shape."""
-        routes = tuple(Route(**{**route, "health": Health(**route["health"])}) for route in data["routes"])
+        routes = tuple(map(Route.from_dict, data["routes"]))
         return cls(
             color=data["color"],
             release=data["release"],
@@ -200,7 +249,36 @@ class Slot:
             jobs=tuple(data["jobs"]),
             max_body=data["max_body"],
             read_timeout=data["read_timeout"],
+            migrated=data.get("migrated", False),
+            reversible=data.get("reversible", True),
         )
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person says of a release. Empty: nothing was said."""
+
+    owner: str = ""
+    expect: str = ""  # the result that is expected of it
+    note: str = ""  # for the one who has to go back
+    revision: str = ""
+    subject: str = ""  # of that revision
+
+
+NOTED = ("owner", "expect", "note", "revision")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A release before anything of it exists, as the journal keeps it."""
+
+    number: int
+    color: Color
+    definition: str
+    services: Mapping[str, Any] = field(default_factory=dict)  # holds no value of a variable
+    note: Note = field(default_factory=Note)
+    previous: int | None = None  # the release that was live
+    restores: int | None = None  # the release that it brings back
 
 
 Standing = Literal["previous", "prepared"]
@@ -224,6 +302,7 @@ class Routing:
     listen: tuple[str, ...] = ()  # where nginx is published, for people
     preview: str | None = None
     failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
+    hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
 
     @property
     def live_slot(self) -> Slot | None:
@@ -249,6 +328,7 @@ class Routing:
             "listen": list(self.listen),
             "preview": self.preview,
             "failover": self.failover,
+            "hooks": list(self.hooks),
         }
 
     @classmethod
@@ -264,6 +344,7 @@ class Routing:
             listen=tuple(data["listen"]),
             preview=data["preview"],
             failover=data.get("failover", False),
+            hooks=tuple(data.get("hooks", ())),
         )
 
 
@@ -303,6 +384,34 @@ class PlainContainer:
     name: str
     service: str
     running: bool
+
+
+@dataclass(frozen=True)
+class OnceContainer:
+    """A container of a one-off run, as the Engine reports it."""
+
+    id: str
+    name: str
+    release: int
+    running: bool
+    exit_code: int | None  # None: it runs
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What the Engine says of itself. `root`: the folder of its images and volumes."""
+
+    version: str
+    api: str
+    root: str
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """`size` in bytes, with every layer; `user` as the image names it, empty for root."""
+
+    size: int
+    user: str
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from bluegreen.release.errors import BluegreenError
+from bluegreen.release.expected import Expectation
 from bluegreen.release.model import Color, Replica, Routing, Slot, Standing, World, counted, other
 
 Phase = Literal["prepare", "cutover", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
-    "shared", "network", "proxy", "undrift", "handover", "image", "clear", "create", "recreate", "connect", "start",
-    "health", "warm", "preview", "check", "render", "upstream", "reload", "confirm", "adopt", "adopted", "jobs",
-    "drain", "record", "stop", "remove",
+    "shared", "network", "proxy", "undrift", "handover", "image", "migrate", "clear", "create", "recreate", "connect",
+    "start", "health", "warm", "preview", "check", "expect", "before_switch", "render", "upstream", "reload",
+    "confirm", "adopt", "adopted", "jobs", "drain", "after_switch", "after_flip_back", "record", "prune", "stop",
+    "remove",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
@@ -60,7 +62,8 @@ class Plan:
             steps = [step for step in self.steps if step.phase == phase]
             if steps:
                 found += ["", f"{phase} (when a step fails: {FAILURE[phase]})"]
-                found += [f"  {step.name:<10}{step.cause}" for step in steps]
+                width = max(10, *(len(step.name) + 2 for step in steps))
+                found += [f"  {step.name:<{width}}{step.cause}" for step in steps]
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,6 +101,9 @@ class Wish:
     force: bool = False
     build: bool = True  # whether any service is built from source
     adopts: tuple[str, ...] = ()  # containers of plain Compose that the first release takes over from
+    migrate: str = ""  # the service whose migration each release runs
+    hooks: tuple[str, ...] = ()  # the moments that have hooks
+    expected: tuple[Expectation, ...] = ()  # recorded answers that each release must give
 
 
 def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
@@ -121,14 +127,23 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
     else:
         release = wish.release
         steps += _prepare(world, wish, target)
+    if wish.expected:
+        asked = counted(len(wish.expected), "recorded answer")
+        steps.append(Step("prepare", "expect", f"{asked}, asked through the preview listener", target))
     if verb != "prepare":
+        if "before_switch" in wish.hooks:
+            steps.append(Step("prepare", "before_switch", "your hook may veto", target))
         steps += _cutover(world, target)
         if wish.adopts:
             names = ", ".join(wish.adopts)
             steps.append(Step("cutover", "adopt", f"{names} is stopped, nginx is published in its place", target))
             steps.append(Step("settle", "adopted", f"{names} is not needed any more; volumes stay", target))
         steps += _settle(world, wish.jobs, target, wait=world.live is not None)
+        if "after_switch" in wish.hooks:
+            steps.append(Step("settle", "after_switch", "your hook", target))
     steps.append(Step("settle", "record", "history, and the number of the next release"))
+    if verb == "switch":
+        steps.append(Step("settle", "prune", "images that no kept release needs"))
     return Plan(verb, target, release, tuple(steps))
 
 
@@ -201,13 +216,24 @@ def plan_flip_back(world: World, force: bool) -> Plan:
             failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
             traffic=world.traffic(), retry="not useful", next="bluegreen switch",
         )  # fmt: skip
+    leaving = world.slot(world.live)
+    if leaving and leaving.release > slot.release and leaving.migrated and not leaving.reversible and not force:
+        raise BluegreenError(
+            f"Release {slot.release} does not work with the data that release {leaving.release} has migrated.",
+            failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
+            expected="a migration that the release before it can live with", traffic=world.traffic(),
+            retry="only with --force",
+            next="bluegreen flip-back --force (if you know that it works), or a switch forward to a mended release",
+        )  # fmt: skip
     ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
     steps = [
         Step("prepare", "health", f"is release {slot.release} on {target} healthy? {ask}", target),
         *_cutover(world, target),
         *_settle(world, tuple(dict.fromkeys((*slot.jobs, *_jobs(world)))), target, wait=False),
-        Step("settle", "record", "history"),
     ]
+    if "after_flip_back" in world.intended.hooks:
+        steps.append(Step("settle", "after_flip_back", "your hook", target))
+    steps.append(Step("settle", "record", "history"))
     return Plan("flip-back", target, slot.release, tuple(steps))
 
 
@@ -366,6 +392,8 @@ def _base(verb: str, world: World, wish: Wish) -> Iterable[Step]:
 def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
     made = "built or pulled" if wish.build else "pulled where it is missing"
     yield Step("prepare", "image", f"every image is {made}, then pinned by its id", target)
+    if wish.migrate:
+        yield Step("prepare", "migrate", f"{wish.migrate} of release {wish.release}, once, before its traffic", target)
     if held := world.in_color(target):
         releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
         yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)

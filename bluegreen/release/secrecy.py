@@ -21,6 +21,11 @@ def remember(document: Mapping[str, Any]) -> None:
             _add([entry.get("content")] if isinstance(entry, Mapping) else ())
 
 
+def remember_values(values: Iterable[object]) -> None:
+    """Takes values that come from the environment."""
+    _add(values)
+
+
 def _add(values: Iterable[object]) -> None:
     _known.update(value for value in values if isinstance(value, str) and len(value) >= SHORTEST)
 

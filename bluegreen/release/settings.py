@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -35,7 +35,7 @@ HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-
 LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$", re.ASCII)
 
 # Names of the design that a later version brings. Asked for today they are refused, not ignored.
-LATER = ("expected", "migrate", "watch", "idle", "keep", "hooks", "require")
+LATER = ("watch", "idle")
 
 
 def parse_listen(value: object) -> model.Listen:
@@ -202,6 +202,93 @@ class ProxyBlock(_Block):
     """A folder of your own snippets: *.conf inside each server, http/*.conf around them."""
 
 
+ARGUMENTS = "a list of arguments, such as [alembic, upgrade, head]; no shell reads it"
+Command = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    BeforeValidator(lambda value: _argument_list(value)),
+    Field(min_length=1),
+]
+
+
+def _argument_list(value: object) -> object:
+    if not isinstance(value, list) or not value:
+        raise ValueError(ARGUMENTS)
+    return value
+
+
+class MigrateBlock(_Block):
+    """The migration: once for each release, from its image, before traffic."""
+
+    service: str
+    """The service whose image, networks, volumes and secrets it runs with."""
+    command: Command | None = None
+    """Its command, a list of arguments; without one, the service's own."""
+    timeout: PositiveDuration = 600.0
+    """How long it may take."""
+    reversible: bool = True
+    """Whether the release before it works with the migrated data; false: flip-back over it asks for --force."""
+
+
+class HookBlock(_Block):
+    """A command at a named moment: on this machine, or in a container of a service."""
+
+    command: Command | None = None
+    """A list of arguments; needed on this machine, otherwise the service's own."""
+    service: str | None = None
+    """The service to run it in, once; without one, it runs on this machine, in the folder of the Compose file."""
+    timeout: PositiveDuration = 60.0
+    """How long it may take."""
+
+
+def _hook_list(value: object) -> object:
+    """`[./tell.sh, moved]` is one command; otherwise a hook, or a list of them."""
+    if isinstance(value, list) and value and not all(isinstance(part, str) for part in value):
+        return [_hook_block(part) for part in value]
+    return [_hook_block(value)]
+
+
+def _hook_block(value: object) -> object:
+    if not isinstance(value, list | Mapping):
+        raise ValueError(f"{ARGUMENTS}; or a mapping with command, service, timeout")
+    return {"command": value} if isinstance(value, list) else value
+
+
+_COMMAND_SCHEMA = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+
+
+class _HookList:
+    """For the schema: a command, a hook, or a list of both."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        one = {"anyOf": [_COMMAND_SCHEMA, handler(core_schema)["items"]]}
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 1}]}
+
+
+HookList = Annotated[list[HookBlock], BeforeValidator(_hook_list), Field(min_length=1), _HookList]
+
+
+class HooksBlock(_Block):
+    """Commands at named moments. One that fails is a warning, except before_switch: it may veto."""
+
+    before_switch: HookList | None = None
+    """When the new color is proven, before traffic moves; failing stops the switch."""
+    after_switch: HookList | None = None
+    """When traffic has moved."""
+    after_flip_back: HookList | None = None
+    """When traffic is back."""
+    on_failure: HookList | None = None
+    """When a switch or a flip-back has failed."""
+
+    def hooks(self) -> dict[model.HookName, tuple[model.OneOff, ...]]:
+        found: dict[model.HookName, tuple[model.OneOff, ...]] = {}
+        for name in model.HOOKS:
+            blocks: list[HookBlock] = getattr(self, name) or []
+            if blocks:
+                found[name] = tuple(model.OneOff(tuple(it.command or ()), it.service, it.timeout) for it in blocks)
+        return found
+
+
 class Block(_Block):
     """The top-level key `x-bluegreen` of a Compose file."""
 
@@ -250,6 +337,16 @@ class Block(_Block):
     """How long requests in flight may take after a shift."""
     failover: bool = False
     """Whether the previous release answers what the live one cannot be reached for."""
+    migrate: MigrateBlock | None = None
+    """What runs once for each release, before it gets traffic: service, and command, timeout, reversible."""
+    hooks: HooksBlock = Field(default_factory=HooksBlock)
+    """Commands at named moments."""
+    require: list[Literal["owner", "expect", "note", "revision"]] = Field(default_factory=list)
+    """What a release must say of itself: owner, expect, note, revision."""
+    expected: Annotated[str, Field(min_length=1)] = model.EXPECTED_FILE
+    """Recorded requests and the answers that a release must give; without the file, none are asked."""
+    keep: Annotated[int, Field(ge=1)] = 5
+    """How many releases stay on the machine, for switch --to; older images of ours are removed."""
     proxy: ProxyBlock = Field(default_factory=ProxyBlock)
     """The nginx in front."""
 
@@ -305,7 +402,18 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
             tuple(parsed.proxy.trust), parsed.proxy.include,
         ),
+        migrate=_migration(parsed.migrate),
+        hooks=parsed.hooks.hooks(),
+        require=tuple(dict.fromkeys(parsed.require)),
+        expected=parsed.expected,
+        keep=parsed.keep,
     )  # fmt: skip
+
+
+def _migration(block: MigrateBlock | None) -> model.Migration | None:
+    if block is None:
+        return None
+    return model.Migration(model.OneOff(tuple(block.command or ()), block.service, block.timeout), block.reversible)
 
 
 def json_schema() -> dict[str, Any]:
@@ -378,6 +486,8 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
         yield Problem("port", str(parsed.port), "service beside it; within services each has a port of its own")
     named = [("service", parsed.service)] if parsed.service else []
     named += [(f"services.{name}", name) for name in parsed.services] + [(f"jobs.{name}", name) for name in parsed.jobs]
+    named += [("migrate.service", parsed.migrate.service)] if parsed.migrate else []
+    named += [(f"hooks.{name}.service", hook.service) for name, hook in _hooks(parsed) if hook.service]
     for path, name in named:
         if name not in names:
             yield Problem(
@@ -391,7 +501,18 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
             yield Problem(f"jobs.{name}", ", ".join(options), "no options in this version")
         if name == parsed.service or name in parsed.services:
             yield Problem(f"jobs.{name}", name, "a service that is not routed as well")
+    yield from _hook_problems(parsed)
     yield from _clashes(parsed)
+
+
+def _hooks(parsed: Block) -> list[tuple[str, model.OneOff]]:
+    return [(name, hook) for name, all_of_it in parsed.hooks.hooks().items() for hook in all_of_it]
+
+
+def _hook_problems(parsed: Block) -> Iterable[Problem]:
+    for name, hook in _hooks(parsed):
+        if not hook.service and not hook.command:
+            yield Problem(f"hooks.{name}", "neither command nor service", "a command, or a service to run it in")
 
 
 def _clashes(parsed: Block) -> Iterable[Problem]:
@@ -428,7 +549,11 @@ def _problem(entry: Any, block: object) -> Problem:
 
 
 def _known_keys(where: list[str]) -> list[str]:
-    blocks: dict[str, type[_Block]] = {"health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock}
+    blocks: dict[str, type[_Block]] = {
+        "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
+        **dict.fromkeys(model.HOOKS, HookBlock),
+    }  # fmt: skip
+    where = [part for part in where if not part.isdecimal()]
     parent = where[-2] if len(where) > 1 else ""
     block: type[_Block] = Block
     if parent:

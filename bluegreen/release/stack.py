@@ -39,7 +39,7 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
         raise _problems(
             "The x-bluegreen block is not valid.", lines, "settings as bluegreen schema describes them"
         ) from None
-    refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.release_services())]
+    refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.own_services())]
     if refused:
         raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
     return Stack(
@@ -61,13 +61,12 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
     return tuple(
         name
         for name, service in services.items()
-        if name not in settings.release_services()
-        and (not service.get("profiles") or profiles & set(service["profiles"]))
+        if name not in settings.own_services() and (not service.get("profiles") or profiles & set(service["profiles"]))
     )
 
 
 def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
-    names = settings.release_services()
+    names = settings.own_services()
     routed = {route.service: route.port for route in settings.routes}
     for name in names:
         service = services[name]
@@ -90,7 +89,7 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
 
 def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
     """Keys that plain Compose takes and does nothing with. It says so itself, but only when it makes a container."""
-    for name in settings.release_services():
+    for name in settings.own_services():
         service = document["services"][name]
         deploy = service.get("deploy") or {}
         idle = [f"deploy.{key}" for key in SWARM_ONLY if deploy.get(key)]

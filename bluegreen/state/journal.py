@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
+from bluegreen.release.model import Begun, Note
+
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -22,7 +24,26 @@ create table if not exists releases (
     outcome text not null default 'started',
     definition text not null default '',
     images text not null default '{}',
-    services text not null default '{}'
+    services text not null default '{}',
+    owner text not null default '',
+    expect text not null default '',
+    note text not null default '',
+    revision text not null default '',
+    subject text not null default '',
+    previous integer,
+    restores integer,
+    figures text not null default '{}'
+);
+create table if not exists runs (
+    id integer primary key,
+    release integer not null,
+    kind text not null,
+    name text not null,
+    started text not null,
+    ended text,
+    outcome text,
+    code integer,
+    output text not null default ''
 );
 create table if not exists operations (
     id integer primary key,
@@ -46,6 +67,39 @@ create table if not exists steps (
     detail text
 );
 """
+
+
+# What brings a journal of an older version to this one; the tables that are new are made anyway.
+_UPGRADES = {
+    1: tuple(
+        f"alter table releases add column {column}"
+        for column in (
+            "owner text not null default ''", "expect text not null default ''", "note text not null default ''",
+            "revision text not null default ''", "subject text not null default ''", "previous integer",
+            "restores integer", "figures text not null default '{}'",
+        )
+    )
+}  # fmt: skip
+RELEASE_COLUMNS = (
+    "number", "created", "color", "outcome", "definition", "images", "services", "owner", "expect", "note",
+    "revision", "subject", "previous", "restores", "figures",
+)  # fmt: skip
+AS_JSON = ("images", "services", "figures")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A migration or a hook that ran once, as the journal knows it. `outcome` None: it never ended."""
+
+    id: int
+    release: int
+    kind: str  # migrate, or the name of a hook
+    name: str  # what ran: the service, or the command on the host
+    started: str
+    ended: str | None
+    outcome: str | None
+    code: int | None
+    output: str
 
 
 @dataclass(frozen=True)
@@ -80,27 +134,25 @@ class Journal:
             self._opened = self._open()
         return self._opened
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, again: bool = True) -> sqlite3.Connection:
         try:
             if not self._path.exists():
                 os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
             return self._connect(str(self._path))
         except (OSError, sqlite3.Error) as error:
-            if _is_broken(error) and (aside := self._set_aside()):
+            if again and _is_broken(error) and (aside := self._set_aside()):
                 self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
-                return self._open()
+                return self._open(again=False)
             return self._without(error)
 
     def _connect(self, path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
         try:
             connection.execute("pragma journal_mode = wal")
-            version = connection.execute("pragma user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise sqlite3.OperationalError(f"it is of a newer bluegreen (version {version})")
-            if version < SCHEMA_VERSION:
-                connection.executescript(_SCHEMA)
-                connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+            if _version(connection) > SCHEMA_VERSION:
+                raise sqlite3.OperationalError(f"it is of a newer bluegreen (version {_version(connection)})")
+            if _version(connection) < SCHEMA_VERSION:
+                _bring_up_to_date(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -138,18 +190,70 @@ class Journal:
         """The highest release number given out; 0: none."""
         return int(self._execute("select coalesce(max(number), 0) from releases").fetchone()[0])
 
-    def start_release(self, number: int, color: str, definition: str, services: Mapping[str, Any]) -> None:
-        """Records a release before anything of it exists. `services` holds no value of a variable."""
+    def start_release(self, begun: Begun) -> None:
+        """Records a release before anything of it exists."""
+        said = begun.note
         self._execute(
-            "insert or replace into releases (number, created, color, definition, services) values (?, ?, ?, ?, ?)",
-            (number, self._now(), color, definition, json.dumps(services, sort_keys=True)),
+            "insert or replace into releases (number, created, color, definition, services, owner, expect, note,"
+            " revision, subject, previous, restores) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                begun.number, self._now(), begun.color, begun.definition, json.dumps(begun.services, sort_keys=True),
+                said.owner, said.expect, said.note, said.revision, said.subject, begun.previous, begun.restores,
+            ),
+        )  # fmt: skip
+
+    def end_release(self, number: int, outcome: str, images: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+        self._execute(
+            "update releases set outcome = ?, images = ?, figures = ? where number = ?",
+            (outcome, json.dumps(images), json.dumps(figures), number),
         )
 
-    def end_release(self, number: int, outcome: str, images: Mapping[str, Any]) -> None:
-        self._execute(
-            "update releases set outcome = ?, images = ? where number = ?",
-            (outcome, json.dumps(images), number),
+    def annotate(self, number: int, note: Note) -> None:
+        """What was said of a release later, when a prepared one is switched to; what was not said stays."""
+        for column in ("owner", "expect", "note"):
+            if value := getattr(note, column):
+                self._execute(f"update releases set {column} = ? where number = ?", (value, number))  # noqa: S608 - fixed names
+
+    def releases(self) -> list[dict[str, Any]]:
+        """Every release, the newest first, with the names of RELEASE_COLUMNS as keys."""
+        if not self._path.exists():
+            return []
+        rows = self._execute(f"select {', '.join(RELEASE_COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
+        found = [dict(zip(RELEASE_COLUMNS, row, strict=True)) for row in rows]
+        return [{key: json.loads(value) if key in AS_JSON else value for key, value in row.items()} for row in found]
+
+    # -- migrations and hooks
+
+    def start_run(self, release: int, kind: str, name: str) -> int:
+        cursor = self._execute(
+            "insert into runs (release, kind, name, started) values (?, ?, ?, ?)", (release, kind, name, self._now())
         )
+        return int(cursor.lastrowid or 0)
+
+    def end_run(self, run: int, outcome: str, code: int | None = None, output: str = "") -> None:
+        self._execute(
+            "update runs set ended = ?, outcome = ?, code = ?, output = ? where id = ?",
+            (self._now(), outcome, code, output, run),
+        )
+
+    def runs(self, release: int) -> list[Run]:
+        if not self._path.exists():
+            return []
+        rows = self._execute(
+            "select id, release, kind, name, started, ended, outcome, code, output from runs where release = ?"
+            " order by id", (release,),
+        )  # fmt: skip
+        return [Run(*row) for row in rows]
+
+    def doubtful_runs(self) -> list[Run]:
+        """Migrations of which nobody knows how far they came: cut by a kill, or by a person."""
+        if not self._path.exists():
+            return []
+        rows = self._execute(
+            "select id, release, kind, name, started, ended, outcome, code, output from runs"
+            " where kind = 'migrate' and (outcome is null or outcome = 'interrupted') order by id"
+        )
+        return [Run(*row) for row in rows]
 
     def release_outcome(self, number: int) -> str | None:
         row = self._execute("select outcome from releases where number = ?", (number,)).fetchone()
@@ -184,6 +288,25 @@ class Journal:
             (operation, phase, step, color, self._now(), round(seconds, 4), outcome, detail),
         )
 
+    def last_seconds(self, verb: str) -> float | None:
+        """How long the newest operation of a verb took until traffic had moved; None: none did."""
+        if not self._path.exists():
+            return None
+        row = self._execute(
+            "select sum(seconds) from steps where phase in ('prepare', 'cutover') and operation = (select max(id)"
+            " from operations where verb = ? and outcome in ('switched', 'flipped-back'))", (verb,),
+        ).fetchone()  # fmt: skip
+        return float(row[0]) if row and row[0] is not None else None
+
+    def last_step_seconds(self, step: str) -> float | None:
+        """How long the newest step of this name took; None: none was done."""
+        if not self._path.exists():
+            return None
+        row = self._execute(
+            "select seconds from steps where step = ? and outcome = 'done' order by rowid desc limit 1", (step,)
+        ).fetchone()
+        return float(row[0]) if row else None
+
     def unfinished(self) -> Operation | None:
         """The newest operation that never ended: its process was killed, or is at work now."""
         if not self._path.exists():
@@ -197,6 +320,25 @@ class Journal:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("pragma user_version").fetchone()[0])
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """All of it or nothing; whoever comes second finds it done."""
+    connection.execute("begin immediate")
+    try:
+        version = _version(connection)
+        older = range(version, SCHEMA_VERSION) if version else ()  # 0: a new file, without tables
+        steps = [statement for number in older for statement in _UPGRADES[number]]
+        for statement in [*steps, *filter(str.strip, _SCHEMA.split(";")), f"pragma user_version = {SCHEMA_VERSION}"]:
+            connection.execute(statement)
+    except sqlite3.Error:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
 
 
 def _is_broken(error: Exception) -> bool:

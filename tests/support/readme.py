@@ -20,6 +20,9 @@ BLOCKS = (
     ("health.", settings.HealthBlock),
     ("health.expect.", settings.ExpectBlock),
     ("proxy.", settings.ProxyBlock),
+    ("migrate.", settings.MigrateBlock),
+    ("hooks.", settings.HooksBlock),
+    ("hooks.*.", settings.HookBlock),
 )
 # Defaults as a person would write them, where the parsed value reads otherwise.
 WRITTEN = {"proxy.max_body": "`100m`", "listen": "`80`", "preview": "`127.0.0.1:8081`", "health": "`/health`"}

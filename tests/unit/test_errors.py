@@ -61,7 +61,8 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
     slot = {"color": "blue", "release": 1, "since": words[0], "standing": "live",
             "replicas": {}, "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
     state: dict[str, Any] = {"app": "shop", "urls": [], "live": slot, "idle": None, "preview": None, "drift": words[3],
-             "unfinished": words[4], "failover": None, "flip_back": None, "no_way_back": words[5]}  # fmt: skip
+             "unfinished": words[4], "failover": None, "migration": words[6], "flip_back": None,
+             "no_way_back": words[5]}  # fmt: skip
     texts = [
         report.error_text(error),
         report.result_text(result, "bluegreen", None),

@@ -48,7 +48,7 @@ def test_a_switch_goes_to_the_idle_color_and_says_who_makes_room() -> None:
     plan = plan_release("switch", world(), WISH)
     assert (plan.target, plan.release) == ("green", 8)
     assert "  clear     release 6 on green makes room" in plan.lines()
-    assert _names(plan.lines())[-3:] == ["jobs", "drain", "record"]
+    assert _names(plan.lines())[-4:] == ["jobs", "drain", "record", "prune"]
 
 
 def test_the_truth_about_live_is_what_nginx_answers_not_what_the_file_says() -> None:

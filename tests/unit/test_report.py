@@ -54,7 +54,8 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
     text = status_text(
         {
             "app": "shop", "live": slot, "idle": None, "urls": ["http://localhost/"], "preview": None,
-            "drift": "nginx answers green, the file says blue", "unfinished": None, "failover": None, "flip_back": None,
+            "drift": "nginx answers green, the file says blue", "unfinished": None, "failover": None,
+            "migration": None, "flip_back": None,
             "no_way_back": "nothing that has served traffic is kept there",
         },
         "bluegreen", NOW,

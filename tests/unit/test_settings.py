@@ -95,7 +95,7 @@ def test_every_problem_is_reported_at_once_with_its_key_path_and_the_nearest_key
         ),
         ({"service": "web", "port": 1, "jobs": ["web"]}, "jobs.web: found web, expected a service that is not routed"),
         ({"service": "web", "port": 1, "listen": "8081"}, "preview: found 127.0.0.1:8081, expected a port that listen"),
-        ({"service": "web", "port": 1, "keep": 3}, "keep: found 3, expected nothing yet"),
+        ({"service": "web", "port": 1, "idle": "paused"}, "idle: found 'paused', expected nothing yet"),
         ({"service": "web", "port": 1, "health": {"interval": "0s"}}, "health.interval: found '0s'"),
         ({"services": {"web": {"port": 1, "path": "/a b"}}}, "services.web.path: found '/a b'"),
         ({"services": {"web": {"port": 1, "path": "/a;}"}}}, "services.web.path: found '/a;}'"),
@@ -133,6 +133,10 @@ GOOD: list[dict[str, Any]] = [
     *_each("jobs", [], ["worker"], {"worker": {}}),
     *_each("proxy", {}, {"max_body": 1024}, {"max_body": "2g"}, {"trust": ["10.0.0.1"]}),
     {"services": {"web": {"port": 1, "path": "/", "host": "*.example.com", "health": "/"}}},
+    *_each("migrate", {"service": "web"}, {"service": "web", "command": ["a"], "timeout": "5m", "reversible": False}),
+    *_each("hooks", {}, {"before_switch": ["./a", "b"]}, {"after_switch": [["a"], {"service": "web"}]}),
+    *_each("hooks", {"on_failure": {"command": ["a"], "timeout": "5s"}}, {"after_flip_back": [{"command": ["a"]}]}),
+    *_each("require", [], ["owner", "note"]),
 ]
 BAD: list[dict[str, Any]] = [
     {}, {"service": "web"}, {"port": 8000}, {"servce": "web", "port": 8000}, {**WEB, "services": {"web": {"port": 1}}},
@@ -148,7 +152,11 @@ BAD: list[dict[str, Any]] = [
     {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
     {"services": {"web": {"port": 1, "host": "a b"}}},
     {"services": {"web": {"p": 1}}},
-    {**WEB, "migrate": {"service": "web"}},
+    {**WEB, "watch": "60s"},
+    *_each("migrate", "web", {}, {"service": "web", "command": "alembic upgrade"}, {"service": "web", "timeout": 5}),
+    *_each("hooks", [], {"before": ["a"]}, {"before_switch": "a b"}, {"before_switch": []}, {"on_failure": [[]]}),
+    *_each("hooks", {"after_switch": [{"comand": ["a"]}]}, {"after_switch": {"command": "a"}}),
+    *_each("require", "owner", ["ownr"]),
 ]  # fmt: skip
 INTERPOLATED: list[dict[str, Any]] = [
     {"service": "${SERVICE}", "port": "${PORT:-8000}"},

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.model import Begun
 from bluegreen.state.journal import Journal
 from bluegreen.state.lock import locked
 
@@ -55,8 +56,8 @@ def test_an_operation_that_never_ended_is_found_until_it_is_given_up(tmp_path: P
 def test_release_numbers_go_on_and_outcomes_are_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path, lambda: "now")
     assert journal.newest_release() == 0
-    journal.start_release(4, "blue", "hash", {})
-    journal.end_release(4, "live", {"web": {"ref": "a", "id": "b"}})
+    journal.start_release(Begun(4, "blue", "hash"))
+    journal.end_release(4, "live", {"web": {"ref": "a", "id": "b"}}, {})
     assert journal.newest_release() == 4
     assert journal.release_outcome(4) == "live"
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,73 @@
+"""What a person typed, as values: options and arguments that need more than click's own types."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bluegreen.release.expected import METHODS, Expectation
+from bluegreen.release.units import parse_duration
+
+
+class Seconds(click.ParamType[float]):
+    """A duration as Compose writes it (60s, 1m30s); a plain number counts seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return float(value) if str(value).isdecimal() else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is not {error}", param, context)
+
+
+def overrides(images: tuple[str, ...]) -> dict[str, str]:
+    """`--image SERVICE=REF`, as often as it was typed."""
+    pairs = [image.partition("=") for image in images]
+    for name, equals, reference in pairs:
+        if not (name and equals and reference):
+            raise click.UsageError(f"--image takes SERVICE=REF, found {name}{equals}{reference}")
+    return {name: reference for name, _, reference in pairs}
+
+
+def requests(words: Sequence[str], headers: Sequence[str], data: str | None) -> list[Expectation]:
+    """`METHOD PATH METHOD PATH …`, each with the same headers and body; a PATH alone is a GET."""
+    found: list[tuple[str, str]] = []
+    method = ""
+    for word in words:
+        if word.upper() in METHODS and not method:
+            method = word.upper()
+        elif re.fullmatch(r"/[!-~]*", word):
+            found.append((method or "GET", word))
+            method = ""
+        else:
+            raise click.UsageError(f"expected METHOD /path, such as GET /api/items; found {word!r}")
+    if method or not found:
+        raise click.UsageError(
+            f"--record takes METHOD /path, such as GET /api/items{'; a path is missing' if method else ''}"
+        )
+    sent = dict(_header(text) for text in headers)
+    if data is not None and _is_json(data) and not any(name.lower() == "content-type" for name in sent):
+        sent["Content-Type"] = "application/json"
+    return [Expectation(method, path, sent, data) for method, path in found]
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or not value.strip().isprintable():
+        raise click.UsageError(f"--header takes NAME: VALUE, found {name!r}")
+    return name, value.strip()
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

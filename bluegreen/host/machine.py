@@ -1,0 +1,61 @@
+"""What the file systems of this machine say. Looks only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+MAX_FILES = 200  # snippets that are read at most
+MAX_BYTES = 256 * 1024  # read of each
+
+
+def free_bytes(path: Path) -> int | None:
+    """What an ordinary write may still take on the file system of `path`; None: it cannot be told from here."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return None
+    return found.f_bavail * found.f_frsize
+
+
+def mode(path: Path) -> int | None:
+    """The permission bits; None: it is not there, or not to be looked at."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def may_write(path: Path, user: int, groups: Collection[int]) -> bool | None:
+    """Whether a user that is not root may write into a folder or file, by owner, group and mode; None: no telling.
+
+    Access control lists are not looked at.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if found.st_uid == user:
+        return bool(found.st_mode & stat.S_IWUSR)
+    if found.st_gid in groups:
+        return bool(found.st_mode & stat.S_IWGRP)
+    return bool(found.st_mode & stat.S_IWOTH)
+
+
+def there(folder: Path, names: Iterable[str]) -> list[str]:
+    """Which of these names a folder has."""
+    return [name for name in names if (folder / name).exists()]
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """The *.conf files of a folder and of those in it, by their names."""
+    found = {}
+    for path in sorted(folder.rglob("*.conf"))[:MAX_FILES]:
+        try:
+            with path.open("rb") as file:
+                found[str(path.relative_to(folder))] = file.read(MAX_BYTES).decode(errors="replace")
+        except OSError:
+            continue
+    return found

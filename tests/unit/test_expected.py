@@ -1,0 +1,133 @@
+"""What is learned from answers, and how another answer differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.expected import Answer, Expectation, Identity, differences, document, learn, parse
+from bluegreen.state import expected_file
+
+ASKED = Expectation("GET", "/api/items")
+LIVE = Identity("blue", 7)
+
+
+def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
+    return Answer(status, {"content-type": "application/json", **headers}, json.dumps(body))
+
+
+def _learned(*bodies: Any, other: tuple[Identity, Answer] | None = None) -> Any:
+    return learn(ASKED, [_answer(body) for body in bodies], LIVE, other).json
+
+
+@pytest.mark.parametrize(
+    ("bodies", "learned"),
+    [
+        ([{"a": 1}, {"a": 1}], {"a": 1}),
+        ([{"a": 1}, {"a": 2}], {"a": "#number"}),
+        ([{"a": "x"}, {"a": "y"}], {"a": "#string"}),
+        ([{"a": True}, {"a": False}], {"a": "#boolean"}),
+        ([{"a": 1}, {"a": None}], {"a": "#ignore"}),
+        ([{"a": "2026-11-24T10:00:00Z"}, {"a": "2026-11-24T10:00:01+00:00"}], {"a": "#time"}),
+        ([{"a": f"{n}" * 8 + "-aaaa-bbbb-cccc-" + "d" * 12} for n in (1, 2)], {"a": "#uuid"}),
+        ([[1, 2], [1, 3]], [1, "#number"]),
+        ([[1], [1, 2]], "#array"),
+        ([{"a": 1, "b": 1}, {"a": 1}], {"a": 1}),
+        ([{"a": "#string"}] * 2, {"a": "#literal #string"}),
+        ([{"access_token": "always the same"}] * 2, {"access_token": "#string"}),
+        ([list(range(101))] * 2, "#array"),
+    ],
+)
+def test_what_varies_is_learned_as_its_type_and_the_rest_as_it_is(bodies: list[Any], learned: Any) -> None:
+    assert _learned(*bodies) == learned
+    for body in bodies:
+        assert differences(Expectation("GET", "/", json=learned), _answer(body)) == []
+
+
+def test_a_color_that_names_itself_is_no_difference_between_releases() -> None:
+    mine = {"color": "blue", "paint": "blue", "release": "7", "count": 7}
+    other = (Identity("green", 6), _answer({"color": "green", "paint": "blue", "release": "6", "count": 7}))
+    learned = _learned(mine, mine, other=other)
+    assert learned == {"color": "#regex ^(blue|green)$", "paint": "blue", "release": "#regex ^[0-9]+$", "count": 7}
+    alone = _learned(mine, mine)
+    assert alone == learned, "without an idle color the names of the keys tell"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "body", "words"),
+    [
+        ({"a": {"b": [1, {"c": "x"}]}}, {"a": {"b": [1, {"c": "y"}]}}, 'json.a.b[1].c is "y", expected "x"'),
+        ({"a": 1}, {}, "json.a is absent, expected 1"),
+        ({"a": 1}, {"a": "1"}, 'json.a is "1", expected 1'),
+        ({"a": 1}, {"a": True}, "json.a is true, expected 1"),
+        ({"a": "#number"}, {"a": "x"}, 'json.a is "x", expected #number'),
+        ({"a": "#regex ^v[0-9]+$"}, {"a": "w1"}, 'json.a is "w1", expected #regex ^v[0-9]+$'),
+        ([1, 2], [1], "json has 1 entries, expected 2"),
+        ({"a": None}, {"a": 0}, "json.a is 0, expected null"),
+        ({"a": "#ignore"}, {}, "json.a is absent, expected #ignore"),
+    ],
+)
+def test_a_difference_names_its_place(wanted: Any, body: Any, words: str) -> None:
+    assert differences(Expectation("GET", "/", json=wanted), _answer(body)) == [words]
+
+
+def test_what_a_release_adds_is_no_difference() -> None:
+    assert differences(Expectation("GET", "/", json={"a": 1}), _answer({"a": 1, "b": 2})) == []
+
+
+def test_status_headers_text_and_silence_are_compared() -> None:
+    wanted = Expectation("GET", "/", status=201, answer_headers={"Location": "#regex ^/items/"}, text="^ok")
+    assert differences(wanted, Answer(200, {}, "no")) == ['status is 200, expected 201: "no"']
+    assert differences(wanted, Answer(201, {"location": "/else"}, "no")) == [
+        'header Location is "/else", expected #regex ^/items/', 'text does not match ^ok: "no"',
+    ]  # fmt: skip
+    assert differences(wanted, Answer(201, {"location": "/items/3"}, "ok!")) == []
+    assert differences(wanted, Answer(problem="gave no answer")) == ["gave no answer"]
+    assert differences(Expectation("GET", "/", json={"a": 1}), Answer(200, {}, "{")) == [
+        'json is absent, expected {"a": 1}'
+    ]
+
+
+def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "expected.yaml"
+    assert expected_file.read(path) is None
+    written = (
+        Expectation("GET", "/", {"Accept": "*/*"}, None, 200, {"Content-Type": "text/html"}),
+        Expectation("POST", "/a?b=${C}", {}, '{"x": 1}', 201, {}, {"at": "2026-11-24", "n": None, "s": "yes"}, "x"),
+        Expectation("GET", "/null", json=None),
+    )
+    expected_file.write(path, written)
+    assert expected_file.read(path) == written
+    path.write_text("- request: GET /\n  json: {at: 2026-11-24, when: 2026-11-24T10:00:00Z}\n")
+    assert (expected_file.read(path) or ())[0].json == {"at": "2026-11-24", "when": "2026-11-24T10:00:00Z"}
+    assert parse(document(written)) == (written, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1", "expected a list of entries"),
+        ("- request: GRAB /", "entry 1.request: found"),
+        ("- request: GET /\n- {request: GET /, statsu: 1}", "entry 2.statsu: no such key"),
+        ("- {request: GET /, status: true}", "entry 1.status"),
+        ("- {request: GET /, headers: {a b: c}}", "entry 1.headers"),
+        ('- {request: GET /, headers: {a: "c\\x1b"}}', "entry 1.headers"),
+        ("- {request: GET /, json: {a: ['#regex (']}}", "entry 1.json.a[0]: found"),
+        ("- {request: GET /, text: '('}", "entry 1.text: found"),
+        ("- {request: 'GET / HTTP/1.1', status: 200}", "entry 1.request: found"),
+        ("[" * 2000, ""),
+        ("- !!python/object/apply:os.system ['true']", "could not determine a constructor"),
+        ("3", "expected a list of entries"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "expected.yaml"
+    path.write_text(text)
+    with pytest.raises(BluegreenError) as error:
+        expected_file.read(path)
+    assert error.value.exit_code == ExitCode.USAGE
+    assert any(words in line for line in error.value.lines), error.value.lines
