@@ -11,6 +11,7 @@ from bluegreen.cli.output import clean
 from bluegreen.operations.ports import Result
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.findings import Finding
+from bluegreen.release.model import counted
 from bluegreen.release.plan import FAILURE, Plan
 
 FIELDS = ("failed", "expected", "traffic", "retry", "next")
@@ -75,6 +76,8 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"migration   in doubt: {clean(state['migration'])}")
     if state["unfinished"]:
         lines.append(f"unfinished  {clean(state['unfinished'])}")
+    if state["jobs"]:
+        lines.append(f"jobs        {'; '.join(_job(name, it) for name, it in state['jobs'].items())}")
     if state["failover"] and state["failover"]["color"]:
         color = state["failover"]["color"]
         now_ = (
@@ -108,6 +111,13 @@ def recorded_text(shown: Mapping[str, Any], command: str) -> str:
     )
 
 
+def _job(name: str, it: Mapping[str, Any]) -> str:
+    parts = [f"{name} {it['running']}/{it['wanted']} running"]
+    parts += [f"{it['restarts']} restarts"] if it["restarts"] else []
+    parts += [f"FAILING: {', '.join(map(clean, it['failing']))}"] if it["failing"] else []
+    return ", ".join(parts)
+
+
 FOUND = {"ok": "ok", "warning": "warning", "failed": "FAILED", "unknown": "unknown"}
 
 
@@ -123,7 +133,8 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
         lines += ["", "When a step of the next switch fails:"]
         lines += [f"  {phase:<8} {words}" for phase, words in FAILURE.items() if _has(plan, phase)]
     counts = Counter(it.outcome for it in found)
-    lines += ["", f"{counts['failed']} failed, {counts['warning']} warnings, {counts['unknown']} not to be told."]
+    warnings = counted(counts["warning"], "warning")
+    lines += ["", f"{counts['failed']} failed, {warnings}, {counts['unknown']} that cannot be told."]
     return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is mended."])
 
 

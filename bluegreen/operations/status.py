@@ -12,7 +12,7 @@ from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
 from bluegreen.operations.rebuild import rebuild
 from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Color, Slot, Stack, World
+from bluegreen.release.model import Color, Replica, Slot, Stack, World
 from bluegreen.release.plan import drift, plan_flip_back, unwell
 
 
@@ -32,6 +32,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "drift": differs or None,
         "unfinished": world.unfinished,
         "migration": in_doubt(tools),
+        "jobs": _jobs(tools, world),
         "failover": _failover(tools, world),
         "flip_back": command,
         "no_way_back": why,
@@ -62,6 +63,38 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
         "since": world.intended.since if world.intended and live else None,
         "standing": "live" if live else (world.intended.standing if world.intended else None),
     }
+
+
+def _jobs(tools: Tools, world: World) -> dict[str, dict[str, Any]]:
+    """Are jobs failing? For each of the live color's: how many run, restarts, how one last ended, what is wrong."""
+    slot = world.slot(world.live) if world.live else None
+    if slot is None:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in slot.jobs:
+        here = [it for it in world.in_color(slot.color) if it.service == name and it.release == slot.release]
+        ends = {it.name: tools.engine.exit_of(it.id) for it in here}
+        wanted = slot.replicas[name]
+        failing = [words for it in here if (words := _failing(it, ends[it.name][0]))]
+        failing += [f"{wanted - len(here)} of {wanted} gone"] if len(here) < wanted else []
+        last = [it.exit_code if it.exit_code is not None else ends[it.name][0] for it in here if not it.running]
+        found[name] = {
+            "wanted": wanted, "running": sum(it.running for it in here),
+            "restarts": sum(restarts for _, restarts, _ in ends.values()), "last_exit": last[-1] if last else None,
+            "health": next((it.health for it in here if it.health not in (None, "healthy")),
+                           next((it.health for it in here), None)),
+            "failing": failing,
+        }  # fmt: skip
+    return found
+
+
+def _failing(job: Replica, code: int) -> str | None:
+    """What is wrong with a job's container, in a phrase; one that has ended by itself without an error is done."""
+    number = f"{job.service}-{job.number}"
+    if job.running:
+        return f"{number} is unhealthy" if job.health == "unhealthy" else None
+    ended = job.exit_code if job.exit_code is not None else code
+    return None if job.state == "exited" and ended == 0 else f"{number} is {job.state}, exit code {ended}"
 
 
 def _failover(tools: Tools, world: World) -> dict[str, Any] | None:

@@ -268,7 +268,9 @@ class Release:
 
     def _migrate(self) -> str:
         migration = self.stack.settings.migrate
-        image = self.new.images[(migration.run.service if migration else "") or ""]
+        service = (migration.run.service if migration else "") or ""
+        image = self.new.images[service]
+        self._await_dependencies(service)
         done = migrate(self.tools, self.stack, image, self.new.color, self.new.release, self.request.migrate)
         self.new.migrated = True
         return done

@@ -19,9 +19,8 @@ from tests.support.project import Project
 @pytest.fixture
 def example(make_project: object) -> Project:
     project: Project = make_project((EXAMPLE / "compose.yaml").read_text())  # type: ignore[operator]  # of conftest
-    for name in ("Dockerfile", "requirements.txt", ".dockerignore"):
-        shutil.copy(EXAMPLE / name, project.folder)
-    shutil.copytree(EXAMPLE / "app", project.folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__", ".bluegreen", "compose.yaml")
+    shutil.copytree(EXAMPLE, project.folder, ignore=ignored, dirs_exist_ok=True)
     return project
 
 
@@ -52,10 +51,12 @@ def _wait(port: int) -> dict[str, str]:
 
 def test_the_example_does_its_work_with_bluegreen(example: Project) -> None:
     example.ok("up")
+    assert [it["name"] for it in json.loads(example.get("/api/items")[1])] == ["tea", "coffee"], "migrated"
     with Load(example.port, {"get": 5, "post": 5, "upload": 1, "events": 1, "socket": 1, "slow": 1}) as load:
         time.sleep(6)
-        example.ok("switch", GREETING="two")
+        switched = example.ok("switch", GREETING="two")
         time.sleep(1)
+    assert "✓ migrate" in switched.err
     assert load.tally.lost == [], load.tally.why()
     assert set(load.tally.kinds()) == {"get", "post", "upload", "events", "socket", "slow"}
     deadline = time.monotonic() + 20

@@ -10,6 +10,7 @@ case $name in
     python) suite=trixie packages=python3,python3-pip,python-is-python3,ca-certificates ;;
     nginx) suite=forky packages=nginx ;;
     valkey) suite=trixie packages=valkey-server ;;
+    postgres) suite=trixie packages=postgresql-17 ;;
     *) say "FAILED: no recipe for $name" && exit 2 ;;
 esac
 # docker import sets what a Dockerfile would.
@@ -17,6 +18,7 @@ case $name in
     # A machine behind a company proxy has a certificate of its own; pip in a container needs it as well.
     python) changes=(--change 'ENV PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore PIP_CERT=/etc/ssl/certs/ca-certificates.crt SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt' --change 'CMD ["python3"]') ;;
     nginx) changes=(--change 'CMD ["nginx", "-g", "daemon off;"]') ;;
+    postgres) changes=(--change 'ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin PGDATA=/var/lib/postgresql/data' --change 'VOLUME /var/lib/postgresql/data' --change 'CMD ["postgres-from-package"]') ;;
     valkey) changes=(--change 'WORKDIR /data' --change 'CMD ["valkey-server", "--protected-mode", "no"]') ;;
 esac
 
@@ -36,6 +38,10 @@ if [ ! -s "$tar" ]; then
     hooks=()
     if [ "$name" = python ]; then
         hooks=(--customize-hook='cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs/ca-certificates.crt"')
+    fi
+    if [ "$name" = postgres ]; then
+        hooks=(--customize-hook="install -m 755 $(dirname "$0")/postgres-from-package \"\$1/usr/local/bin/\""
+            --customize-hook='rm -rf "$1/var/lib/postgresql/17" "$1/var/lib/apt/lists"')
     fi
     # forky's Release file may count as expired between two of its updates.
     mmdebstrap --quiet --variant=minbase --format=tar --include="$packages" \

@@ -150,5 +150,6 @@ images=$venv/images.env.new
 base_image PYTHON_IMAGE python:3.13-slim python
 base_image NGINX_IMAGE nginx:1.30-alpine nginx
 base_image VALKEY_IMAGE valkey/valkey:8-alpine valkey
+base_image POSTGRES_IMAGE postgres:17-alpine postgres
 mv "$images" "$venv/images.env"
 say "ready"

@@ -16,6 +16,7 @@ from bluegreen.cli import output, report
 from bluegreen.operations.ports import Result
 from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.release.findings import Finding
 from tests.support.machine import ROOT
 
 FIELDS = ["summary", "failed", "expected", "traffic", "retry", "next"]
@@ -61,12 +62,25 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
     slot = {"color": "blue", "release": 1, "since": words[0], "standing": "live",
             "replicas": {}, "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
     state: dict[str, Any] = {"app": "shop", "urls": [], "live": slot, "idle": None, "preview": None, "drift": words[3],
-             "unfinished": words[4], "failover": None, "migration": words[6], "flip_back": None,
-             "no_way_back": words[5]}  # fmt: skip
+             "unfinished": words[4], "failover": None, "migration": words[6],
+             "flip_back": None, "no_way_back": words[5],
+             "jobs": {"worker": {"running": 0, "wanted": 1, "restarts": 1, "failing": words[7:8]}}}  # fmt: skip
+    run = {"kind": "migrate", "name": words[0], "outcome": words[1], "code": 1, "output": "\n".join(words)}
+    release = {"release": 2, "created": words[0], "color": "blue", "outcome": words[1], "standing": None, "kept": True,
+               "owner": words[2], "revision": words[3], "subject": words[4], "expect": words[5], "note": words[6],
+               "restores": 1, "previous": 1, "previous_revision": words[7], "seconds": 1.5, "runs": [run],
+               "changed": {"images": words[:2], "keys": words[2:4], "environment": words[4:6]},
+               "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
+    compared = {"color": "blue", "release": 1, "answers": [{"request": words[0], "differences": words[1:]}]}
     texts = [
         report.error_text(error),
         report.result_text(result, "bluegreen", None),
         report.status_text(state, "bluegreen", datetime.now(UTC)),
+        report.history_text([release], datetime.now(UTC)),
+        report.release_text(release, "bluegreen"),
+        report.expected_text(compared),
+        report.recorded_text({"recorded": words[:2], "file": words[2], "all": 2}, "bluegreen"),
+        report.findings_text([Finding("disk", "failed", *words[:4])], None, False),
         output.clean(words[7]),
     ]
     for text, line in itertools.chain.from_iterable(((text, line) for line in text.split("\n")) for text in texts):

@@ -56,6 +56,8 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
             "app": "shop", "live": slot, "idle": None, "urls": ["http://localhost/"], "preview": None,
             "drift": "nginx answers green, the file says blue", "unfinished": None, "failover": None,
             "migration": None, "flip_back": None,
+            "jobs": {"worker": {"wanted": 1, "running": 0, "restarts": 3,
+                                "failing": ["worker-1 is restarting, exit code 7"]}},
             "no_way_back": "nothing that has served traffic is kept there",
         },
         "bluegreen", NOW,
@@ -63,4 +65,5 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
     assert "live   blue   release 7  since 5 min ago  web 1/2 healthy, 2 running, worker 1/1 healthy" in text
     assert "shop:7 (aaaaaaaaaaaa)" in text
     assert "drift       nginx answers green, the file says blue (mend it: bluegreen up)" in text
+    assert "jobs        worker 0/1 running, 3 restarts, FAILING: worker-1 is restarting, exit code 7" in text
     assert "back        not now: nothing that has served traffic is kept there" in text

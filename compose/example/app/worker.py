@@ -1,10 +1,14 @@
 """The worker: takes one order at a time; one that was cut by a stop is taken up again by the next worker."""
 
 import asyncio
+import json
+import os
 import signal
 
 from app.release import release
 from app.store import store
+
+SECONDS = float(os.environ.get("ORDER_SECONDS", "0"))  # that one order takes
 
 
 async def main() -> None:
@@ -16,7 +20,9 @@ async def main() -> None:
     while not stopping.is_set():
         found = await store.blmove("queue", "working", 1, "LEFT", "RIGHT")
         if found is not None:
-            await store.sadd("done", found)  # a set: doing it twice has the effect of once
+            await store.incr("tries")
+            await asyncio.sleep(SECONDS)
+            await store.hsetnx("done", found, json.dumps(release()))  # done twice, it has the effect of once
             await store.lrem("working", 1, found)
 
 
