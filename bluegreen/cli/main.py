@@ -364,6 +364,22 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 
 
 @cli.command()
+@click.pass_obj
+def runbook(options: Options) -> int:
+    """Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well."""
+    from bluegreen.cli.page import page
+    from bluegreen.operations.runbook import runbook as story
+
+    app = App(options, output.choose("none"))
+    settings = app.stack.settings
+    with app.without_traces():
+        preview = str(settings.preview) if settings.preview else None
+        facts = story(app.tools(app.stack.app), app.stack, _urls([str(at) for at in settings.listen]), preview)
+    output.result(page(facts, datetime.now(UTC)))
+    return int(ExitCode.DONE)
+
+
+@cli.command()
 @click.argument("what", nargs=-1)
 @click.option("-f", "--follow", is_flag=True, help="Go on as new lines arrive.")
 @click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")

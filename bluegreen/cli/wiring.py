@@ -221,8 +221,6 @@ class App:
 
         with writing(self.state):
             self.state.mkdir(mode=0o700, exist_ok=True)
-            if self.state.stat().st_mode & 0o777 != 0o700:
-                os.chmod(self.state, 0o700)
             user = prepare_folders(self.state)
         engine = Engine(app)
         sockets = self._sockets()
@@ -285,6 +283,8 @@ class App:
 
         with writing(self.state):
             self.state.mkdir(mode=0o700, exist_ok=True)
+            if self.state.stat().st_mode & 0o777 != 0o700:
+                os.chmod(self.state, 0o700)
         with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
             self.phase = lock.phase
             with self.signals.listening():

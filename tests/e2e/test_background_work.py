@@ -84,8 +84,16 @@ def _enqueue(project: Project, first: int, count: int) -> None:
 
 
 def _crash(container: str) -> None:
-    """Its process dies, as by a lack of memory; `docker kill` would count as stopped by hand, and not restart."""
-    os.kill(int(docker("inspect", "-f", "{{.State.Pid}}", container)), signal.SIGKILL)
+    """Its process dies, as by a lack of memory, and the Engine starts it again.
+
+    `docker kill` would count as stopped by hand, and not restart.
+    """
+    before, pid = docker("inspect", "-f", "{{.RestartCount}} {{.State.Pid}}", container).split()
+    os.kill(int(pid), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while docker("inspect", "-f", "{{.RestartCount}}", container) == before:
+        assert time.monotonic() < deadline, f"{container} was not started again"
+        time.sleep(0.05)
 
 
 def _killed_in_jobs(project: Project, **more: str) -> None:

@@ -1,0 +1,39 @@
+"""The facts of a page that a person can follow at three in the morning: from what is really configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bluegreen.operations.expect import load
+from bluegreen.operations.history import history
+from bluegreen.operations.observe import observe
+from bluegreen.operations.ports import Tools
+from bluegreen.operations.status import status
+from bluegreen.release.model import Stack
+
+RELEASES = 5  # the last ones that the page names
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the page says. `state` has the fields of `status --json`, `releases` those of `history --json`."""
+
+    app: str
+    folder: str
+    command: str
+    stack: Stack
+    state: dict[str, Any]
+    releases: list[dict[str, Any]]
+    nginx: str | None
+    expected: int  # recorded answers
+
+
+def runbook(tools: Tools, stack: Stack, urls: list[str], preview: str | None) -> Facts:
+    """Looks, changes nothing."""
+    world = observe(tools)
+    recorded = load(tools, stack.settings, stack.project_directory)
+    return Facts(
+        stack.app, stack.project_directory, tools.command, stack, status(tools, urls, preview),
+        history(tools, RELEASES), world.proxy.name if world.proxy else None, len(recorded),
+    )  # fmt: skip
