@@ -364,6 +364,32 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 
 
 @cli.command()
+@click.option(
+    "--copy-volumes", is_flag=True, help="With copies of the volumes, measured first; otherwise they are empty."
+)
+@click.option("--outside", is_flag=True, help="Although variables lead to databases outside of the Compose file.")
+@JSON
+@PROGRESS
+@click.pass_obj
+def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, progress: str) -> int:
+    """Staging: the real switch and flip-back of the release to come, beside production, which is not touched."""
+    from bluegreen.cli.rehearsing import Stage
+    from bluegreen.operations import rehearse as story
+
+    app = App(options, output.choose(progress))
+    stack, wanted = app.stack, story.Wanted(copy_volumes, outside)
+    tools = app.tools(stack.app)
+    story.refuse(tools, stack, wanted)
+    with app.rehearsing(), Stage(app, stack) as stage:
+        found = story.rehearse(tools, stack, stage, wanted)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.rehearsal_text(found, app.command))
+    return int(ExitCode.DONE if found["outcome"] == "well" else ExitCode.FAILED)
+
+
+@cli.command()
 @click.pass_obj
 def runbook(options: Options) -> int:
     """Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well."""

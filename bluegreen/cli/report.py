@@ -142,6 +142,45 @@ def _has(plan: Plan, phase: str) -> bool:
     return any(step.phase == phase for step in plan.steps)
 
 
+def rehearsal_text(found: Mapping[str, Any], command: str) -> str:
+    """`rehearse` for people: what was shown, beside production's last release."""
+    there = found["production"]
+    rows = [("", "rehearsal", f"release {there['release']}" if there["release"] else "no release yet")]
+    for name, key in (
+        ("switch", "switch_seconds"),
+        ("flip-back", "flip_back_seconds"),
+        ("migration", "migration_seconds"),
+    ):
+        if found[key] is not None or there[key] is not None:
+            rows.append((name, _seconds(found[key]), _seconds(there[key])))
+    requests, expected = found["requests"], found["expected"]
+    lines = [f"{name:<12}{mine:<12}{other}".rstrip() for name, mine, other in rows]
+    lines.append(f"{'requests':<12}{requests['answered']} answered, {requests['lost']} lost")
+    lines += [f"{'':12}{count} x {clean(why)}" for why, count in requests["why"].items()]
+    lines.append(f"{'way back':<12}{found['way_back']}")
+    if expected["asked"]:
+        lines.append(f"{'expected':<12}{expected['asked']} asked, {len(expected['differ'])} differ")
+        lines += [
+            f"{'':12}{clean(it['request'])}: {clean(words)}" for it in expected["differ"] for words in it["differences"]
+        ]
+    if expected["cannot_be_compared"]:
+        names = ", ".join(map(clean, expected["cannot_be_compared"]))
+        lines.append(f"{'':12}today's images answer otherwise as well, without the data (--copy-volumes): {names}")
+    lines += [f"{'left out':<12}{', '.join(found['left_out'])}"] if found["left_out"] else []
+    if found["error"]:
+        error = found["error"]
+        lines += ["", f"{found['failed_verb']} failed: {clean(error['summary'])}"]
+        lines += [f"  {name:<10}{clean(str(error[name]))}" for name in ("failed", "expected") if error[name]]
+        lines += [f"  | {clean(line)}" for line in error["lines"]]
+    verdict = "It went well" if found["outcome"] == "well" else "It did not go well"
+    lines += ["", f"{verdict}. Production was not touched, and nothing of the rehearsal is left."]
+    return "\n".join([*lines, *([f"To release it: {command} switch"] if found["outcome"] == "well" else [])])
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"
+
+
 def history_text(releases: Sequence[Mapping[str, Any]], now: datetime) -> str:
     """`history` for people: a line for each release, and what it changed."""
     if not releases:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
     from bluegreen.release.record import Restored
 
 STATE = ".bluegreen"
+STATE_VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its own
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
 
 
@@ -45,6 +46,7 @@ class App:
     show: Show = field(default_factory=lambda: output.choose("auto"))
     signals: Signals = field(default_factory=Signals)
     phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
+    state_folder: Path | None = None
 
     # -- where
 
@@ -57,6 +59,8 @@ class App:
     @cached_property
     def state(self) -> Path:
         """The state folder beside the Compose file; where there is none, the nearest one above."""
+        if named := self.state_folder or os.environ.get(STATE_VARIABLE):
+            return Path(named)
         if self.compose_file:
             return self.compose_file.absolute().parent / STATE
         start = Path(self.options.project_directory or ".").absolute()
@@ -289,6 +293,17 @@ class App:
             self.phase = lock.phase
             with self.signals.listening():
                 yield
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """One rehearsal at a time, and none of one that was cut; production's lock is left alone."""
+        from bluegreen.state.lock import locked
+
+        folder = self.state / "rehearsing"
+        with writing(self.state):
+            folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+        with locked(folder, "rehearse", utc_now(), command=self.command), self.signals.listening():
+            yield
 
     @contextmanager
     def without_traces(self) -> Iterator[None]:

@@ -76,7 +76,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
     return None
 
 
-def _files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
+def files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
     """Every file that Compose would read, as the first -f of a command names them."""
     if options.files:
         return list(options.files)
@@ -223,8 +223,8 @@ class Compose:
         file = self._state / PLAIN
         file.write_text(json.dumps(override, indent=2) + "\n")
         shown = os.path.relpath(file)
-        files = [*_files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
-        options = replace(self._options, files=tuple(files))
+        both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
+        options = replace(self._options, files=tuple(both))
         return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
 
     def _arguments(self) -> list[str]:

@@ -5,6 +5,7 @@ docker-py's exceptions end here: callers meet BluegreenError.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import io
@@ -559,6 +560,39 @@ class Engine:
             return file.read().decode(errors="replace") if file else None
 
     @_translated
+    def volumes_of_compose(self) -> list[str]:
+        """The named volumes that Compose made for this app."""
+        found = self.api.volumes(filters={"label": f"com.docker.compose.project={self.app}"})
+        return [entry["Name"] for entry in found["Volumes"] or []]
+
+    @_translated
+    def tag(self, image: str, reference: str) -> None:
+        name, _, tag = reference.rpartition(":")
+        self.api.tag(image, name, tag)
+
+    @_translated
+    def untag(self, reference: str) -> None:
+        """Takes a name away; an image without any goes as well. One that is not there is fine."""
+        with contextlib.suppress(ImageNotFound):
+            self.api.remove_image(reference)
+
+    @_translated
+    def volume_size(self, name: str, image: str) -> int:
+        """What a named volume holds, in bytes, counted in a container of this image."""
+        _, output = self.run_once(image, ["du", "-sk", "/from"], _mounting(f"{name}:/from:ro"))
+        return int(output.split()[0]) * 1024
+
+    @_translated
+    def copy_volume(self, name: str, to: str, labels: Mapping[str, str], image: str) -> None:
+        """A new volume with what another one holds, owners and modes included. Raises BluegreenError."""
+        self.api.create_volume(to, labels=dict(labels))
+        code, output = self.run_once(image, ["cp", "-a", "/from/.", "/to/"], _mounting(f"{name}:/from:ro", f"{to}:/to"))
+        if code:
+            raise BluegreenError(
+                f"The volume {name} could not be copied.", failed=output.strip()[:300], expected="cp -a to end well"
+            )
+
+    @_translated
     def volume_path(self, name: str) -> str | None:
         """Where a named volume of the local driver lies on this machine; None: there is none."""
         try:
@@ -610,6 +644,10 @@ class _Patience:
 
     def __exit__(self, *_: object) -> None:
         self._api.timeout = self._before
+
+
+def _mounting(*binds: str) -> dict[str, Any]:
+    return {"HostConfig": {"Binds": list(binds)}, "User": "0", "NetworkDisabled": True}
 
 
 def _endpoint(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,19 +43,19 @@ class Events:
     def __init__(self, project: Project) -> None:
         filters = [f"label=bluegreen.app={project.name}", "label=bluegreen.role=job", "event=start", "event=die"]
         arguments = [part for one in filters for part in ("--filter", one)]
-        self._process = subprocess.Popen(
-            ["docker", "events", *arguments, "--format", "{{json .}}"], stdout=subprocess.PIPE, text=True
-        )
+        self._output = project.folder / "events"  # a file: nobody reads before the end, and a pipe would be full
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(["docker", "events", *arguments, "--format", "{{json .}}"], stdout=output)
         time.sleep(0.5)  # until the Engine listens; the test holds that both kinds were seen
 
     def runs(self) -> list[Run]:
         """Ends the watch; every run of a job, in order."""
         time.sleep(0.5)
         self._process.terminate()
-        output, _ = self._process.communicate(timeout=10)
+        self._process.wait(timeout=10)
         began: dict[str, tuple[str, float]] = {}
         found = []
-        for line in output.splitlines():
+        for line in self._output.read_text().splitlines():
             event = json.loads(line)
             color, moment = event["Actor"]["Attributes"]["bluegreen.color"], event["timeNano"] / 1e9
             if event["Action"] == "start":

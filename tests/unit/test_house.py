@@ -15,7 +15,7 @@ OUTSIDE = {
     "requests": {"engine"},  # docker-py's own transport, whose exceptions must end in the engine's room
     "httpx": {"probe"},
     "tenacity": {"probe"},
-    "jinja2": {"proxy"},
+    "jinja2": {"proxy", "cli"},  # the nginx file, and the pages that a person reads
     "sqlite3": {"state"},
     "pydantic": {"release"},
     "pydantic_core": {"release"},

@@ -1,0 +1,214 @@
+"""The stage of a rehearsal: a folder, ports and a name of its own, and the real command run on it.
+
+Nothing stays behind, whatever ends the rehearsal: a second process waits for us to end, in whichever way, and then
+takes everything away. It is told by the end of a pipe, which the kernel closes for a process that is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bluegreen.cli.wiring import STATE_VARIABLE, App
+from bluegreen.engine.compose import Options, files
+from bluegreen.engine.containers import Engine
+from bluegreen.host import copies, processes
+from bluegreen.operations.ports import Tools
+from bluegreen.operations.rehearse import LoadPort
+from bluegreen.release.errors import BluegreenError
+from bluegreen.release.model import Stack
+from bluegreen.release.rehearsal import SUFFIX, built_references
+
+FOLDER = "rehearsal"  # in production's state folder
+VERB_TIMEOUT = 1800.0  # seconds for one verb; builds and migrations are part of it
+CLEAN_TIMEOUT = 300.0  # seconds for taking everything away
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What the second process has to do when we are gone."""
+
+    name: str
+    folder: str
+    command: tuple[str, ...]  # of `down`
+    built: tuple[str, ...]  # image names of the rehearsal's own
+    pulled: tuple[tuple[str, str | None], ...]  # other image names, and what each meant before
+
+    def as_text(self) -> str:
+        return json.dumps([self.name, self.folder, self.command, self.built, self.pulled])
+
+    @classmethod
+    def from_text(cls, text: str) -> Errand:
+        name, folder, command, built, pulled = json.loads(text)
+        return cls(name, folder, tuple(command), tuple(built), tuple((ref, identity) for ref, identity in pulled))
+
+
+class Stage:
+    """Where the rehearsal happens. `with` it: at its end nothing of it is left."""
+
+    def __init__(self, app: App, stack: Stack) -> None:
+        self._app, self._stack = app, stack
+        self.name = f"{stack.app}{SUFFIX}"
+        self.folder = app.state / FOLDER
+        self._port, preview = _free_ports(2)
+        self.listen, self.preview = f"127.0.0.1:{self._port}", f"127.0.0.1:{preview}"
+        self._overlay = self.folder / "overlay.yaml"
+        self._janitor: processes.Successor | None = None
+        self._engine = Engine(self.name)
+        self._rehearsed: App | None = None
+
+    def __enter__(self) -> Stage:
+        errand = Errand(
+            self.name, str(self.folder), tuple(self._command("down", "--yes", "--volumes", "--wait", "60s")),
+            tuple(sorted(set(built_references(self._stack, self.name).values()))), self._pulled(),
+        )  # fmt: skip
+        if self.folder.exists():
+            self._app.show.notice("An earlier rehearsal was cut; what it left is taken away first.")
+            take_away(errand, self._environment())
+        for part in (self.folder, self.folder / "state"):
+            part.mkdir(mode=0o700, exist_ok=True)
+        janitor = [sys.executable, "-m", "bluegreen.cli.janitor"]
+        self._janitor = processes.Successor(janitor, self._environment(), errand.as_text())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._janitor is None:
+            return
+        self._app.show.progress("the rehearsal is taken away")
+        code, said = self._janitor.take_over(CLEAN_TIMEOUT)
+        if code:
+            raise BluegreenError(
+                "Something of the rehearsal is left.", failed=said.strip()[-300:],
+                expected="nothing of it", traffic="unchanged", retry="safe: the next rehearsal takes it away first",
+                next=f"docker ps -a --filter label=bluegreen.app={self.name}",
+            )  # fmt: skip
+
+    def _pulled(self) -> tuple[tuple[str, str | None], ...]:
+        built = built_references(self._stack, self.name)
+        names = [name for name in self._stack.services if name not in built]
+        references = {str(self._stack.services[name].get("image") or "") for name in names} - {""}
+        found = {reference: self._engine.image(reference) for reference in sorted(references)}
+        return tuple((reference, image["Id"] if image else None) for reference, image in found.items())
+
+    def _command(self, *arguments: str) -> list[str]:
+        options = self._app.options
+        paths = [part for name in files(options, Path.cwd(), os.environ) for part in ("--file", name)]
+        environment = [part for name in options.env_files for part in ("--env-file", name)]
+        return [
+            sys.executable, "-m", "bluegreen", *paths, "--file", str(self._overlay), "--project-name", self.name,
+            "--project-directory", str(self._app.project_directory), *environment, *arguments,
+        ]  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, STATE_VARIABLE: str(self.folder / "state")}
+
+    def run(self, overlay: str, *arguments: str) -> dict[str, Any]:
+        """One verb of the real command on the stage; the fields of its --json. Ends it when we are ended."""
+        self._overlay.write_text(overlay)
+        self._app.show.progress(f"rehearsing {arguments[0]}")
+        command = [*self._command(*arguments), "--json", "--progress", "json"]
+        found, said = processes.follow(
+            command, self._environment(), lambda line: self._show(arguments[0], line), VERB_TIMEOUT
+        )
+        return _result(found, said, arguments[0])
+
+    def _show(self, verb: str, line: str) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if event.get("event") == "end":
+            self._app.show.progress(f"rehearsing {verb}: {event['step']} {event['seconds']:.2f} s {event['detail']}")
+
+    def tools(self) -> Tools:
+        if self._rehearsed is None:
+            options = Options(project_name=self.name, project_directory=str(self._app.project_directory))
+            self._rehearsed = App(options, self._app.show, state_folder=self.folder / "state")
+        return self._rehearsed.tools(self.name)
+
+    def load(self, paths: Sequence[str], host: str) -> LoadPort:
+        from bluegreen.probe.load import Load
+
+        return Load(self._port, paths, host)
+
+    def size(self, folder: str) -> int | None:
+        return copies.size(Path(folder))
+
+    def copy(self, folder: str) -> str:
+        """A copy of a folder in the rehearsal's own. Raises BluegreenError when it cannot be made."""
+        to = Path(tempfile.mkdtemp(dir=self.folder, prefix="copy-")) / Path(folder).name
+        try:
+            copies.copy(Path(folder), to)
+        except OSError as error:
+            raise BluegreenError(
+                f"{folder} could not be copied for the rehearsal.", failed=str(error), expected="a copy of it",
+                retry="safe",
+            ) from None  # fmt: skip
+        return str(to)
+
+    def volume_size(self, name: str) -> int:
+        return self._engine.volume_size(name, self._stack.settings.proxy.image)
+
+    def copy_volume(self, key: str, name: str) -> None:
+        labels = {"com.docker.compose.project": self.name, "com.docker.compose.volume": key}
+        self._engine.copy_volume(name, f"{self.name}_{key}", labels, self._stack.settings.proxy.image)
+
+
+def _result(output: str, said: Sequence[str], verb: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(output)
+    except ValueError:
+        words = " ".join(said[-3:])[:300]
+        raise BluegreenError(
+            f"The rehearsal of {verb} ended without a result.", failed=words or "it printed nothing",
+            expected="the fields of --json", traffic="unchanged", retry="safe",
+        ) from None  # fmt: skip
+    return found
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
+    finally:
+        for probe in sockets:
+            probe.close()
+
+
+def take_away(errand: Errand, environment: Mapping[str, str]) -> list[str]:
+    """Ends and removes everything of a rehearsal, as often as it is called; returns what is left, in words."""
+    left = []
+    overlay = Path(errand.folder) / "overlay.yaml"
+    if overlay.exists():
+        code, said = processes.run(errand.command, environment, CLEAN_TIMEOUT)
+        left += [said.strip()[-300:]] if code else []
+    engine = Engine(errand.name)
+    try:
+        engine.remove_leftovers()
+        for container in engine.plain_containers():  # of Compose's own, when its file could not be read any more
+            engine.remove(container.id)
+        for volume in engine.volumes_of_compose():
+            engine.remove_volume(volume)
+        for reference in errand.built:
+            engine.untag(reference)
+        for reference, before in errand.pulled:
+            found = engine.image(reference)
+            if found and before is None:
+                engine.remove_image(found["Id"], frozenset([reference]))
+            elif found and before and found["Id"] != before:
+                engine.tag(before, reference)
+    except BluegreenError as error:
+        left.append(str(error))
+    shutil.rmtree(errand.folder, ignore_errors=True)
+    return left
