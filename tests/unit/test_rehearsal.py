@@ -21,7 +21,8 @@ def _stack(**services: dict[str, Any]) -> Stack:
     return Stack(
         "shop", settings, everything,
         {"default": {"name": "shop_default", "ipam": {}}, "edge": {"name": "traefik", "external": True}},
-        {"data": {"name": "shop_data"}, "old": {"name": "fixed", "driver_opts": {"type": "nfs"}}}, {}, {}, shared, "/srv",
+        {"data": {"name": "shop_data"}, "old": {"name": "fixed", "driver_opts": {"type": "nfs"}}}, {}, {}, shared,
+        "/srv",
     )  # fmt: skip
 
 
@@ -92,6 +93,8 @@ def test_writable_folders_become_volumes_or_copies() -> None:
         ({"PGHOST": "10.0.0.5"}, ["web.PGHOST leads outside of the Compose file"]),
         ({"REDIS_HOST": "db"}, []),
         ({"ALLOWED_HOSTS": "example.com"}, []),
+        ({"UPGRADE_HOST": "example.com"}, []),
+        ({"APP_DB_HOST": "db.example.com"}, ["web.APP_DB_HOST leads outside of the Compose file"]),
     ],
 )
 def test_a_database_outside_of_the_file_is_not_rehearsed_with(environment: dict[str, str], found: list[str]) -> None:
