@@ -462,8 +462,10 @@ def down(options: Options, volumes: bool, yes: bool, wait: float, dry_run: bool,
 @JSON
 @click.pass_obj
 def init(options: Options, write: bool, json_: bool) -> int:
-    """Print the smallest x-bluegreen block for this Compose file, with what was decided and why."""
+    """Print the smallest x-bluegreen block for this Compose file; without a file, write all of it for a FastAPI app."""
     app = App(options, output.choose("none"))
+    if app.compose_file is None and not options.files:
+        return _from_nothing(app, json_)
     proposal, file = app.proposal()
     if proposal is None:
         output.result(f"{file} has an x-bluegreen block already; nothing to do.")
@@ -486,6 +488,28 @@ def init(options: Options, write: bool, json_: bool) -> int:
         output.note(f"\nAdded to {file}. Next: {app.command} up")
     elif not json_:
         output.note(f"\nTo add it: {app.command} init --write")
+    return int(ExitCode.DONE)
+
+
+def _from_nothing(app: App, json_: bool) -> int:
+    from bluegreen.cli.scaffold import scaffold
+
+    folder = Path(app.options.project_directory or ".").absolute()
+    layout, there = app.layout(folder)
+    files, advice = scaffold(layout, folder.name, there)
+    app.write_new(folder, files)
+    if json_:
+        reasons = [{"key": key, "why": why} for key, why in layout.decisions]
+        output.as_json(
+            {"file": str(folder / "compose.yaml"), "written": list(files), "decisions": reasons, "advice": advice}
+        )
+    else:
+        for key, why in layout.decisions:
+            output.note(f"{key:<9}{output.clean(why)}")
+        for words in advice:
+            output.note(f"Note: {output.clean(words)}")
+        output.result("\n".join(f"written  {name}" for name in files))
+        output.note(f"\nNext: {app.command} up")
     return int(ExitCode.DONE)
 
 

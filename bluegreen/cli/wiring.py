@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
     from bluegreen.engine.containers import Engine
     from bluegreen.probe.health import Prober, Target, Tries
     from bluegreen.release.expected import Answer, Expectation
+    from bluegreen.release.layout import Layout
     from bluegreen.release.plan import Wish
     from bluegreen.release.propose import Proposal
     from bluegreen.release.record import Restored
@@ -106,6 +107,34 @@ class App:
         document = self.compose.resolve(self.project_directory)
         file = self.compose_file or Path()
         return (None if "x-bluegreen" in document else propose(document)), file
+
+    def layout(self, folder: Path) -> tuple[Layout, dict[str, str]]:
+        """(how a project without a Compose file is laid out, its files). Raises BluegreenError: it cannot be told."""
+        from bluegreen.host import sources
+        from bluegreen.release.layout import find_layout
+
+        there = sources.look(folder)
+        found = find_layout(there)
+        if found is None:
+            raise BluegreenError(
+                "There is no Compose file, and no FastAPI application was found.", failed=f"looked in {folder}",
+                expected="a module with app = FastAPI(…), and requirements.txt or pyproject.toml", retry="safe",
+                next="bluegreen -f FILE init (for a Compose file elsewhere)", exit_code=ExitCode.USAGE,
+            )  # fmt: skip
+        return found, there
+
+    def write_new(self, folder: Path, files: Mapping[str, str]) -> None:
+        """Writes files that are not there. Raises BluegreenError."""
+        from bluegreen.host import sources
+
+        try:
+            sources.write_new(folder, dict(files))
+        except OSError as error:
+            raise BluegreenError(
+                "The files cannot be written.", failed=f"{error.strerror}: {error.filename}",
+                expected="a folder that this user may write into", retry="safe, after the cause is mended",
+                exit_code=ExitCode.USAGE,
+            ) from None  # fmt: skip
 
     @cached_property
     def stack(self) -> Stack:

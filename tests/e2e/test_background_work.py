@@ -118,11 +118,13 @@ def test_jobs_run_in_one_color_and_every_task_is_done_once_in_effect(make_projec
                 sent += share
                 if action == ("flip-back",):
                     _crash(f"{project.name}-{project.live()}-worker-1")  # it comes back by itself
-                project.ok(*action, GREETING=f"round {number}")
+                done = project.ok(*action, GREETING=f"round {number}")
+                assert "Warning" not in done.out, done
         _enqueue(project, sent, TASKS - sent)
         _killed_in_jobs(project, GREETING="killed")
-        said = project.ok("flip-back").err
-        assert "An earlier switch" in said, said
+        back = project.ok("flip-back")
+        assert "An earlier switch" in back.err, back
+        assert "Warning" not in back.out, back
         time.sleep(1)
     assert load.tally.lost == [], load.tally.why()
     assert {run.color for run in runs} == {"blue", "green"}
@@ -133,7 +135,7 @@ def test_jobs_run_in_one_color_and_every_task_is_done_once_in_effect(make_projec
         gaps.append(after.begin - before.end)
     figure = f"{len(runs)} runs in {2 * ROUNDS + 2} operations, never two at once, none for {max(gaps):.2f} s at most"
     print(f"\njobs: {figure}")
-    assert runs[-1].end == float("inf")
+    assert runs[-1].end == float("inf"), (runs[-3:], back, project.status()["jobs"])
     assert runs[-1].color == project.live()
     assert max(gaps[:-1]) < GRACE + START, gaps  # the last is as long as nobody types the next command
 
