@@ -272,7 +272,7 @@ class App:
             host=run_on_host,
             expected=ExpectedFile(),
             machine=machine,
-            mask=secrecy.masked,
+            mask=secrecy.without_secrets,
             fingerprint=lambda text: fingerprint(self._salt(), text),
             show=self.show,
             signals=self.signals,

@@ -27,6 +27,7 @@ DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-co
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -156,8 +157,15 @@ class Compose:
         )  # fmt: skip
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
-        secrecy.remember_values(found.values())
+        secrecy.remember_variables(
+            {name: value for name, value in found.items() if secrecy.looks_secret(name, value or "")}
+        )
         return found
+
+    def interpolated(self, folder: Path) -> dict[str, str]:
+        """The variables that the file interpolates anywhere, with their values; those that are not set are absent."""
+        found = set(VARIABLE.findall(self._call(["--profile", "*", *AS_JSON, "--no-interpolate"]).stdout))
+        return {name: value for name, value in self.variables(sorted(found), folder).items() if value is not None}
 
     def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
         """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bluegreen.operations.ports import Tools
@@ -39,7 +40,8 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
             expected="only migrations that it can live with", retry="only with --force",
             next=f"{tools.command} switch --to {number} --force (if you know that it works)",
         )  # fmt: skip
-    restored = restore(records[number], today, tools.fingerprint, define)
+    interpolated = tools.compose.interpolated(Path(today.project_directory))
+    restored = restore(records[number], today, tools.fingerprint, define, interpolated)
     if restored.differing:
         tools.show.notice(
             f"Not as at release {number}: {', '.join(restored.differing)}. Values are never kept; today's are used."

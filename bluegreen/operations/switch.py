@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from bluegreen.operations.adopt import Adoption, find_plain
@@ -252,7 +253,10 @@ class Release:
             raise NothingChanged(f"release {live.release} on {self.world.live} is what {what}")
         if self.request.migrate and not self.wish.migrate:
             settle_doubt(self.tools, self.request.migrate)
-        written = written_down(self.stack, _defining(self.stack), self.wish.replicas, self.tools.fingerprint)
+        interpolated = self.tools.compose.interpolated(Path(self.stack.project_directory))
+        written = written_down(
+            self.stack, _defining(self.stack), self.wish.replicas, self.tools.fingerprint, interpolated
+        )
         begun = Begun(
             self.new.release, self.new.color, self.wish.definition, written, self.request.note,
             live.release if live else None, self.request.restored.release if self.request.restored else None,

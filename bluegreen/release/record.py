@@ -13,12 +13,10 @@ from typing import Any
 
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Image, Route, Stack
+from bluegreen.release.secrecy import looks_secret
 
 Hash = Callable[[str], str]
 # A value that another key of the service repeats (a password in a command) is kept as a reference to its variable.
-SECRET = re.compile(r"pass|pwd|secret|token|key|credential|auth|salt|dsn|private", re.IGNORECASE)
-URL_WITH_PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
-SHORTEST = 6  # characters of such a value; a shorter one would be found everywhere
 REFERENCE = re.compile(r"\x00env:([^\x00]+)\x00")
 NOT_KEPT = ("build", "environment", "profiles")  # the image is kept by its id; variables by name
 
@@ -36,11 +34,16 @@ class Difference:
         return "; ".join(f"{name} {', '.join(found)}" for name, found in parts if found)
 
 
-def written_down(stack: Stack, names: Sequence[str], replicas: Mapping[str, int], keyed: Hash) -> dict[str, Any]:
-    """The definition of a release, as the journal keeps it."""
+def written_down(
+    stack: Stack, names: Sequence[str], replicas: Mapping[str, int], keyed: Hash, interpolated: Mapping[str, str]
+) -> dict[str, Any]:
+    """The definition of a release, as the journal keeps it.
+
+    `interpolated`: the variables that the Compose file takes from outside; a secret among them is kept by its name.
+    """
     settings = stack.settings
     return {
-        "services": {name: _without_values(stack.services[name], keyed) for name in names},
+        "services": {name: _without_values(stack.services[name], keyed, interpolated) for name in names},
         "routes": [asdict(route) for route in settings.routes],
         "jobs": list(settings.jobs),
         "replicas": dict(replicas),
@@ -61,7 +64,13 @@ class Restored:
     differing: tuple[str, ...]  # SERVICE.NAME: variables that have another value today, or none
 
 
-def restore(record: Mapping[str, Any], today: Stack, keyed: Hash, define: Callable[[Stack], str]) -> Restored:
+def restore(
+    record: Mapping[str, Any],
+    today: Stack,
+    keyed: Hash,
+    define: Callable[[Stack], str],
+    interpolated: Mapping[str, str],
+) -> Restored:
     """The release of a journal's record with today's values of its variables.
 
     `define` gives the definition of a stack, for a release that comes back with other values. Raises
@@ -72,7 +81,9 @@ def restore(record: Mapping[str, Any], today: Stack, keyed: Hash, define: Callab
     names = dict.fromkeys([*(route.service for route in routes), *kept["jobs"]])
     services, differing = dict(today.services), []
     for name in names:
-        services[name], changed = _with_values(kept["services"][name], today.services.get(name) or {}, keyed)
+        services[name], changed = _with_values(
+            kept["services"][name], today.services.get(name) or {}, keyed, interpolated
+        )
         differing += [f"{name}.{variable}" for variable in changed]
     if gone := sorted({what for name in names for what in _absent(services[name], today)}):
         raise BluegreenError(
@@ -89,11 +100,11 @@ def restore(record: Mapping[str, Any], today: Stack, keyed: Hash, define: Callab
 
 
 def _with_values(
-    kept: Mapping[str, Any], today: Mapping[str, Any], keyed: Hash
+    kept: Mapping[str, Any], today: Mapping[str, Any], keyed: Hash, interpolated: Mapping[str, str]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     values = {name: value for name, value in (today.get("environment") or {}).items() if name in kept["environment"]}
     changed = [name for name, known in kept["environment"].items() if keyed(str(values.get(name))) != known]
-    whole = _shown_again({key: value for key, value in kept.items() if key != "build"}, values)
+    whole = _shown_again({key: value for key, value in kept.items() if key != "build"}, {**interpolated, **values})
     return {**whole, "environment": values}, tuple(sorted(changed))
 
 
@@ -137,13 +148,9 @@ def disposable(records: Sequence[Mapping[str, Any]], kept: set[int]) -> dict[str
     return {identity: frozenset(names) for identity, names in found.items() if names}
 
 
-def _without_values(service: Mapping[str, Any], keyed: Hash) -> dict[str, Any]:
+def _without_values(service: Mapping[str, Any], keyed: Hash, interpolated: Mapping[str, str]) -> dict[str, Any]:
     values = {name: value for name, value in (service.get("environment") or {}).items() if isinstance(value, str)}
-    hidden = {
-        value: name
-        for name, value in values.items()
-        if len(value) >= SHORTEST and (SECRET.search(name) or URL_WITH_PASSWORD.match(value))
-    }
+    hidden = {value: name for name, value in (*interpolated.items(), *values.items()) if looks_secret(name, value)}
     kept = {key: _hidden(value, hidden) for key, value in service.items() if key not in NOT_KEPT}
     if service.get("build"):
         kept["build"] = keyed(repr(service["build"]))

@@ -41,6 +41,7 @@ class Events:
     """What the Engine says of an app's jobs, as it happens."""
 
     def __init__(self, project: Project) -> None:
+        self._app = project.name
         filters = [f"label=bluegreen.app={project.name}", "label=bluegreen.role=job", "event=start", "event=die"]
         arguments = [part for one in filters for part in ("--filter", one)]
         self._output = project.folder / "events"  # a file: nobody reads before the end, and a pipe would be full
@@ -49,13 +50,23 @@ class Events:
         time.sleep(0.5)  # until the Engine listens; the test holds that both kinds were seen
 
     def runs(self) -> list[Run]:
-        """Ends the watch; every run of a job, in order."""
-        time.sleep(0.5)
+        """Ends the watch; every run of a job, in order. Waits until the Engine has told of what runs now."""
+        running = docker(
+            "ps", "-q", "--filter", f"label=bluegreen.app={self._app}", "--filter", "label=bluegreen.role=job"
+        )
+        deadline = time.monotonic() + 10
+        while running and time.monotonic() < deadline and not any(run.end == float("inf") for run in self._told()):
+            time.sleep(0.1)
         self._process.terminate()
         self._process.wait(timeout=10)
+        return self._told()
+
+    def _told(self) -> list[Run]:
         began: dict[str, tuple[str, float]] = {}
         found = []
-        for line in self._output.read_text().splitlines():
+        for line in self._output.read_text().splitlines(keepends=True):
+            if not line.endswith("\n"):  # half of one
+                break
             event = json.loads(line)
             color, moment = event["Actor"]["Attributes"]["bluegreen.color"], event["timeNano"] / 1e9
             if event["Action"] == "start":

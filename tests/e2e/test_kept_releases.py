@@ -27,13 +27,13 @@ BUILT = (
     + """  worker:
     profiles: [release]
     image: ${PYTHON_IMAGE}
-    command: [sh, -c, "sleep 600", "${API_TOKEN:-none}"]
+    command: [sh, -c, "sleep 600", "${API_TOKEN:-none}", "${OTHER_SECRET:-none}"]
     environment: {API_TOKEN: "${API_TOKEN:-none}"}
     stop_grace_period: 1s
 """
 )
 DOCKERFILE = "ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\nARG OF\nLABEL of=${OF}\nARG BUILD\nENV BUILD=${BUILD}\n"
-CANARY = "canary-4711-token"
+CANARY, OTHER = "canary-4711-token", "canary-4712-other"  # the second one is in no environment
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def built(make_project: Make) -> Iterator[Project]:
     project = make_project(BUILT)
     (project.folder / "Dockerfile").write_text(DOCKERFILE)
     (project.folder / ".dockerignore").write_text(".bluegreen\n")
+    project.variables["OTHER_SECRET"] = OTHER
     yield project
     project.clean()
     if left := _images(project):
@@ -82,7 +83,7 @@ def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_val
         "three",
         "3",
     )
-    assert _worker(project) == ["sh", "-c", "sleep 600", CANARY], (
+    assert _worker(project) == ["sh", "-c", "sleep 600", CANARY, OTHER], (
         "a secret in a command is kept as a reference to its variable"
     )
     assert "as release 1" in project.ok("history").out
@@ -90,6 +91,7 @@ def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_val
     assert "Nothing to do: release 3 on blue is what release 1 was." in again.out
     everything = b"".join(path.read_bytes() for path in project.state.rglob("*") if path.is_file())
     assert CANARY.encode() not in everything
+    assert OTHER.encode() not in everything
     for number, why in (("9", "There is no release 9."), ("0", "There is no release 0.")):
         refused = project.run("switch", "--to", number)
         assert (refused.code, why in refused.err) == (1, True), refused
