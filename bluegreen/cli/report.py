@@ -131,15 +131,13 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
             lines += [f"{'':22}{name:<9} {clean(words)}" for name, words in fields if words]
     if plan:
         lines += ["", "When a step of the next switch fails:"]
-        lines += [f"  {phase:<8} {words}" for phase, words in FAILURE.items() if _has(plan, phase)]
+        for phase, words in FAILURE.items():
+            if steps := [step.name for step in plan.steps if step.phase == phase]:
+                lines += [f"  {phase:<8} {words}", f"{'':11}({', '.join(steps)})"]
     counts = Counter(it.outcome for it in found)
     warnings = counted(counts["warning"], "warning")
     lines += ["", f"{counts['failed']} failed, {warnings}, {counts['unknown']} that cannot be told."]
     return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is mended."])
-
-
-def _has(plan: Plan, phase: str) -> bool:
-    return any(step.phase == phase for step in plan.steps)
 
 
 def rehearsal_text(found: Mapping[str, Any], command: str) -> str:

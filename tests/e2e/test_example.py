@@ -67,6 +67,41 @@ def test_the_example_does_its_work_with_bluegreen(example: Project) -> None:
     assert docker("inspect", "-f", "{{.State.Running}}", f"{example.name}-blue-worker-1") == "false"
 
 
+EXPAND = """
+from alembic import op
+
+revision, down_revision = "0003", "0002"
+
+
+def upgrade() -> None:
+    op.execute("alter table items add column color text")
+    op.execute("insert into items (name, price, color) values ('cocoa', 4, 'brown')")
+"""
+
+
+def test_a_migration_on_a_real_postgres_expands_and_both_releases_live_with_it(example: Project) -> None:
+    example.ok("up")
+    example.ok("expect", "--record", "GET", "/api/health")
+    (example.folder / "migrations" / "versions" / "0003_color.py").write_text(EXPAND)
+    with Load(example.port, {"get": 2, "api": 2}) as load:
+        example.ok("switch")
+        names = [it["name"] for it in json.loads(example.get("/api/items")[1])]
+        back = example.ok("flip-back")
+    assert load.tally.lost == [], load.tally.why()
+    assert names == ["tea", "coffee", "cocoa"]
+    assert "Release 2 ran a migration, and flip-back does not undo it" in back.out
+    assert [it["name"] for it in json.loads(example.get("/api/items")[1])] == names, "the former code on the new schema"
+    found = docker(
+        "exec", f"{example.name}-db-1", "psql", "-h", "127.0.0.1", "-U", "shop", "-Atc",
+        "select version_num from alembic_version", "postgresql://shop:shop@127.0.0.1/shop",
+    )  # fmt: skip
+    assert found == "0003"
+    assert "0002 -> 0003" in example.ok("show", "2").out, "what Alembic said is kept"
+    again = example.ok("switch", "--force")
+    assert "0002 -> 0003" not in example.ok("show", "3").out, "once"
+    assert "✓ migrate" in again.err
+
+
 def test_no_file_of_the_example_names_a_machine(tmp_path: Path) -> None:
     del tmp_path
     for path in EXAMPLE.rglob("*"):
