@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bluegreen.release.errors import BluegreenError
+from bluegreen.release.expected import Expectation
 from bluegreen.release.plan import drift, plan_flip_back, plan_mend, plan_release, start_order, unwell
 from tests.unit.worlds import EMPTY, WISH, replica, replicas, routing, slot, world
 
@@ -165,3 +166,28 @@ def test_services_start_after_what_they_depend_on() -> None:
 def test_the_newest_release_counts_labels_and_the_file() -> None:
     assert world().newest_release == 7
     assert world(replicas=(replica("green", 12),)).newest_release == 12
+
+
+def test_the_checklist_stands_where_its_failure_rule_is() -> None:
+    wish = replace(WISH, migrate="schema", hooks=("before_switch", "after_switch"), expected=(Expectation("GET", "/"),))
+    plan = plan_release("switch", world(), wish)
+    prepare = [step.name for step in plan.steps if step.phase == "prepare"]
+    assert prepare == [
+        "image", "migrate", "clear", "create", "start", "health", "preview", "check", "expect", "before_switch",
+    ]  # fmt: skip
+    assert [step.name for step in plan.steps if step.phase == "settle"] == [
+        "jobs", "drain", "after_switch", "record", "prune",
+    ]  # fmt: skip
+    assert "  expect         1 recorded answer, asked through the preview listener" in plan.lines()
+    prepared = plan_release("prepare", world(), wish)
+    assert "before_switch" not in [step.name for step in prepared.steps]
+
+
+def test_going_back_over_an_irreversible_migration_asks_for_force() -> None:
+    left = replace(slot("blue", 7), migrated=True, reversible=False)
+    found = world(intended=routing("blue", blue=left, green=slot("green", 6)))
+    with pytest.raises(BluegreenError, match="does not work with the data that release 7 has migrated"):
+        plan_flip_back(found, force=False)
+    assert plan_flip_back(found, force=True).steps
+    forward = world("green", intended=routing("green", blue=left, green=slot("green", 6)))
+    assert plan_flip_back(forward, force=False).target == "blue", "forward again: nothing stands against that"
