@@ -15,7 +15,7 @@ from bluegreen.release.model import PlainContainer, Stack
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
-    """Containers of plain Compose to be taken over: those of the release services, and holders of our ports whose
+    """Containers of plain Compose to be taken over: those of services that are ours, and holders of our ports whose
     service is not in the Compose file any more.
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
@@ -25,7 +25,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     plain = tuple(
         container
         for container in found
-        if container.service in stack.settings.release_services()
+        if container.service in stack.settings.own_services()
         # An nginx that was taken out of the file, for bluegreen's to stand in its place.
         or (container.service not in stack.services and container.name in holders.values())
     )
