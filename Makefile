@@ -34,6 +34,7 @@ test: setup check ## Everything: real Engine, real nginx, real load
 test-faults: setup ## What `make test` only samples, whole: every kill, both Engines, 20 + 20 shifts, hostile settings (hours)
 	@tests/machine/test_tools.sh
 	HYPOTHESIS=nightly THOROUGH=1 .venv/bin/pytest -s --timeout 20000 tests/faults tests/e2e/test_no_request_lost.py tests/e2e/test_background_work.py \
+	    tests/e2e/test_rehearsal.py \
 	    tests/engine/test_bad_input.py
 	@.venv/bin/python -m tests.support.project
 

@@ -193,7 +193,7 @@ ours = {name[10:].lower(): value for name, value in os.environ.items() if name.s
 with open("hooks.log", "a") as log:
     print(json.dumps({**ours, "arguments": sys.argv[1:]}), file=log)
 print("hook says", ours["hook"])
-time.sleep(float(os.environ.get("HOOK_SECONDS", 0)))
+time.sleep(30 if os.environ.get("HOOK_SLEEPS") == ours["hook"] else 0)
 sys.exit(os.environ.get("HOOK_FAILS") == ours["hook"])
 """
 
@@ -225,6 +225,15 @@ def test_hooks_run_at_their_moments_and_only_the_first_may_veto(make_project: Ma
     assert "| hook says before_switch" in veto.err
     assert [it["hook"] for it in _hooks(project)] == ["before_switch", "on_failure"]
     assert project.color() == "blue"
+
+    project.write(
+        HOOKED.replace("before_switch: [", "before_switch: {timeout: 1s, command: [").replace('pwned)"]', 'pwned)"]}')
+    )
+    late = project.run("switch", GREETING="two", HOOK_SLEEPS="before_switch")
+    assert late.code == 1, late
+    assert "failed    python3: no end within 1 s" in late.err
+    assert late.seconds < 20
+    _hooks(project)
 
     warned = project.ok("switch", GREETING="two", HOOK_FAILS="after_switch")
     assert "Warning: after_switch: The hook after_switch failed. (python3: exit code 1)" in warned.out

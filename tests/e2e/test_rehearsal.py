@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load
-from tests.support.machine import docker
+from tests.support.machine import THOROUGH, docker
 from tests.support.project import Project, leftovers
 
 # Built images whose PRICE is in the answer of /, a volume with a word, a migration, a job, a shared service.
@@ -171,7 +171,7 @@ def test_a_rehearsal_shows_switch_flip_back_and_migration_and_touches_nothing(pr
     _nothing_left(project, before, files)
 
 
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGINT"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGINT"] if THOROUGH else ["SIGKILL"])
 def test_a_rehearsal_that_is_ended_leaves_nothing_behind(production: Project, number: str) -> None:
     project = production
     (project.folder / "hooked").unlink()
