@@ -41,7 +41,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     describe(result, world)
     result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
     if stack and left:
-        result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.images])
+        result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
         result.release = left.release
         others = [route.service for route in left.routes if route.service != front(left).service]
         if others:
