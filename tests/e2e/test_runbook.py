@@ -63,7 +63,7 @@ def test_every_command_of_the_runbook_can_be_typed_as_it_stands(make_project: Ma
     commands = _commands(page)
     assert len(commands) >= 20, commands
     assert {"bluegreen flip-back", "bluegreen status", "bluegreen up", "bluegreen logs worker"} <= set(commands)
-    for command in commands:
+    for command in dict.fromkeys(commands):
         done = _type(project, command)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
     assert docker("inspect", "-f", "{{.State.Running}}", f"{project.name}-proxy") == "true"

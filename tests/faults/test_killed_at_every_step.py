@@ -30,7 +30,7 @@ from tests.support.project import Done, Project
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 MOMENTS = ("before", "middle", "after")
-SAMPLE = 6  # rows in `make test`; each takes some seconds
+SAMPLE = 4  # rows in `make test`; each takes some seconds
 MIX = {"get": 4, "fresh": 2}
 COMMAND_TIMEOUT = 60.0
 
