@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +64,30 @@ def test_release_numbers_go_on_and_outcomes_are_kept(tmp_path: Path) -> None:
     assert journal.release_outcome(4) == "live"
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
     journal.close()
+
+
+def test_a_journal_of_the_first_version_is_brought_up_to_date_with_what_is_in_it(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as old, old:
+        old.executescript(
+            "create table releases (number integer primary key, created text not null, color text not null,"
+            " outcome text not null default 'started', definition text not null default '',"
+            " images text not null default '{}', services text not null default '{}');"
+            "create table operations (id integer primary key, verb text not null, release integer, target text,"
+            " pid integer not null, started text not null, ended text, outcome text, error text);"
+            "insert into releases (number, created, color, outcome) values (7, 'then', 'blue', 'live');"
+            "insert into operations (verb, pid, started) values ('switch', 1, 'then');"
+            "pragma user_version = 1;"
+        )
+    said: list[str] = []
+    journal = Journal(tmp_path, lambda: "now", said.append)
+    assert [(it["number"], it["outcome"], it["owner"], it["figures"]) for it in journal.releases()] == [
+        (7, "live", "", {})
+    ]
+    assert journal.unfinished() is not None
+    run = journal.start_run(8, "migrate", "schema")
+    assert [it.release for it in journal.doubtful_runs()] == [8]
+    journal.end_run(run, "done", 0, "well")
+    assert journal.doubtful_runs() == []
+    journal.close()
+    assert Journal(tmp_path, lambda: "now", said.append).newest_release() == 7
+    assert said == []
