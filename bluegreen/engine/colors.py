@@ -149,7 +149,7 @@ class Colors:
             return self._still_there(service_name, wish.pinned)
         if wish.override:
             return self._pulled(wish.override, service, wish.pull, tell)
-        reference = service.get("image") or f"{stack.app}-{service_name}"
+        reference = stack.image_reference(service_name)
         if not service.get("build"):
             return self._pulled(reference, service, wish.pull, tell)
         if images.refresh_due(service.get("pull_policy") or "", self._engine.image(reference)):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from bluegreen.operations.checks import replica_checks, retries
-from bluegreen.operations.expect import compare, load
+from bluegreen.operations.expect import compare
 from bluegreen.operations.observe import observe
 from bluegreen.operations.ports import Tools
 from bluegreen.operations.switch import Request, plan_switch
 from bluegreen.release import findings
 from bluegreen.release.errors import BluegreenError
+from bluegreen.release.expected import Expectation
 from bluegreen.release.findings import Finding
-from bluegreen.release.model import Slot, Stack, World, counted
+from bluegreen.release.model import EngineFacts, Slot, Stack, World, counted
 from bluegreen.release.plan import Plan, Wish, plan_flip_back, unwell
 from bluegreen.release.verdict import expectation
 
@@ -29,12 +29,13 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     world = observe(tools)
     found: list[Finding] = [Finding("settings", "ok", f"x-bluegreen of {stack.app} is valid")]
     found += [Finding("settings", "warning", words) for words in stack.notices]
-    found += _versions(tools, world)
+    engine = tools.engine.facts()
+    found += _versions(tools, world, engine)
     found += _permissions(tools, stack, world, folder)
-    found += _space(tools, stack, folder)
+    found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
     found += _ports(tools, stack)
-    found += _live(tools, stack, world)
+    found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)
     found += _repeatable(tools, stack)
     plan: Plan | None = None
@@ -45,8 +46,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     return found, plan
 
 
-def _versions(tools: Tools, world: World) -> Iterator[Finding]:
-    facts = tools.engine.facts()
+def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Finding]:
     number = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
     if number < OLDEST_ENGINE:
         yield Finding(
@@ -93,7 +93,7 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
     mounts = [mount for mount in lasting if mount.get("source")]
     if not mounts:
         return
-    identity = _identity(tools, world, service, name)
+    identity = _identity(tools, stack, world, name)
     if identity is None:
         yield Finding(
             "permissions", "unknown", f"{name}: the user that it runs as cannot be told before it runs",
@@ -116,11 +116,11 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
             yield Finding("permissions", "ok", f"{name} may write into {source} (as user {user})")
 
 
-def _identity(tools: Tools, world: World, service: Mapping[str, Any], name: str) -> tuple[int, tuple[int, ...]] | None:
+def _identity(tools: Tools, stack: Stack, world: World, name: str) -> tuple[int, tuple[int, ...]] | None:
     """(user, groups) as numbers. A name is looked up in a container of the service that stands."""
-    text = str(service.get("user") or "")
+    text = str(stack.services[name].get("user") or "")
     if not text:
-        facts = tools.engine.image_facts(service.get("image") or f"{tools.app}-{name}")
+        facts = tools.engine.image_facts(stack.image_reference(name))
         if facts is None:
             return None
         text = facts.user
@@ -137,13 +137,12 @@ def _identity(tools: Tools, world: World, service: Mapping[str, Any], name: str)
     return (0, groups) if user == "root" else None
 
 
-def _space(tools: Tools, stack: Stack, folder: Path) -> Iterator[Finding]:
+def _space(tools: Tools, stack: Stack, folder: Path, root: Path) -> Iterator[Finding]:
     sizes: dict[str, int] = {}
     for name in stack.settings.own_services():
-        reference = stack.services[name].get("image") or f"{stack.app}-{name}"
+        reference = stack.image_reference(name)
         if facts := tools.engine.image_facts(reference):
             sizes[reference] = facts.size
-    root = Path(tools.engine.facts().root)
     yield findings.of_space(str(root), tools.machine.free_bytes(root), sum(sizes.values()) + SPARE, "one more release")
     yield findings.of_space(str(folder), tools.machine.free_bytes(folder.parent), STATE_NEEDS, "the state folder")
 
@@ -151,7 +150,7 @@ def _space(tools: Tools, stack: Stack, folder: Path) -> Iterator[Finding]:
 def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
     for name in stack.settings.own_services():
         service = stack.services[name]
-        reference = service.get("image") or f"{stack.app}-{name}"
+        reference = stack.image_reference(name)
         here = tools.engine.image_facts(reference) is not None
         if service.get("build"):
             yield Finding("image", "ok", f"{name} is built by the release")
@@ -182,7 +181,7 @@ def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _live(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
+def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:
     slot = world.slot(world.live) if world.live else None
     if slot is None or world.answer is None:
         yield Finding("health", "unknown", "nothing is live yet", "a live color", "its health endpoint is asked then")
@@ -197,13 +196,12 @@ def _live(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
     if not wrong:
         count = sum(map(len, slot.addresses.values()))
         yield Finding("health", "ok", f"{counted(count, 'replica')} of {slot.color} answer as expected")
-    yield from _answers(tools, stack)
+    yield from _answers(tools, wish.expected, stack.project_directory)
 
 
-def _answers(tools: Tools, stack: Stack) -> Iterator[Finding]:
+def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> Iterator[Finding]:
     try:
-        expectations = load(tools, stack.settings, stack.project_directory)
-        compared = compare(tools, expectations, "public", stack.project_directory)
+        compared = compare(tools, expectations, "public", folder)
     except BluegreenError as error:
         yield Finding("expected", "failed", str(error), error.expected, "a switch asks them", error.next)
         return

@@ -120,7 +120,7 @@ class Report:
     """What a rehearsal has shown, beside production's last release."""
 
     def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: Wanted) -> None:
-        self._tools, self._wanted = tools, wanted
+        self._wanted = wanted
         records = [record for record in tools.journal.releases() if live and record["number"] == live.release]
         production = records[0]["figures"] if records else {}
         self._found: dict[str, Any] = {

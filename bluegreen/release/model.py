@@ -161,6 +161,10 @@ class Stack:
     notices: tuple[str, ...] = ()
     together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
 
+    def image_reference(self, service_name: str) -> str:
+        """The name of a service's image; Compose gives one that is only built the name PROJECT-SERVICE."""
+        return str(self.services[service_name].get("image") or f"{self.app}-{service_name}")
+
 
 @dataclass(frozen=True)
 class Image:

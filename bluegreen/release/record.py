@@ -29,10 +29,6 @@ class Difference:
     keys: tuple[str, ...] = ()  # SERVICE.KEY
     variables: tuple[str, ...] = ()  # SERVICE.NAME, with + for new ones and - for those that are gone
 
-    def words(self) -> str:
-        parts = [("images", self.images), ("keys", self.keys), ("environment", self.variables)]
-        return "; ".join(f"{name} {', '.join(found)}" for name, found in parts if found)
-
 
 def written_down(
     stack: Stack, names: Sequence[str], replicas: Mapping[str, int], keyed: Hash, interpolated: Mapping[str, str]

@@ -106,11 +106,11 @@ def volumes(stack: Stack) -> list[tuple[str, str]]:
 def built_references(stack: Stack, name: str) -> dict[str, str]:
     """Services to the image names of their own that they get: a build must not move production's tags."""
     built = {
-        stack.services[it].get("image") or f"{stack.app}-{it}": f"{name}-{it}:rehearsal"
+        stack.image_reference(it): f"{name}-{it}:rehearsal"
         for it in _taking_part(stack)
         if stack.services[it].get("build")
     }
-    references = {it: stack.services[it].get("image") or f"{stack.app}-{it}" for it in _taking_part(stack)}
+    references = {it: stack.image_reference(it) for it in _taking_part(stack)}
     return {it: built[reference] for it, reference in references.items() if reference in built}
 
 

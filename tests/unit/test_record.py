@@ -8,7 +8,7 @@ import pytest
 
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Image, Route, Settings, Stack
-from bluegreen.release.record import difference, disposable, kept_releases, restore, written_down
+from bluegreen.release.record import Difference, difference, disposable, kept_releases, restore, written_down
 
 
 def _keyed(text: str) -> str:
@@ -66,7 +66,7 @@ def test_what_changed_is_named_by_image_key_and_variable() -> None:
     after = _record(_stack({"A": "1", "B": "333", "C": "4"}, command=["y"]), 2, web=Image("shop:2", "sha256:2"))
     found = difference(before, after)
     assert (found.images, found.keys, found.variables) == (("web",), ("web.command",), ("web.B", "web.+C"))
-    assert difference(before, before).words() == ""
+    assert difference(before, before) == Difference()
 
 
 def test_kept_are_those_that_stand_and_the_last_that_served() -> None:
