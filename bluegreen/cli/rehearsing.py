@@ -130,7 +130,8 @@ class Stage:
 
     def tools(self) -> Tools:
         if self._rehearsed is None:
-            options = Options(project_name=self.name, project_directory=str(self._app.project_directory))
+            directory, given = str(self._app.project_directory), self._app.options
+            options = Options(project_name=self.name, env_files=given.env_files, project_directory=directory)
             self._rehearsed = App(options, self._app.show, state_folder=self.folder / "state")
         return self._rehearsed.tools(self.name)
 
