@@ -592,6 +592,14 @@ def _status_without_state(app: App) -> dict[str, Any]:
 
 def _before_up(app: App) -> BluegreenError:
     app.running_app()  # a missing or broken Compose file is the better message
+    if app.routing:
+        left = app.tools(app.routing.app).journal.unfinished()
+        return BluegreenError(
+            "Nothing is live yet.",
+            failed=f"an {left.verb} (started {left.started}) never ended" if left else "no up has come to its end",
+            expected="a live color", traffic="none yet", retry="safe", next=f"{app.command} up (begins it again)",
+            exit_code=ExitCode.FAILED,
+        )  # fmt: skip
     if app.runs():
         return BluegreenError(
             "The state folder is gone, or the rendered file in it.",

@@ -19,6 +19,7 @@ class Signals:
     def __init__(self) -> None:
         self._held = False
         self._pending: int | None = None
+        self._came = False
         self._former: dict[int, Callable[[int, Any], Any] | int | None] = {}
 
     @property
@@ -28,7 +29,11 @@ class Signals:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes the signals over for the time of one operation."""
+        """Takes the signals over for the time of one operation.
+
+        Once one came they stay taken until the process ends: an impatient person's second Ctrl-C, or the signal that
+        a shell and a terminal both send, would otherwise end the command while it says what it has done.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -36,8 +41,10 @@ class Signals:
         try:
             yield
         finally:
-            for number, former in self._former.items():
-                signal.signal(number, former if former is not None else signal.SIG_DFL)
+            self._held = True
+            if not self._came:
+                for number, former in self._former.items():
+                    signal.signal(number, former if former is not None else signal.SIG_DFL)
 
     def hold(self) -> None:
         """From now on signals are only noted: the operation has to end whole."""
@@ -57,6 +64,7 @@ class Signals:
             raise _interrupted(number)
 
     def _note(self, number: int, _: object) -> None:
+        self._came = True
         if self._held:
             self._pending = number
         else:

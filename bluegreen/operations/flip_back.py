@@ -14,7 +14,7 @@ from bluegreen.operations.ports import Result, Tools
 from bluegreen.operations.shift import Shift
 from bluegreen.release.errors import BluegreenError
 from bluegreen.release.model import Slot, Stack, World, counted
-from bluegreen.release.plan import Plan, plan_flip_back, unwell
+from bluegreen.release.plan import Plan, drift, plan_flip_back, unwell
 
 
 def flip_back(tools: Tools, force: bool, load: Callable[[], Stack], owner: str = "") -> Result:
@@ -91,7 +91,10 @@ class FlipBack:
             self.result.outcome = "unchanged"
             self.result.message = f"traffic had not left {self.target}, and nginx's file says so again"
         self._tell_of_migration()
-        describe(self.result, look_again(tools, self.world))
+        after = look_again(tools, self.world)
+        if words := drift(after):
+            self.result.warnings.append(f"{words}; to mend it: {tools.command} up")
+        describe(self.result, after)
         return ended(tools, self.operation, self.result)
 
     def moment(self, outcome: str) -> Moment:
@@ -116,15 +119,18 @@ class FlipBack:
             )
 
     def _health(self) -> str:
-        wrong = unwell(self.slot, self.world.in_color(self.target)) or self._probe(self.slot)
+        here = self.world.in_color(self.target)
+        wrong = unwell(self.slot, here) or self._probe(self.slot)
         if not wrong:
             return counted(sum(map(len, self.slot.addresses.values())), "replica")
-        running = [r for r in self.world.in_color(self.target) if r.running and r.release == self.slot.release]
+        running = [r for r in here if r.running and r.release == self.slot.release]
         if self.force and running:
             self.tools.show.notice(f"Forced, although {'; '.join(wrong)}.")
             return f"forced, although {'; '.join(wrong)}"
         logs, gone = f"{self.tools.command} logs {self.target}", any(reason.endswith("is gone") for reason in wrong)
-        if running:
+        if any(reason.endswith("that nginx knows") for reason in wrong):
+            way = f"{self.tools.command} up (tells nginx where its replicas are)"
+        elif running:
             way = f"{logs}, or {self.tools.command} flip-back --force"
         else:
             way = (

@@ -337,7 +337,14 @@ def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     found = [f"{name} is gone" for name in _missing(slot, here, routed_only=True)]
     routed = [replica for replica in here if replica.role == "routed"]
     found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.well]
-    return found + [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
+    found += [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
+    return found + [
+        f"{it.name} is not at the address that nginx knows" for it in routed if it.well and _moved(slot, it)
+    ]
+
+
+def _moved(slot: Slot, replica: Replica) -> bool:
+    return bool(replica.address) and replica.address not in slot.addresses.get(replica.service, ())
 
 
 def ended_jobs(slot: Slot, replicas: Iterable[Replica]) -> list[str]:

@@ -151,6 +151,10 @@ def test_a_slot_is_unwell_when_a_routed_replica_is_gone_down_or_unhealthy() -> N
     here = (replica("blue", 7, health="unhealthy"), replica("blue", 7, "worker", state="exited"))
     assert unwell(slot("blue", 7), here) == ["blue-web-2 is gone", "shop-blue-web-1 is unhealthy"]
     assert unwell(slot("blue", 7), replicas("blue", 7)) == []
+    elsewhere = replica("blue", 7, number=2, address="172.20.0.90")  # made anew by an up that was killed
+    assert unwell(slot("blue", 7), [replica("blue", 7), elsewhere]) == [
+        "shop-blue-web-2 is not at the address that nginx knows"
+    ]
     assert unwell(slot("blue", 7), replicas("blue", 3)) == ["blue-web-1 is gone", "blue-web-2 is gone"]
 
 
