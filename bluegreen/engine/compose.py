@@ -96,6 +96,7 @@ class Compose:
     def __init__(self, options: Options, state: Path | None = None) -> None:
         self._options = options
         self._state = state
+        self._interpolated: dict[str, str] | None = None
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     @functools.cached_property
@@ -163,9 +164,15 @@ class Compose:
         return found
 
     def interpolated(self, folder: Path) -> dict[str, str]:
-        """The variables that the file interpolates anywhere, with their values; those that are not set are absent."""
-        found = set(VARIABLE.findall(self._call(["--profile", "*", *AS_JSON, "--no-interpolate"]).stdout))
-        return {name: value for name, value in self.variables(sorted(found), folder).items() if value is not None}
+        """The variables that the file interpolates anywhere, with their values; those that are not set are absent.
+
+        Those that look like secrets are remembered, to be masked. Compose is asked once for each command.
+        """
+        if self._interpolated is None:
+            names = set(VARIABLE.findall(self._call(["--profile", "*", *AS_JSON, "--no-interpolate"]).stdout))
+            values = self.variables(sorted(names), folder)
+            self._interpolated = {name: value for name, value in values.items() if value is not None}
+        return self._interpolated
 
     def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
         """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""

@@ -36,6 +36,8 @@ class Moment:
 def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images: Mapping[str, Image]) -> str:
     """Runs the hooks of one moment in their order. Raises BluegreenError at the first that fails."""
     hooks = stack.settings.hooks.get(name, ())
+    if hooks:  # a secret in an argument may come out again; what looks like one is masked from here on
+        tools.compose.interpolated(Path(stack.project_directory))
     for hook in hooks:
         what = hook.service or hook.command[0]
         tools.show.progress(f"{name}: {what}")

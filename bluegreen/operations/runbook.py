@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bluegreen.operations.expect import load
@@ -31,6 +32,7 @@ class Facts:
 
 def runbook(tools: Tools, stack: Stack, urls: list[str], preview: str | None) -> Facts:
     """Looks, changes nothing."""
+    tools.compose.interpolated(Path(stack.project_directory))  # a secret among them is to be masked on the page
     world = observe(tools)
     recorded = load(tools, stack.settings, stack.project_directory)
     return Facts(
