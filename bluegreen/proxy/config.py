@@ -7,13 +7,17 @@ flip-back does not wait for one.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bluegreen.release.model import COLORS, Listen, Routing, Slot, other
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
 RUN = "/run/bluegreen"  # the state folder's run/
@@ -81,16 +85,6 @@ def _locations(paths: dict[str, str]) -> tuple[Location, ...]:
 
 def render(routing: Routing, frame: Frame, templates: Path) -> str:
     """The nginx file for this routing, with marks for generation and moment."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - the output is an nginx file; every value was validated at the boundary
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     slots = tuple(routing.slots[color] for color in COLORS if color in routing.slots)
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
@@ -118,8 +112,24 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "workers": "auto",
         "run": RUN,
     }
-    text = environment.get_template("nginx.conf.j2").render(values)
+    text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
+
+
+@functools.cache
+def _template(folder: Path) -> Template:
+    """Compiled once for each command: a switch renders several times, and compiling takes most of it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - the output is an nginx file; every value was validated at the boundary
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("nginx.conf.j2")
 
 
 def _failover(routing: Routing) -> tuple[str, ...]:
