@@ -182,6 +182,11 @@ class Colors:
     def there(self, image: str) -> bool:
         return self._engine.image(image) is not None
 
+    def image_id(self, reference: str) -> str | None:
+        """The image that a name means now; None: there is none."""
+        found = self._engine.image(reference)
+        return str(found["Id"]) if found else None
+
     def remove_image(self, image: str, references: frozenset[str]) -> bool:
         """Removes an image that has no other names than these and that nothing uses; whether it is gone."""
         return self._engine.remove_image(image, references)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,29 @@ def _has_migrated(tools: Tools, number: int) -> bool:
     return any(run.kind == "migrate" and run.outcome == "done" for run in tools.journal.runs(number))
 
 
+def note_makings(tools: Tools, references: Iterable[str]) -> None:
+    """Before images are made: which name means which image now; and what a killed command has made of that.
+
+    The next build takes the name away from it, and nobody would know the image any more.
+    """
+    for reference, before in tools.journal.makings().items():
+        there = tools.colors.image_id(reference)
+        if there and there != before:
+            tools.journal.add_stray(there, reference)
+    tools.journal.start_makings({reference: tools.colors.image_id(reference) for reference in references})
+
+
 def prune(tools: Tools, keep: int) -> str:
     """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
     routing, records = tools.nginx.intended(), tools.journal.releases()
     kept = kept_releases(records, [slot.release for slot in routing.slots.values()] if routing else [], keep)
+    strays = tools.journal.strays()
     gone = [
         identity
-        for identity, names in disposable(records, kept).items()
+        for identity, names in disposable(records, kept, strays).items()
         if tools.colors.there(identity) and tools.colors.remove_image(identity, names)
     ]
+    for identity in strays:
+        if not tools.colors.there(identity):
+            tools.journal.forget_stray(identity)
     return f"{counted(len(gone), 'image')} removed" if gone else "nothing to remove"

@@ -16,7 +16,7 @@ from bluegreen.operations.expect import gate
 from bluegreen.operations.ground import ground, render_today
 from bluegreen.operations.hooks import Moment, after_failure, run_hooks
 from bluegreen.operations.jobs import hand_over_jobs
-from bluegreen.operations.keep import prune
+from bluegreen.operations.keep import note_makings, prune
 from bluegreen.operations.migrate import Answer, migrate, refuse_doubt, settle_doubt
 from bluegreen.operations.observe import look_again, observe
 from bluegreen.operations.ports import Check, ImageWish, Order, Result, Tools
@@ -233,10 +233,13 @@ class Release:
 
     def _image(self) -> str:
         names = self.stack.settings.own_services()
+        restored = self.request.restored.images if self.request.restored else {}
+        overrides = self.request.overrides
+        making = {overrides.get(name) or self.stack.image_reference(name) for name in names if name not in restored}
+        note_makings(self.tools, sorted(making))
         # What is built first: a worker may run the image that web builds, by its name alone.
         for service in sorted(names, key=lambda name: not self.stack.services[name].get("build")):
-            kept = self.request.restored.images.get(service) if self.request.restored else None
-            wish = ImageWish(self.request.build, self.request.pull, self.request.overrides.get(service), kept)
+            wish = ImageWish(self.request.build, self.request.pull, overrides.get(service), restored.get(service))
             self.new.images[service] = self.tools.colors.image(self.stack, service, wish, self.tools.show.progress)
         live = self.world.slot(self.world.live) if self.world.live else None
         if live and self._same(live) and not self.request.force:
@@ -250,6 +253,7 @@ class Release:
                 )  # fmt: skip
             back = self.request.restored
             what = f"release {back.release} was" if back else "the Compose file says"
+            self.tools.journal.end_makings()
             raise NothingChanged(f"release {live.release} on {self.world.live} is what {what}")
         if self.request.migrate and not self.wish.migrate:
             settle_doubt(self.tools, self.request.migrate)
@@ -258,10 +262,11 @@ class Release:
             self.stack, _defining(self.stack), self.wish.replicas, self.tools.fingerprint, interpolated
         )
         begun = Begun(
-            self.new.release, self.new.color, self.wish.definition, written, self.request.note,
+            self.new.release, self.new.color, self.wish.definition, self.new.images, written, self.request.note,
             live.release if live else None, self.request.restored.release if self.request.restored else None,
         )  # fmt: skip
         self.tools.journal.start_release(begun)
+        self.tools.journal.end_makings()
         return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in self.new.images.items())
 
     def _same(self, live: Slot | None) -> bool:

@@ -274,11 +274,12 @@ NOTED = ("owner", "expect", "note", "revision")
 
 @dataclass(frozen=True)
 class Begun:
-    """A release before anything of it exists, as the journal keeps it."""
+    """A release whose images are there and nothing else of it, as the journal keeps it."""
 
     number: int
     color: Color
     definition: str
+    images: Mapping[str, Image] = field(default_factory=dict)
     services: Mapping[str, Any] = field(default_factory=dict)  # holds no value of a variable
     note: Note = field(default_factory=Note)
     previous: int | None = None  # the release that was live

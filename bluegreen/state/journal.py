@@ -7,13 +7,13 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bluegreen.release.model import Begun, Note
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -44,6 +44,14 @@ create table if not exists runs (
     outcome text,
     code integer,
     output text not null default ''
+);
+create table if not exists makings (
+    ref text primary key,
+    before text
+);
+create table if not exists strays (
+    id text primary key,
+    ref text not null
 );
 create table if not exists operations (
     id integer primary key,
@@ -78,7 +86,8 @@ _UPGRADES = {
             "revision text not null default ''", "subject text not null default ''", "previous integer",
             "restores integer", "figures text not null default '{}'",
         )
-    )
+    ),
+    2: (),
 }  # fmt: skip
 RELEASE_COLUMNS = (
     "number", "created", "color", "outcome", "definition", "images", "services", "owner", "expect", "note",
@@ -191,14 +200,16 @@ class Journal:
         return int(self._execute("select coalesce(max(number), 0) from releases").fetchone()[0])
 
     def start_release(self, begun: Begun) -> None:
-        """Records a release before anything of it exists."""
+        """Records a release before any container of it exists."""
         said = begun.note
         self._execute(
-            "insert or replace into releases (number, created, color, definition, services, owner, expect, note,"
-            " revision, subject, previous, restores) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert or replace into releases (number, created, color, definition, images, services, owner, expect,"
+            " note, revision, subject, previous, restores) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                begun.number, self._now(), begun.color, begun.definition, json.dumps(begun.services, sort_keys=True),
-                said.owner, said.expect, said.note, said.revision, said.subject, begun.previous, begun.restores,
+                begun.number, self._now(), begun.color, begun.definition,
+                json.dumps({name: asdict(image) for name, image in begun.images.items()}),
+                json.dumps(begun.services, sort_keys=True), said.owner, said.expect, said.note, said.revision,
+                said.subject, begun.previous, begun.restores,
             ),
         )  # fmt: skip
 
@@ -221,6 +232,32 @@ class Journal:
         rows = self._execute(f"select {', '.join(RELEASE_COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
         found = [dict(zip(RELEASE_COLUMNS, row, strict=True)) for row in rows]
         return [{key: json.loads(value) if key in AS_JSON else value for key, value in row.items()} for row in found]
+
+    # -- images that are being made: a kill in the middle must not make anybody forget them
+
+    def start_makings(self, before: Mapping[str, str | None]) -> None:
+        """Names that are about to be built or pulled, with the image that each means now."""
+        self.end_makings()
+        for reference, identity in before.items():
+            self._execute("insert or replace into makings values (?, ?)", (reference, identity))
+
+    def makings(self) -> dict[str, str | None]:
+        """Those of a command that never came to record what it made."""
+        return dict(self._execute("select ref, before from makings").fetchall())
+
+    def end_makings(self) -> None:
+        self._execute("delete from makings")
+
+    def add_stray(self, identity: str, reference: str) -> None:
+        """An image that a killed command made under this name, and that no release is known to have."""
+        self._execute("insert or replace into strays values (?, ?)", (identity, reference))
+
+    def strays(self) -> dict[str, str]:
+        """Names by id."""
+        return dict(self._execute("select id, ref from strays").fetchall())
+
+    def forget_stray(self, identity: str) -> None:
+        self._execute("delete from strays where id = ?", (identity,))
 
     # -- migrations and hooks
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.model import Begun
+from bluegreen.release.model import Begun, Image
 from bluegreen.state.journal import Journal
 from bluegreen.state.lock import locked
 
@@ -58,7 +58,12 @@ def test_an_operation_that_never_ended_is_found_until_it_is_given_up(tmp_path: P
 def test_release_numbers_go_on_and_outcomes_are_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path, lambda: "now")
     assert journal.newest_release() == 0
-    journal.start_release(Begun(4, "blue", "hash"))
+    journal.start_makings({"shop:dev": "sha256:1", "shop:new": None})
+    assert journal.makings() == {"shop:dev": "sha256:1", "shop:new": None}
+    journal.start_makings({"shop:dev": "sha256:2"})
+    assert journal.makings() == {"shop:dev": "sha256:2"}
+    journal.start_release(Begun(4, "blue", "hash", {"web": Image("shop:dev", "sha256:3", ours=True)}))
+    assert journal.releases()[0]["images"] == {"web": {"ref": "shop:dev", "id": "sha256:3", "ours": True}}
     journal.end_release(4, "live", {"web": {"ref": "a", "id": "b"}}, {})
     assert journal.newest_release() == 4
     assert journal.release_outcome(4) == "live"
@@ -88,6 +93,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_what_is_in_it
     assert [it.release for it in journal.doubtful_runs()] == [8]
     journal.end_run(run, "done", 0, "well")
     assert journal.doubtful_runs() == []
+    assert journal.makings() == {}
     journal.close()
     assert Journal(tmp_path, lambda: "now", said.append).newest_release() == 7
     assert said == []
