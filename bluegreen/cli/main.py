@@ -558,7 +558,7 @@ def _show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
     if json_:
         output.as_json({**plan.as_dict(), "notices": list(notices)})
     else:
-        output.result("\n".join([*plan.lines(), *(f"\nNote: {output.clean(notice)}" for notice in notices)]))
+        output.result(report.plan_text(plan, notices))
     return 0
 
 

@@ -140,6 +140,11 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
     return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is mended."])
 
 
+def plan_text(plan: Plan, notices: Sequence[str]) -> str:
+    """`--dry-run` for people: the phases, each with what its failure means, and what else is worth knowing."""
+    return "\n".join([*map(clean, plan.lines()), *(f"\nNote: {clean(notice)}" for notice in notices)])
+
+
 def rehearsal_text(found: Mapping[str, Any], command: str) -> str:
     """`rehearse` for people: what was shown, beside production's last release."""
     there = found["production"]

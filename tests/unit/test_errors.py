@@ -17,6 +17,7 @@ from bluegreen.operations.ports import Result
 from bluegreen.release import secrecy
 from bluegreen.release.errors import BluegreenError, ExitCode
 from bluegreen.release.findings import Finding
+from bluegreen.release.plan import Plan, Step
 from tests.support.machine import ROOT
 
 FIELDS = ["summary", "failed", "expected", "traffic", "retry", "next"]
@@ -54,6 +55,17 @@ def test_what_is_printed_has_every_field(code: ExitCode) -> None:
     assert "bluegreen -f x status" in lines[-1]
 
 
+def _rehearsal(words: list[str]) -> dict[str, Any]:
+    seconds = dict.fromkeys(("switch_seconds", "flip_back_seconds", "migration_seconds"), 1.0)
+    return {
+        **seconds, "production": {"release": 1, **seconds}, "way_back": "proven", "left_out": ["hooks"],
+        "outcome": "failed", "requests": {"answered": 1, "lost": 1, "why": {words[0]: 1}}, "failed_verb": "switch",
+        "expected": {"asked": 1, "differ": [{"request": words[1], "differences": words[2:4]}],
+                     "cannot_be_compared": words[4:5]},
+        "error": {"summary": words[5], "failed": words[6], "expected": words[7], "lines": words},
+    }  # fmt: skip
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(HOSTILE, min_size=8, max_size=8))
 def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
@@ -80,6 +92,8 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
         report.release_text(release, "bluegreen"),
         report.expected_text(compared),
         report.recorded_text({"recorded": words[:2], "file": words[2], "all": 2}, "bluegreen"),
+        report.rehearsal_text(_rehearsal(words), "bluegreen"),
+        report.plan_text(Plan("switch", "blue", 2, (Step("prepare", "image", words[0], "blue"),)), words[1:]),
         report.findings_text([Finding("disk", "failed", *words[:4])], None, False),
         output.clean(words[7]),
     ]
