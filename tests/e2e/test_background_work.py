@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from tests.conftest import Make
 from tests.support.files import LEAN, SHOP
 from tests.support.load import Load
-from tests.support.machine import ROOT, THOROUGH, docker
+from tests.support.machine import THOROUGH, docker
 from tests.support.project import Project
 
 ROUNDS = 20 if THOROUGH else 2  # switches; as many flip-backs, and a kill of the worker between the two
@@ -109,12 +108,9 @@ def _crash(container: str) -> None:
 
 def _killed_in_jobs(project: Project, **more: str) -> None:
     """A switch that is killed when the old color's jobs were told to stop and the new ones do not run yet."""
-    point = {"step": "jobs", "moment": "middle", "event": 3, "signal": "SIGKILL", "report": str(project.folder / "at")}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed", "switch"], cwd=project.folder, check=False, capture_output=True,
-        env=project.environment({"KILL_AT": json.dumps(point), "PYTHONPATH": str(ROOT), **more}),
-    )  # fmt: skip
-    assert done.returncode == -9, done
+    at = {"step": "jobs", "moment": "middle", "event": 3, "signal": "SIGKILL"}
+    done, _ = project.run_killed("switch", at=at, **more)
+    assert done.code == -9, done
 
 
 def test_jobs_run_in_one_color_and_every_task_is_done_once_in_effect(make_project: Make) -> None:

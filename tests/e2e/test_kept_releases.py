@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load
-from tests.support.machine import ROOT, docker
+from tests.support.machine import docker
 from tests.support.project import Project
 
 # The image says which build it is; the definition has a variable, a secret in a command, and a label.
@@ -101,18 +98,6 @@ def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_val
     assert project.run("switch", "--to", "1", "--image", "web=x").code == 2
 
 
-def _reported(project: Project, point: dict[str, Any], **more: str) -> list[dict[str, Any]]:
-    """A switch that is ended at one point of one step; what it reported of its steps."""
-    report = project.folder.parent / "report"
-    report.unlink(missing_ok=True)
-    environment = {"KILL_AT": json.dumps({**point, "report": str(report)}), "PYTHONPATH": str(ROOT), **more}
-    subprocess.run(
-        [sys.executable, "-m", "tests.support.killed", "switch"], cwd=project.folder, check=False, capture_output=True,
-        env=project.environment(environment), start_new_session=True,
-    )  # fmt: skip
-    return [json.loads(line) for line in report.read_text().splitlines()]
-
-
 def test_what_a_killed_switch_has_built_is_not_forgotten(built: Project) -> None:
     """Wherever it is ended, the next switch knows the image, and removes it when no kept release needs it."""
     project, made = built, 0
@@ -123,7 +108,8 @@ def test_what_a_killed_switch_has_built_is_not_forgotten(built: Project) -> None
         return {"BUILD": str(made), "GREETING": str(made)}
 
     project.ok("up", **build())
-    events = next(line["events"] for line in _reported(project, {}, **build()) if line["step"] == "image")
+    _, steps = project.run_killed("switch", at={}, **build())
+    events = next(line["events"] for line in steps if line["step"] == "image")
     for step, moment, event, number in (
         ("image", "middle", events - 3, "SIGKILL"),  # the Engine has built it, and nobody has read its id
         ("image", "middle", events - 3, "SIGINT"), ("image", "middle", events, "SIGKILL"),
@@ -131,7 +117,8 @@ def test_what_a_killed_switch_has_built_is_not_forgotten(built: Project) -> None
     ):  # fmt: skip
         before = _images(project)
         point = {"step": step, "moment": moment, "event": event, "signal": number}
-        assert any("killed" in line for line in _reported(project, point, **build())), point
+        done, reported = project.run_killed("switch", at=point, **build())
+        assert any("killed" in line for line in reported), (point, done)
         assert len(_images(project) - before) == 1, "it had built"
         project.ok("switch", **build())
     project.ok("switch", **build())

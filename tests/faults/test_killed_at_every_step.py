@@ -12,12 +12,10 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,14 +23,15 @@ from bluegreen.release.plan import STEP_NAMES
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load
-from tests.support.machine import ROOT, THOROUGH, docker
+from tests.support.machine import THOROUGH, docker
 from tests.support.project import Done, Project
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 MOMENTS = ("before", "middle", "after")
 SAMPLE = 4  # rows in `make test`; each takes some seconds
 MIX = {"get": 4, "fresh": 2}
-COMMAND_TIMEOUT = 60.0
+BEFORE_JOBS = {"step": "jobs", "moment": "before", "signal": "SIGKILL"}
+BEFORE_RELOAD = {"step": "reload", "moment": "before", "signal": "SIGKILL"}
 
 # Two routed services, a job, a shared service, a migration and hooks: every step of every plan has something to do.
 PAIR = (
@@ -114,13 +113,13 @@ def _damaged(project: Project) -> None:
 def _half_switched(project: Project) -> None:
     """A switch was killed when traffic had moved, before the jobs had."""
     _normal(project)
-    _run(project, ("switch",), {"step": "jobs", "moment": "before", "signal": "SIGKILL"}, GREETING=_another(project))
+    project.run_killed("switch", at=BEFORE_JOBS, GREETING=_another(project))
 
 
 def _half_written(project: Project) -> None:
     """A switch was killed between the file and the reload."""
     _normal(project)
-    _run(project, ("switch",), {"step": "reload", "moment": "before", "signal": "SIGKILL"}, GREETING=_another(project))
+    project.run_killed("switch", at=BEFORE_RELOAD, GREETING=_another(project))
 
 
 def _plain(project: Project) -> None:
@@ -152,28 +151,12 @@ def _another(project: Project) -> str:
     return f"{project.name} {next(_counter)}"
 
 
-def _run(project: Project, command: tuple[str, ...], point: dict[str, Any], **more: str) -> tuple[Done, list[Any]]:
-    """Runs the command in a session of its own and ends it there; how it ended, and what it reported."""
-    report = project.folder.parent / f"report-{next(_counter)}"
-    point = {**point, "report": str(report)}
-    environment = {**project.environment(more), "KILL_AT": json.dumps(point), "PYTHONPATH": str(ROOT)}
-    began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.killed", *command], cwd=project.folder, env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
-    )  # fmt: skip
-    out, err = process.communicate(timeout=COMMAND_TIMEOUT)
-    now = time.monotonic()
-    lines = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
-    return Done(process.returncode, out, err, now - began, now), lines
-
-
 def _table(project: Project) -> list[Row]:
     """All rows, from what a run of each scenario reports of its own steps."""
     rows = []
     for scenario in SCENARIOS:
         scenario.arrange(project)
-        done, report = _run(project, scenario.command, {}, GREETING=_greeting(project, scenario))
+        done, report = project.run_killed(*scenario.command, at={}, GREETING=_greeting(project, scenario))
         assert done.code == 0, str(done)
         for step in report:
             rows += [
@@ -240,7 +223,7 @@ def _one(project: Project, row: Row, shuffled: random.Random) -> int:
     serving = row.scenario.serving
     with Load(project.port, MIX if serving else {}) as load:
         time.sleep(0.2)
-        done, report = _run(project, row.scenario.command, point, GREETING=greeting)
+        done, report = project.run_killed(*row.scenario.command, at=point, GREETING=greeting)
         if not any("killed" in line for line in report):
             assert row.moment == "middle", f"the command was not ended there: {done}"
             return 0  # this time the step had fewer events

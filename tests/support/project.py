@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.machine import BIN, EXAMPLE, docker, environment, free_port
+from tests.support.machine import BIN, EXAMPLE, ROOT, docker, environment, free_port
 
 SERVICE_IMAGE = "bluegreen-test/shop"  # built once from the example; the tests share its layers
 VERB_TIMEOUT = 240  # seconds for one command
+KILLED_TIMEOUT = 60.0  # seconds for one that is to be ended on its way
 REMOVAL_TRIES = 10  # 0.3 s apart
 
 
@@ -90,6 +91,23 @@ class Project:
         )  # fmt: skip
         now = time.monotonic()
         return Done(done.returncode, done.stdout, done.stderr, now - began, now)
+
+    def run_killed(self, *arguments: str, at: Mapping[str, Any], **more: str) -> tuple[Done, list[dict[str, Any]]]:
+        """Runs the command in a session of its own and ends it `at` a point of a step (see tests.support.killed).
+
+        How it ended, and what it reported: a line for each step with its events, and one for the kill.
+        """
+        report = self.folder.parent / f"report-{uuid.uuid4().hex[:8]}"
+        environment = self.environment(more) | {"KILL_AT": json.dumps({**at, "report": str(report)})}
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.support.killed", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+            env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+            timeout=KILLED_TIMEOUT, start_new_session=True,
+        )  # fmt: skip
+        now = time.monotonic()
+        lines = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
+        return Done(done.returncode, done.stdout, done.stderr, now - began, now), lines
 
     def ok(self, *arguments: str, **more: str) -> Done:
         done = self.run(*arguments, **more)
