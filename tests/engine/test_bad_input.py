@@ -109,7 +109,7 @@ def _render(found: Settings) -> str:
     return config.activate(config.render(routing, frame, shipped("nginx")), 7, "2026-11-01T10:00:00+00:00")
 
 
-@functools.lru_cache(maxsize=1000)
+@functools.lru_cache(maxsize=100)  # a tree is large
 def _tree(text: str) -> list[dict[str, Any]]:
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(text)
@@ -188,7 +188,7 @@ def _plain_twin(found: Settings) -> Settings:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=5000)
 def _directives(text: str) -> Counter[str]:
     """Which directives a file has, and how often."""
     return Counter(name for name, *_ in _all(_tree(text)))
