@@ -401,7 +401,7 @@ def runbook(options: Options) -> int:
     with app.without_traces():
         preview = str(settings.preview) if settings.preview else None
         facts = story(app.tools(app.stack.app), app.stack, _urls([str(at) for at in settings.listen]), preview)
-    output.result(secrecy.without_secrets(page(facts, datetime.now(UTC))))
+    output.result(page(facts, datetime.now(UTC)))
     return int(ExitCode.DONE)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bluegreen.cli.output import clean
 from bluegreen.operations.runbook import Facts
 from bluegreen.release.model import HOOKS
+from bluegreen.release.secrecy import without_secrets
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOMENTS = {
@@ -34,7 +35,7 @@ def page(facts: Facts, now: datetime) -> str:
         now=now.isoformat(timespec="minutes"), health_urls=list(_health_urls(facts)),
         said="".join(f' --{name} "…"' for name in settings.require),
         hooks=[
-            {"what": hook.service or shlex.join(hook.command), "moment": MOMENTS[name]}
+            {"what": hook.service or without_secrets(shlex.join(hook.command)), "moment": MOMENTS[name]}
             for name in HOOKS
             for hook in settings.hooks.get(name, ())
         ],
