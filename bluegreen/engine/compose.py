@@ -152,10 +152,7 @@ class Compose:
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
         command += [part for file in self._options.env_files for part in ("--env-file", file)]
-        done = subprocess.run(
-            [*command, *AS_JSON],
-            input=json.dumps(asked), capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
-        )  # fmt: skip
+        done = _ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
         secrecy.remember_variables(
@@ -181,6 +178,7 @@ class Compose:
             ["--profile", "*", "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *none, *services],
             "Compose did not make the networks and volumes of the release services.",
             tell,
+            whole=True,
         )
 
     def add_block(self, file: Path, block: Callable[[str], str], folder: Path) -> None:
@@ -229,7 +227,8 @@ class Compose:
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
-        self._stream(["down", *(["--volumes"] if volumes else [])], "Compose did not end the shared services.", tell)
+        arguments = ["down", *(["--volumes"] if volumes else [])]
+        self._stream(arguments, "Compose did not end the shared services.", tell, whole=True)
 
     def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
         """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
@@ -246,13 +245,7 @@ class Compose:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
     def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*self._arguments(), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=CONFIG_TIMEOUT,
-            check=False,
-        )
+        done = _ask([*self._arguments(), *arguments])
         if done.returncode:
             raise BluegreenError(
                 "Compose cannot read the Compose file.",
@@ -265,12 +258,13 @@ class Compose:
             )
         return done
 
-    def _stream(self, arguments: Sequence[str], summary: str, tell: Tell) -> None:
+    def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, whole: bool = False) -> None:
+        """Runs Compose and passes on what it says. `whole`: a terminal's Ctrl-C or end does not reach it."""
         lines: list[str] = []
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-            preexec_fn=_end_with_us,
+            preexec_fn=_end_with_us, process_group=0 if whole else None,
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():
@@ -297,12 +291,18 @@ def _end_with_us() -> None:
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     """One of our own compose files with these variables in place of the person's environment."""
-    done = subprocess.run(
+    done = _ask(
         [*_find_command()[0], "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
-        capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=True,
-        env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables},
+        env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables}, check=True,
     )  # fmt: skip
     return _document(done)
+
+
+def _ask(command: Sequence[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
+    )
 
 
 def _replace(file: Path, content: bytes) -> None:
@@ -362,13 +362,7 @@ def _find_command() -> tuple[list[str], Version]:
     for candidate in candidates:
         if not shutil.which(candidate[0]):
             continue
-        done = subprocess.run(
-            [*candidate, "version", "--short"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=CONFIG_TIMEOUT,
-        )
+        done = _ask([*candidate, "version", "--short"])
         match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
         if done.returncode == 0 and match:
             version = tuple(map(int, match.groups()))
