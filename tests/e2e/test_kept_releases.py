@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load
-from tests.support.machine import docker
+from tests.support.machine import docker, images
 from tests.support.project import Project
 
 # The image says which build it is; the definition has a variable, a secret in a command, and a label.
@@ -44,7 +44,7 @@ def built(make_project: Make) -> Iterator[Project]:
     project.variables["OTHER_SECRET"] = OTHER
     yield project
     project.clean()
-    if left := _images(project):
+    if left := _images(project) | _images(project, "-foreign"):
         docker("rmi", "-f", *left)
 
 
@@ -62,8 +62,15 @@ def _worker(project: Project) -> list[str]:
     return found
 
 
-def _images(project: Project) -> set[str]:
-    return set(docker("images", "-q", "--no-trunc", "--filter", f"label=of={project.name}").split())
+def _images(project: Project, of: str = "") -> set[str]:
+    return set(docker("images", "-q", "--no-trunc", "--filter", f"label=of={project.name}{of}").split())
+
+
+def _foreign(project: Project, build: str, *more: str) -> str:
+    """An image that somebody else has built of the same Dockerfile; other tests' images come and go meanwhile."""
+    values = {"PYTHON_IMAGE": images()["PYTHON_IMAGE"], "OF": f"{project.name}-foreign", "BUILD": build}
+    arguments = [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
+    return docker("build", "-q", *arguments, *more, str(project.folder))
 
 
 def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_values(built: Project) -> None:
@@ -133,7 +140,8 @@ def test_a_prune_removes_what_no_kept_release_needs_and_nothing_else(built: Proj
     others = f"{project.name}-others:1"
     project.ok("up", BUILD="0", GREETING="0")
     docker("tag", f"{project.name}-web:dev", others)  # somebody else has a use for release 1's image
-    foreign = set(docker("images", "-q", "--no-trunc").split()) - _images(project)
+    foreign = set(docker("images", "-q", "--no-trunc", "bluegreen-base/*").split())
+    foreign |= {_foreign(project, "named", "--tag", f"{project.name}-foreign:1"), _foreign(project, "nameless")}
     made = {1: _web(project)["image"]}
     for number in range(2, 6):
         project.ok("switch", BUILD=str(number), GREETING=str(number))
@@ -144,6 +152,7 @@ def test_a_prune_removes_what_no_kept_release_needs_and_nothing_else(built: Proj
     assert made[4] in there, "the way back, and kept"
     assert {made[2], made[3]} & there == set(), "no kept release needs them"
     assert made[1] in there, "it has another name, which is not ours"
+    assert len(foreign) > 2
     assert foreign <= set(docker("images", "-q", "--no-trunc").split())
     project.ok("flip-back")
     assert project.color() == project.live()
