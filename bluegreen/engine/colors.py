@@ -180,7 +180,7 @@ class Colors:
         return image
 
     def there(self, image: str) -> bool:
-        return self._engine.image(image) is not None
+        return self.image_id(image) is not None
 
     def image_id(self, reference: str) -> str | None:
         """The image that a name means now; None: there is none."""
