@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from bluegreen.release.expected import METHODS, Expectation
-from bluegreen.release.units import parse_duration
+from bluegreen.domain.answers import METHODS, Expectation
+from bluegreen.domain.units import parse_duration
 
 
 class Seconds(click.ParamType[float]):

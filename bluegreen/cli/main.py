@@ -17,11 +17,11 @@ import click
 from bluegreen import __version__
 from bluegreen.cli import arguments, output, report
 from bluegreen.cli.wiring import App
-from bluegreen.engine.compose import Options
-from bluegreen.operations.ports import Result, Tools
-from bluegreen.release import secrecy
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.model import Note
+from bluegreen.compose.run import Options
+from bluegreen.domain import secrets as secrecy
+from bluegreen.domain.release import Note
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.ports import Result, Tools
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
 PROGRESS = click.option(
@@ -96,9 +96,9 @@ def up(
     progress: str,
 ) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
-    from bluegreen.operations.switch import Request
-    from bluegreen.operations.up import plan_up
-    from bluegreen.operations.up import up as story
+    from bluegreen.flow.switch import Request
+    from bluegreen.flow.up import plan_up
+    from bluegreen.flow.up import up as story
 
     app = App(options, output.choose(progress))
     stack = app.stack
@@ -177,8 +177,8 @@ def _release(
     progress: str,
     to: int | None = None,
 ) -> int:
-    from bluegreen.operations.switch import Request, plan_switch
-    from bluegreen.operations.switch import switch as story
+    from bluegreen.flow.switch import Request, plan_switch
+    from bluegreen.flow.switch import switch as story
 
     app = App(options, output.choose(progress))
     overrides = arguments.overrides(images)
@@ -219,9 +219,9 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
 @click.pass_obj
 def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
-    from bluegreen.operations.flip_back import flip_back as story
-    from bluegreen.operations.observe import observe
-    from bluegreen.release.plan import plan_flip_back
+    from bluegreen.flow.flip_back import flip_back as story
+    from bluegreen.flow.observe import observe
+    from bluegreen.plans.plan import plan_flip_back
 
     app = App(options, output.choose(progress))
     if app.routing is None:
@@ -237,7 +237,7 @@ def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bo
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, how they are, and how to go back."""
-    from bluegreen.operations.status import status as story
+    from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
     if app.routing:
@@ -273,7 +273,7 @@ def expect(
     json_: bool,
 ) -> int:
     """Hold a color against the recorded answers; --record METHOD PATH … records them from the live one."""
-    from bluegreen.operations import expect as story
+    from bluegreen.flow import answers as story
 
     app = App(options, output.choose("auto" if record else "none"))
     if record:
@@ -290,7 +290,7 @@ def expect(
 
 
 def _record(app: App, requests: Sequence[Any], json_: bool) -> int:
-    from bluegreen.operations import expect as story
+    from bluegreen.flow import answers as story
 
     settings, folder = app.stack.settings, app.stack.project_directory
     with app.acting("expect"):
@@ -312,8 +312,8 @@ def _record(app: App, requests: Sequence[Any], json_: bool) -> int:
 @click.pass_obj
 def check(options: Options, json_: bool) -> int:
     """May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not before it is mended."""
-    from bluegreen.operations.check import check as story
-    from bluegreen.release.findings import may_release
+    from bluegreen.domain.findings import may_release
+    from bluegreen.look.check import check as story
 
     app = App(options, output.choose("none"))
     stack = app.stack
@@ -335,7 +335,7 @@ def check(options: Options, json_: bool) -> int:
 @click.pass_obj
 def history(options: Options, limit: int, json_: bool) -> int:
     """What was released: who, when, what changed, how it went."""
-    from bluegreen.operations.history import history as story
+    from bluegreen.look.history import history as story
 
     app = App(options, output.choose("none"))
     releases = story(app.tools(app.running_app()), limit)
@@ -352,7 +352,7 @@ def history(options: Options, limit: int, json_: bool) -> int:
 @click.pass_obj
 def show(options: Options, release: int | None, json_: bool) -> int:
     """Everything that is known of one release (default: the live one), with the output of its migration and hooks."""
-    from bluegreen.operations.history import show as story
+    from bluegreen.look.history import show as story
 
     app = App(options, output.choose("none"))
     found = story(app.tools(app.running_app()), release)
@@ -374,7 +374,7 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, progress: str) -> int:
     """Staging: the real switch and flip-back of the release to come, beside production, which is not touched."""
     from bluegreen.cli.rehearsing import Stage
-    from bluegreen.operations import rehearse as story
+    from bluegreen.features.rehearsal import rehearse as story
 
     app = App(options, output.choose(progress))
     stack, wanted = app.stack, story.Wanted(copy_volumes, outside)
@@ -394,7 +394,7 @@ def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, p
 def runbook(options: Options) -> int:
     """Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well."""
     from bluegreen.cli.page import page
-    from bluegreen.operations.runbook import runbook as story
+    from bluegreen.look.runbook import runbook as story
 
     app = App(options, output.choose("none"))
     settings = app.stack.settings
@@ -412,7 +412,7 @@ def runbook(options: Options) -> int:
 @click.pass_obj
 def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
     """Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."""
-    from bluegreen.operations import logs as story
+    from bluegreen.look import logs as story
 
     color = next((word for word in what if word in ("blue", "green")), None)
     service = next((word for word in what if word != color), None)
@@ -436,8 +436,8 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
 @click.pass_obj
 def down(options: Options, volumes: bool, yes: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
     """Stop and remove everything of this app. Named volumes stay unless --volumes."""
-    from bluegreen.operations.down import down as story
-    from bluegreen.operations.down import plan_ending
+    from bluegreen.flow.down import down as story
+    from bluegreen.flow.down import plan_ending
 
     app = App(options, output.choose(progress))
     name = app.running_app()
@@ -492,7 +492,7 @@ def init(options: Options, write: bool, json_: bool) -> int:
 
 
 def _from_nothing(app: App, json_: bool) -> int:
-    from bluegreen.cli.scaffold import scaffold
+    from bluegreen.features.init.scaffold import scaffold
 
     folder = Path(app.options.project_directory or ".").absolute()
     layout, there = app.layout(folder)
@@ -516,7 +516,7 @@ def _from_nothing(app: App, json_: bool) -> int:
 @cli.command()
 def schema() -> int:
     """Print the JSON Schema of the x-bluegreen block."""
-    from bluegreen.release.settings import json_schema
+    from bluegreen.settings.parse import json_schema
 
     output.as_json(json_schema())
     return 0
@@ -580,7 +580,7 @@ def _urls(listen: Sequence[str]) -> list[str]:
 
 def _status_without_state(app: App) -> dict[str, Any]:
     """The state folder is gone: what is live comes from nginx and the Engine, the rest from the Compose file."""
-    from bluegreen.operations.status import status as story
+    from bluegreen.look.status import status as story
 
     if not app.runs():
         raise _before_up(app)

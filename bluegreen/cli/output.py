@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from bluegreen.operations.ports import Show, StepDone
-from bluegreen.release.plan import Plan, Step
+from bluegreen.flow.ports import Show, StepDone
+from bluegreen.plans.plan import Plan, Step
 
 AROUND = 24  # columns of the spinner, the name and the time on a live line
 QUIET = 2.0  # seconds between two plain progress lines of one step

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bluegreen.cli.output import clean
-from bluegreen.operations.runbook import Facts
-from bluegreen.release.model import HOOKS
-from bluegreen.release.secrecy import without_secrets
+from bluegreen.domain.app import HOOKS
+from bluegreen.domain.secrets import without_secrets
+from bluegreen.look.runbook import Facts
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOMENTS = {

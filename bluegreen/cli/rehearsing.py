@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.cli.wiring import STATE_VARIABLE, App
-from bluegreen.engine.compose import Options, files
-from bluegreen.engine.containers import Engine
+from bluegreen.compose.run import Options, files
+from bluegreen.domain.app import Stack
+from bluegreen.errors import BluegreenError
+from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
+from bluegreen.features.rehearsal.rehearse import LoadPort
+from bluegreen.flow.ports import Tools
 from bluegreen.host import copies, processes
-from bluegreen.operations.ports import Tools
-from bluegreen.operations.rehearse import LoadPort
-from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Stack
-from bluegreen.release.rehearsal import SUFFIX, built_references
+from bluegreen.places.docker.containers import Engine
 
 FOLDER = "rehearsal"  # in production's state folder
 VERB_TIMEOUT = 1800.0  # seconds for one verb; builds and migrations are part of it

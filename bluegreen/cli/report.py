@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bluegreen.cli.output import clean
-from bluegreen.operations.ports import Result
-from bluegreen.release.errors import BluegreenError
-from bluegreen.release.findings import Finding
-from bluegreen.release.model import counted
-from bluegreen.release.plan import FAILURE, Plan
+from bluegreen.domain.color import counted
+from bluegreen.domain.findings import Finding
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Result
+from bluegreen.plans.plan import FAILURE, Plan
 
 FIELDS = ("failed", "expected", "traffic", "retry", "next")
 OUTPUT_SHOWN = 30  # last lines of a migration or hook that `show` prints; --json has more

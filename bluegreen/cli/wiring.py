@@ -16,23 +16,25 @@ from typing import TYPE_CHECKING, Any
 from bluegreen.cli import output
 from bluegreen.cli.report import utc_now
 from bluegreen.cli.signals import Signals
+from bluegreen.domain import secrets as secrecy
+from bluegreen.domain.app import Stack
+from bluegreen.domain.release import Note
+from bluegreen.domain.routing import Routing
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.ports import Check, RenderPort, Show, Tools
 from bluegreen.host import machine
-from bluegreen.operations.ports import Check, RenderPort, Show, Tools
-from bluegreen.release import secrecy
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.model import Note, Routing, Stack
 from bluegreen.shipped import shipped
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
-    from bluegreen.engine.colors import Colors
-    from bluegreen.engine.compose import Compose, Options
-    from bluegreen.engine.containers import Engine
+    from bluegreen.compose.run import Compose, Options
+    from bluegreen.domain.answers import Answer, Expectation
+    from bluegreen.domain.record import Restored
+    from bluegreen.features.init.layout import Layout
+    from bluegreen.features.init.propose import Proposal
+    from bluegreen.places.docker.colors import Colors
+    from bluegreen.places.docker.containers import Engine
+    from bluegreen.plans.plan import Wish
     from bluegreen.probe.health import Prober, Target, Tries
-    from bluegreen.release.expected import Answer, Expectation
-    from bluegreen.release.layout import Layout
-    from bluegreen.release.plan import Wish
-    from bluegreen.release.propose import Proposal
-    from bluegreen.release.record import Restored
 
 STATE = ".bluegreen"
 STATE_VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its own
@@ -53,7 +55,7 @@ class App:
 
     @cached_property
     def compose_file(self) -> Path | None:
-        from bluegreen.engine.compose import find_file
+        from bluegreen.compose.run import find_file
 
         return find_file(self.options, Path.cwd(), os.environ)
 
@@ -73,7 +75,7 @@ class App:
     @cached_property
     def routing(self) -> Routing | None:
         """What the rendered file says; enough to act without the Compose file."""
-        from bluegreen.proxy.config import read_routing
+        from bluegreen.frontdoor.render import read_routing
 
         try:
             return read_routing((self.state / "nginx" / "nginx.conf").read_text())
@@ -89,7 +91,7 @@ class App:
 
     @cached_property
     def compose(self) -> Compose:
-        from bluegreen.engine.compose import Compose
+        from bluegreen.compose.run import Compose
 
         return Compose(self.options, self.state)
 
@@ -102,7 +104,7 @@ class App:
 
     def proposal(self) -> tuple[Proposal | None, Path]:
         """The block that would do for this Compose file (None: it has one) and the file. For `init`."""
-        from bluegreen.release.propose import propose
+        from bluegreen.features.init.propose import propose
 
         document = self.compose.resolve(self.project_directory)
         file = self.compose_file or Path()
@@ -110,8 +112,8 @@ class App:
 
     def layout(self, folder: Path) -> tuple[Layout, dict[str, str]]:
         """(how a project without a Compose file is laid out, its files). Raises BluegreenError: it cannot be told."""
+        from bluegreen.features.init.layout import find_layout
         from bluegreen.host import sources
-        from bluegreen.release.layout import find_layout
 
         there = sources.look(folder)
         found = find_layout(there)
@@ -139,9 +141,9 @@ class App:
     @cached_property
     def stack(self) -> Stack:
         """The app as the Compose file describes it. Raises BluegreenError with every problem."""
-        from bluegreen.engine.colors import refusals
-        from bluegreen.engine.containers import Engine
-        from bluegreen.release.stack import make_stack
+        from bluegreen.places.docker.colors import refusals
+        from bluegreen.places.docker.containers import Engine
+        from bluegreen.settings.stack import make_stack
 
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
             return refusals(document, names, Engine(document["name"]).api_version)
@@ -181,11 +183,11 @@ class App:
 
     def wish(self, tools: Tools, stack: Stack) -> Wish:
         """What a release of today's Compose file would be."""
-        from bluegreen.engine import container_spec
-        from bluegreen.engine.colors import fingerprint
-        from bluegreen.operations import expect
-        from bluegreen.operations.switch import definition_of
-        from bluegreen.release.plan import Wish
+        from bluegreen.flow import answers as expect
+        from bluegreen.flow.switch import definition_of
+        from bluegreen.places.docker import spec as container_spec
+        from bluegreen.places.docker.colors import fingerprint
+        from bluegreen.plans.plan import Wish
 
         names = stack.settings.release_services()
         known = [tools.journal.newest_release(), *(replica.release for replica in tools.engine.replicas())]
@@ -206,8 +208,8 @@ class App:
 
     def bring_back(self, tools: Tools, number: int, force: bool) -> Restored:
         """A kept release, with what the Compose file of today says of everything else."""
-        from bluegreen.operations.keep import bring_back
-        from bluegreen.operations.switch import definition_of
+        from bluegreen.flow.retention import bring_back
+        from bluegreen.flow.switch import definition_of
 
         return bring_back(tools, self.stack, number, lambda stack: tools.fingerprint(definition_of(stack)), force)
 
@@ -247,9 +249,9 @@ class App:
 
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""
-        from bluegreen.engine.colors import fingerprint
-        from bluegreen.engine.containers import Engine
-        from bluegreen.proxy.nginx import Nginx, prepare_folders
+        from bluegreen.frontdoor.nginx import Nginx, prepare_folders
+        from bluegreen.places.docker.colors import fingerprint
+        from bluegreen.places.docker.containers import Engine
         from bluegreen.state.journal import Journal
 
         with writing(self.state):
@@ -284,7 +286,7 @@ class App:
         )  # fmt: skip
 
     def _colors(self, engine: Engine, user: tuple[int, int]) -> Colors:
-        from bluegreen.engine.colors import Colors
+        from bluegreen.places.docker.colors import Colors
 
         return Colors(engine, self.compose, self.state, user, shipped("compose") / "proxy.yaml")
 
@@ -297,7 +299,7 @@ class App:
 
     def _render(self, engine: Engine) -> RenderPort:
         def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
-            from bluegreen.proxy import config
+            from bluegreen.frontdoor import render as config
 
             subnet = engine.ensure_network()
             settings = stack.settings
@@ -348,7 +350,7 @@ class App:
 
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""
-        from bluegreen.engine.containers import Engine
+        from bluegreen.places.docker.containers import Engine
 
         return Engine(self.stack.app).proxy() is not None
 
@@ -443,7 +445,7 @@ def writing(state: Path) -> Iterator[None]:
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
-    from bluegreen.engine.compose import DEFAULT_FILES
+    from bluegreen.compose.run import DEFAULT_FILES
 
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",

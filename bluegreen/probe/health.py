@@ -13,9 +13,9 @@ import httpcore
 import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from bluegreen.release.expected import Answer, Expectation
-from bluegreen.release.model import Health
-from bluegreen.release.verdict import judge
+from bluegreen.domain.answers import Answer, Expectation
+from bluegreen.domain.app import Health
+from bluegreen.domain.verdict import judge
 
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.expected import Expectation, document, parse
+from bluegreen.domain.answers import Expectation, document, parse
+from bluegreen.errors import BluegreenError, ExitCode
 
 HEAD = """\
 # What every release must answer before it gets traffic. Recorded by `bluegreen expect --record`; edit it as you like.

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bluegreen.release.model import Begun, Note
+from bluegreen.domain.release import Begun, Note
 
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from bluegreen.release.errors import BluegreenError, ExitCode
+from bluegreen.errors import BluegreenError, ExitCode
 
 ASK_AGAIN = 0.1  # seconds between two tries
 TOLD_GRACE = 10.0  # seconds that a holder in prepare gets to end by itself, before it is killed

@@ -61,8 +61,8 @@ def test_when_the_engine_dies_later_every_verb_says_so(lean: Project) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # urllib3 leaves the refused socket
 def test_without_permission_on_the_engines_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """As docker-py meets it; root, who runs these tests, is never refused by the kernel itself."""
-    from bluegreen.engine.containers import Engine
-    from bluegreen.release.errors import BluegreenError
+    from bluegreen.errors import BluegreenError
+    from bluegreen.places.docker.containers import Engine
 
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -20,15 +20,15 @@ from typing import Any
 
 import pytest
 
-from bluegreen.engine import container_spec
-from bluegreen.engine.addressing import container_name
-from bluegreen.engine.colors import Colors, refusals
-from bluegreen.engine.compose import Compose, Options
-from bluegreen.engine.container_mounts import Surroundings, copied_files
-from bluegreen.engine.containers import Engine
-from bluegreen.operations.ports import ImageWish, Order
-from bluegreen.release.model import Stack
-from bluegreen.release.stack import make_stack
+from bluegreen.compose.run import Compose, Options
+from bluegreen.domain.app import Stack
+from bluegreen.flow.ports import ImageWish, Order
+from bluegreen.places.docker import spec as container_spec
+from bluegreen.places.docker.addresses import container_name
+from bluegreen.places.docker.colors import Colors, refusals
+from bluegreen.places.docker.containers import Engine
+from bluegreen.places.docker.mounts import Surroundings, copied_files
+from bluegreen.settings.stack import make_stack
 from tests.support.machine import docker as command
 from tests.support.machine import environment
 from tests.support.machine import images as base_images

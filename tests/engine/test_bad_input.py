@@ -20,9 +20,11 @@ import crossplane  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bluegreen.proxy import config
-from bluegreen.release.model import Image, Listen, ProxySettings, Route, Routing, Settings, Slot
-from bluegreen.release.settings import InvalidSettings, Problem, parse_settings
+from bluegreen.domain.app import Listen, ProxySettings, Route, Settings
+from bluegreen.domain.release import Image
+from bluegreen.domain.routing import Routing, Slot
+from bluegreen.frontdoor import render as config
+from bluegreen.settings.parse import InvalidSettings, Problem, parse_settings
 from bluegreen.shipped import shipped
 from tests.support.machine import images
 

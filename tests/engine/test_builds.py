@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bluegreen.engine.colors import Colors
-from bluegreen.engine.compose import Compose, Options
-from bluegreen.engine.containers import Engine
-from bluegreen.operations.ports import ImageWish
-from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Stack
-from bluegreen.release.stack import make_stack
+from bluegreen.compose.run import Compose, Options
+from bluegreen.domain.app import Stack
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import ImageWish
+from bluegreen.places.docker.colors import Colors
+from bluegreen.places.docker.containers import Engine
+from bluegreen.settings.stack import make_stack
 from tests.support.machine import environment
 from tests.support.machine import images as base_images
 from tests.support.project import Project

@@ -72,7 +72,7 @@ PROBE = """
 import json, sys
 from pathlib import Path
 from bluegreen.probe.health import Prober, Target
-from bluegreen.release.model import Health
+from bluegreen.domain.app import Health
 prober = Prober(Path(sys.argv[1]))
 def peak():
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())

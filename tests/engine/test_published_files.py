@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bluegreen.engine.colors import refusals
-from bluegreen.engine.compose import Compose, Options
-from bluegreen.release.propose import Proposal, propose
-from bluegreen.release.stack import make_stack
+from bluegreen.compose.run import Compose, Options
+from bluegreen.features.init.propose import Proposal, propose
+from bluegreen.places.docker.colors import refusals
+from bluegreen.settings.stack import make_stack
 from tests.support.machine import environment
 
 PUBLISHED = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "published").glob("*.yaml"))}

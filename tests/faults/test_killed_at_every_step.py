@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.release.plan import STEP_NAMES
+from bluegreen.plans.plan import STEP_NAMES
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.load import Load

@@ -82,7 +82,7 @@ def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
 
 def main() -> int:
     from bluegreen.cli.main import main as command
-    from bluegreen.operations import execute
+    from bluegreen.flow import run as execute
     from bluegreen.state.journal import Journal
 
     point = Point(json.loads(os.environ.pop("KILL_AT")))

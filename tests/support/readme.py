@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bluegreen.engine.container_spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
-from bluegreen.release import settings
+from bluegreen.places.docker.spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
+from bluegreen.settings import parse as settings
 from tests.support import faults
 from tests.support.machine import ROOT
 

@@ -6,8 +6,8 @@ import ipaddress
 
 import pytest
 
-from bluegreen.engine.addressing import Subnet, addresses
-from bluegreen.release.errors import BluegreenError
+from bluegreen.errors import BluegreenError
+from bluegreen.places.docker.addresses import Subnet, addresses
 
 WIDE = Subnet(ipaddress.IPv4Network("172.18.0.0/16"))
 NARROW = Subnet(ipaddress.IPv4Network("10.9.9.0/26"))

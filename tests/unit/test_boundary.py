@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.cli import main as module
-from bluegreen.release.errors import ExitCode
+from bluegreen.errors import ExitCode
 
 
 def test_a_bug_is_one_short_message_a_file_with_the_traceback_and_exit_3(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bluegreen.proxy import config
-from bluegreen.release.model import Listen, Route, Routing, Slot
+from bluegreen.domain.app import Listen, Route
+from bluegreen.domain.routing import Routing, Slot
+from bluegreen.frontdoor import render as config
 from bluegreen.shipped import shipped
 from tests.unit.worlds import routing, slot
 

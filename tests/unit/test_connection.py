@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.engine.connection import DEFAULT, engine_address, refuse_rootless
-from bluegreen.release.errors import BluegreenError
+from bluegreen.errors import BluegreenError
+from bluegreen.places.docker.connection import DEFAULT, engine_address, refuse_rootless
 
 
 @pytest.fixture

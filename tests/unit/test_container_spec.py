@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bluegreen.engine.compose import unescape
-from bluegreen.engine.container_mounts import Surroundings, copied_files
-from bluegreen.engine.container_spec import (
+from bluegreen.compose.run import unescape
+from bluegreen.places.docker.mounts import Surroundings, copied_files
+from bluegreen.places.docker.spec import (
     DIFFERENT,
     KNOWN,
     REASONS,

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegreen.cli import output, report
-from bluegreen.operations.ports import Result
-from bluegreen.release import secrecy
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.findings import Finding
-from bluegreen.release.plan import Plan, Step
+from bluegreen.domain import secrets as secrecy
+from bluegreen.domain.findings import Finding
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.ports import Result
+from bluegreen.plans.plan import Plan, Step
 from tests.support.machine import ROOT
 
 FIELDS = ["summary", "failed", "expected", "traffic", "retry", "next"]

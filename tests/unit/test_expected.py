@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.expected import Answer, Expectation, Identity, differences, document, learn, parse
+from bluegreen.domain.answers import Answer, Expectation, Identity, differences, document, learn, parse
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.state import expected_file
 
 ASKED = Expectation("GET", "/api/items")

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import bluegreen
 
 ROOT = Path(bluegreen.__file__).parent
-FLOORS = {"cli": 3, "operations": 2, "engine": 1, "proxy": 1, "probe": 1, "state": 1, "host": 1, "release": 0}
+FLOORS = {
+    "cli": 6, "features": 5, "look": 4, "flow": 3, "places": 2,
+    "compose": 1, "frontdoor": 1, "host": 1, "probe": 1, "state": 1, "plans": 1, "settings": 1,
+    "domain": 0,
+}  # fmt: skip
 OUTSIDE = {
-    "docker": {"engine"},
-    "requests": {"engine"},  # docker-py's own transport, whose exceptions must end in the engine's room
+    "docker": {"places"},
+    "requests": {"places"},  # docker-py's own transport, whose exceptions must end in the place's room
     "httpx": {"probe"},
     "tenacity": {"probe"},
-    "jinja2": {"proxy", "cli"},  # the nginx file, and the pages that a person reads
+    "jinja2": {"frontdoor", "cli", "features"},  # the nginx file, and the pages that a person reads
     "sqlite3": {"state"},
-    "pydantic": {"release"},
-    "pydantic_core": {"release"},
+    "pydantic": {"settings"},
+    "pydantic_core": {"settings"},
     "click": {"cli"},
     "rich": {"cli"},
-    "subprocess": {"engine", "host"},
+    "subprocess": {"compose", "host"},
 }
 
 
@@ -48,13 +53,32 @@ def test_an_arrow_points_only_down_and_rooms_of_a_floor_do_not_import_each_other
     assert wrong == []
 
 
-def test_operations_are_handed_the_outside_world_and_import_none_of_it() -> None:
-    rooms = {"engine", "proxy", "probe", "state", "host"}
+def test_flow_and_look_are_handed_the_outside_world_and_import_none_of_it() -> None:
+    rooms = {"places", "compose", "frontdoor", "probe", "state", "host"}
     wrong = [
         f"{path}: {module}"
         for path, room, module in _imports()
-        if room == "operations" and module.startswith("bluegreen.") and module.split(".")[1] in rooms
+        if room in ("flow", "look") and module.startswith("bluegreen.") and module.split(".")[1] in rooms
     ]
+    assert wrong == []
+
+
+def test_features_do_not_import_each_other() -> None:
+    wrong = []
+    for path, room, module in _imports():
+        parts = module.split(".")
+        if room == "features" and parts[:2] == ["bluegreen", "features"]:
+            own = Path(path).relative_to(ROOT).parts[1]
+            wrong += [] if parts[2] == own else [f"{path}: {module}"]
+    assert wrong == []
+
+
+def test_what_decides_imports_no_library() -> None:
+    wrong = []
+    for path, room, module in _imports():
+        top = module.split(".")[0]
+        if room in ("domain", "plans") and top not in (*sys.stdlib_module_names, "bluegreen"):
+            wrong.append(f"{path}: {module}")
     assert wrong == []
 
 

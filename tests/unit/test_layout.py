@@ -7,8 +7,8 @@ import json
 import pytest
 import yaml
 
-from bluegreen.cli.scaffold import scaffold
-from bluegreen.release.layout import find_layout
+from bluegreen.features.init.layout import find_layout
+from bluegreen.features.init.scaffold import scaffold
 
 APP = "from fastapi import FastAPI\napp = FastAPI()\n"
 

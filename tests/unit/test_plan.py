@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bluegreen.release.errors import BluegreenError
-from bluegreen.release.expected import Expectation
-from bluegreen.release.plan import drift, plan_flip_back, plan_mend, plan_release, start_order, unwell
+from bluegreen.domain.answers import Expectation
+from bluegreen.errors import BluegreenError
+from bluegreen.plans.plan import drift, plan_flip_back, plan_mend, plan_release, start_order, unwell
 from tests.unit.worlds import EMPTY, WISH, replica, replicas, routing, slot, world
 
 

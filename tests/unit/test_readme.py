@@ -7,7 +7,7 @@ import re
 import click
 
 from bluegreen.cli.main import cli
-from bluegreen.release.errors import ExitCode
+from bluegreen.errors import ExitCode
 from tests.support.faults import BESIDE, FAULTS, FOLDER, LOSSLESS, NONE, functions_of
 from tests.support.readme import README, with_generated_parts
 

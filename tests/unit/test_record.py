@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from bluegreen.release.errors import BluegreenError
-from bluegreen.release.model import Image, Route, Settings, Stack
-from bluegreen.release.record import Difference, difference, disposable, kept_releases, restore, written_down
+from bluegreen.domain.app import Route, Settings, Stack
+from bluegreen.domain.record import Difference, difference, disposable, kept_releases, restore, written_down
+from bluegreen.domain.release import Image
+from bluegreen.errors import BluegreenError
 
 
 def _keyed(text: str) -> str:

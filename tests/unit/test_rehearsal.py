@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bluegreen.release.model import Image, Migration, OneOff, Route, Settings, Stack
-from bluegreen.release.rehearsal import Mount, Overlay, folders, refusals, text, verdict, volumes
+from bluegreen.domain.app import Migration, OneOff, Route, Settings, Stack
+from bluegreen.domain.release import Image
+from bluegreen.features.rehearsal.overlay import Mount, Overlay, folders, refusals, text, verdict, volumes
 
 
 def _stack(**services: dict[str, Any]) -> Stack:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bluegreen.cli.report import error_text, result_text, status_text
-from bluegreen.operations.ports import Result
-from bluegreen.release.errors import BluegreenError
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Result
 
 NOW = datetime(2026, 11, 1, 10, 5, tzinfo=UTC)
 

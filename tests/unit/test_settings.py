@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bluegreen.release.model import Health, Listen, Route
-from bluegreen.release.settings import InvalidSettings, json_schema, parse_settings
-from bluegreen.release.units import parse_duration, parse_size
+from bluegreen.domain.app import Health, Listen, Route
+from bluegreen.domain.units import parse_duration, parse_size
+from bluegreen.settings.parse import InvalidSettings, json_schema, parse_settings
 
 NAMES = ("web", "api", "worker")
 FULL: dict[str, Any] = {

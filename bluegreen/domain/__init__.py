@@ -1,0 +1,1 @@
+"""Pure values: what things are. Imports nothing from outside."""

@@ -1,0 +1,139 @@
+"""An app as its Compose file describes it: the settings as values, and the services as Compose spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+EXPECTED_FILE = "expected.yaml"
+
+
+@dataclass(frozen=True)
+class Health:
+    """A health policy: which answer counts, how often, how long. Times in seconds."""
+
+    path: str = "/health"
+    status: int = 200
+    json: Any = None  # a subset that the answer's JSON must contain; None: not looked at
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None  # a regular expression
+    successes: int = 3
+    interval: float = 0.5
+    timeout: float = 60.0
+    request_timeout: float = 5.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """A routed service: requests for `host` (None: any) under the prefix `path` go to `service:port`."""
+
+    service: str
+    port: int
+    path: str = "/"
+    host: str | None = None
+    health: Health = field(default_factory=Health)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Route:
+        """The inverse of `asdict`."""
+        return cls(**{**data, "health": Health(**data["health"])})
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An address of this machine (empty: all of them) and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}" if self.address else str(self.port)
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """What `x-bluegreen.proxy` says. `max_body` in bytes, `read_timeout` in seconds."""
+
+    image: str = "nginx:1.30-alpine"
+    max_body: int = 100 * 1024 * 1024
+    read_timeout: float = 60.0
+    trust: tuple[str, ...] = ()
+    include: str | None = None
+
+
+@dataclass(frozen=True)
+class OneOff:
+    """A command that runs once: on the host, or (with `service`) in a container of its own. `timeout` in seconds.
+
+    An empty `command` is the service's own.
+    """
+
+    command: tuple[str, ...] = ()
+    service: str | None = None
+    timeout: float = 60.0
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What has to run once for each release, before it gets traffic."""
+
+    run: OneOff
+    reversible: bool = True  # whether the release before it works with what the migration leaves
+
+
+HookName = Literal["before_switch", "after_switch", "after_flip_back", "on_failure"]
+HOOKS: tuple[HookName, ...] = get_args(HookName)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `x-bluegreen` block after validation. Times in seconds."""
+
+    routes: tuple[Route, ...]
+    jobs: tuple[str, ...] = ()
+    listen: tuple[Listen, ...] = (Listen("", 80),)
+    preview: Listen | None = Listen("127.0.0.1", 8081)
+    drain: float = 30.0
+    failover: bool = False
+    proxy: ProxySettings = field(default_factory=ProxySettings)
+    migrate: Migration | None = None
+    hooks: Mapping[HookName, tuple[OneOff, ...]] = field(default_factory=dict)
+    require: tuple[str, ...] = ()  # of NOTED: what every release must say
+    expected: str = EXPECTED_FILE  # recorded answers; relative to the project's folder
+    keep: int = 5  # releases whose images stay
+
+    def listeners(self) -> tuple[Listen, ...]:
+        """Everything that nginx is published on: the public addresses and the preview."""
+        return (*self.listen, self.preview) if self.preview else self.listen
+
+    def release_services(self) -> tuple[str, ...]:
+        """The services that exist once for each color."""
+        return tuple(dict.fromkeys([*(route.service for route in self.routes), *self.jobs]))
+
+    def own_services(self) -> tuple[str, ...]:
+        """The release services, and those that only run once for a release: neither is Compose's to start."""
+        hooks = [hook for name in HOOKS for hook in self.hooks.get(name, ())]
+        once = [self.migrate.run, *hooks] if self.migrate else hooks
+        return tuple(dict.fromkeys([*self.release_services(), *(it.service for it in once if it.service)]))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The app as Compose resolved it: settings, and services as Compose's own document spells them."""
+
+    app: str
+    settings: Settings
+    services: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, Mapping[str, Any]]
+    volumes: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, Mapping[str, Any]]
+    configs: Mapping[str, Mapping[str, Any]]
+    shared: tuple[str, ...]  # service names that Compose itself would start
+    project_directory: str
+    notices: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
+
+    def image_reference(self, service_name: str) -> str:
+        """The name of a service's image; Compose gives one that is only built the name PROJECT-SERVICE."""
+        return str(self.services[service_name].get("image") or f"{self.app}-{service_name}")

@@ -1,0 +1,28 @@
+"""Colors, the labels that say which container is whose, and how things are counted in words."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Color = Literal["blue", "green"]
+COLORS: tuple[Color, ...] = get_args(Color)
+Role = Literal["routed", "job", "proxy"]
+OnceRole = Literal["migration", "once"]
+LABEL_APP = "bluegreen.app"
+LABEL_COLOR = "bluegreen.color"
+LABEL_SERVICE = "bluegreen.service"
+LABEL_RELEASE = "bluegreen.release"
+LABEL_ROLE = "bluegreen.role"
+LABEL_NUMBER = "bluegreen.number"
+LABEL_DEFINITION = "bluegreen.definition"
+LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
+
+
+def other(color: Color) -> Color:
+    """The color across from this one."""
+    return "green" if color == "blue" else "blue"
+
+
+def counted(number: int, word: str) -> str:
+    """A number and its noun: 1 replica, 2 replicas."""
+    return f"{number} {word}{'' if number == 1 else 's'}"

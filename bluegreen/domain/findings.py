@@ -1,0 +1,139 @@
+"""What a look at an app found, as values: may the next release be made? Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.units import parse_duration
+
+Outcome = Literal["ok", "warning", "failed", "unknown"]
+LEAST_GRACE = 1.0  # seconds that a job must get to put down what it holds
+COMPOSE_GRACE = 10.0  # seconds; what Compose gives a service that says nothing
+STAYS_UP = "always"  # the one policy with which a container comes back when only the Engine's daemon was killed
+MIGRATION_TOOLS = {
+    "alembic.ini": "Alembic", "manage.py": "Django", "prisma/schema.prisma": "Prisma", "knexfile.js": "Knex",
+    "db/migrate": "Rails",
+}  # fmt: skip
+UNSEEN = (
+    "sessions and caches in a process's memory, files in a container's own layer, requests that must not be repeated"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `mend` is what to do about it; empty when it is well."""
+
+    name: str
+    outcome: Outcome
+    found: str
+    expected: str = ""
+    why: str = ""
+    mend: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def may_release(findings: Iterable[Finding]) -> bool:
+    return not any(finding.outcome == "failed" for finding in findings)
+
+
+def of_stack(stack: Stack) -> Iterator[Finding]:
+    """What the Compose file alone tells about a release that can be repeated and taken back."""
+    yield from _jobs(stack)
+    yield from _together(stack)
+    yield from _shared(stack)
+
+
+def _jobs(stack: Stack) -> Iterator[Finding]:
+    for name in stack.settings.jobs:
+        text = stack.services[name].get("stop_grace_period")
+        grace = parse_duration(text) if text else COMPOSE_GRACE
+        if grace < LEAST_GRACE:
+            yield Finding(
+                "retry-safe", "warning", f"{name} gets {grace:g} s to stop", f"at least {LEAST_GRACE:g} s",
+                "a task that is cut has to be done again by the other color's job",
+                f"set stop_grace_period of {name} to what one task takes",
+            )  # fmt: skip
+        else:
+            yield Finding("retry-safe", "ok", f"{name} gets {grace:g} s to stop")
+
+
+def _together(stack: Stack) -> Iterator[Finding]:
+    for words in stack.together:
+        yield Finding(
+            "volumes", "warning", words.rstrip("."), "data that both releases may use at the same time",
+            "during a switch, and as long as the idle color runs, two releases work on the same files",
+            "keep their format readable for the release before; or let a shared service own them",
+        )  # fmt: skip
+    if not stack.together:
+        yield Finding("volumes", "ok", "the two colors write to nothing together")
+
+
+def _shared(stack: Stack) -> Iterator[Finding]:
+    for name in stack.shared:
+        service = stack.services[name]
+        policy = service.get("restart") or "no"
+        if policy == STAYS_UP:
+            yield Finding("shared", "ok", f"{name} restarts {policy}")
+        else:
+            yield Finding(
+                "shared", "warning", f"{name} has restart: {policy}", f"restart: {STAYS_UP}",
+                "after a kill of the Engine's daemon alone (out of memory, an upgrade) it stays down, "
+                "and with it what both colors need",
+                f"set restart: {STAYS_UP} for {name}",
+            )  # fmt: skip
+
+
+def of_retries(texts: Mapping[str, str]) -> Finding:
+    """Whether nginx would send a POST twice. `texts`: its files by name, our rendered one and the person's snippets."""
+    guilty = [
+        name
+        for name, text in texts.items()
+        if re.search(r"(?:^|[{;\s])proxy_next_upstream\s[^;]*\bnon_idempotent\b", re.sub(r"#.*", "", text))
+    ]
+    if guilty:
+        return Finding(
+            "retry-safe", "failed", f"{', '.join(guilty)} lets nginx repeat a POST", "no non_idempotent",
+            "an order that was taken and not answered would be taken twice",
+            "take non_idempotent out of proxy_next_upstream",
+        )  # fmt: skip
+    return Finding("retry-safe", "ok", "nginx never sends a POST twice")
+
+
+def of_migrations(declared: bool, there: Sequence[str]) -> Finding:
+    """Whether migrations are declared. `there`: which of MIGRATION_TOOLS the project's folder has."""
+    if declared:
+        return Finding("retry-safe", "ok", "a migration is declared: once for each release, before its traffic")
+    if there:
+        tools = ", ".join(f"{MIGRATION_TOOLS[name]} ({name})" for name in there)
+        return Finding(
+            "retry-safe", "warning", f"{tools} is there, and no migrate in x-bluegreen", "migrate: {service, command}",
+            "a migration that a container runs at its start runs once for each replica, and again at each restart",
+            "declare it: x-bluegreen.migrate",
+        )  # fmt: skip
+    return Finding("retry-safe", "ok", "no migration is declared, and no tool for them was found")
+
+
+def of_space(place: str, free: int | None, needed: int, what: str) -> Finding:
+    """Whether a file system has room. Sizes in bytes."""
+    if free is None:
+        return Finding("disk", "unknown", f"{place} cannot be looked at from here", f"{_size(needed)} free", what)
+    if free < needed:
+        return Finding(
+            "disk", "failed", f"{_size(free)} free at {place}", f"{_size(needed)} for {what}",
+            "a release that does not fit fails half-way, and so may a database beside it",
+            "docker system df (shows what takes the room); a smaller x-bluegreen.keep",
+        )  # fmt: skip
+    return Finding("disk", "ok", f"{_size(free)} free at {place}, {_size(needed)} needed for {what}")
+
+
+def _size(count: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,49 @@
+"""What is known of a release: its images, what a person said of it, how it began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bluegreen.domain.color import Color
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a service was told to run (`ref`) and what that was at that moment (`id`).
+
+    `ours`: built or pulled by a release of this app, so that a prune may take it away again.
+    """
+
+    ref: str
+    id: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a person says of a release. Empty: nothing was said."""
+
+    owner: str = ""
+    expect: str = ""  # the result that is expected of it
+    note: str = ""  # for the one who has to go back
+    revision: str = ""
+    subject: str = ""  # of that revision
+
+
+NOTED = ("owner", "expect", "note", "revision")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A release whose images are there and nothing else of it, as the journal keeps it."""
+
+    number: int
+    color: Color
+    definition: str
+    images: Mapping[str, Image] = field(default_factory=dict)
+    services: Mapping[str, Any] = field(default_factory=dict)  # holds no value of a variable
+    note: Note = field(default_factory=Note)
+    previous: int | None = None  # the release that was live
+    restores: int | None = None  # the release that it brings back

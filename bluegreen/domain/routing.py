@@ -1,0 +1,129 @@
+"""What nginx routes: the two slots, the routing that a rendered file carries, and the answer of the loaded one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from bluegreen.domain.app import Route
+from bluegreen.domain.color import Color, other
+from bluegreen.domain.release import Image
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A color's place and the release in it: all that nginx and flip-back must know about it."""
+
+    color: Color
+    release: int
+    definition: str  # a keyed hash of the resolved services; never their values
+    routes: tuple[Route, ...]
+    addresses: Mapping[str, tuple[str, ...]]  # routed service -> addresses of its replicas
+    images: Mapping[str, Image]
+    replicas: Mapping[str, int]  # service -> how many are wanted, jobs included
+    jobs: tuple[str, ...] = ()
+    max_body: int = 100 * 1024 * 1024
+    read_timeout: float = 60.0
+    migrated: bool = False  # whether a migration ran for it
+    reversible: bool = True  # whether the release before it works with what that left
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Slot:
+        """The inverse of `as_dict`. Raises KeyError or TypeError for a document of another shape."""
+        routes = tuple(map(Route.from_dict, data["routes"]))
+        return cls(
+            color=data["color"],
+            release=data["release"],
+            definition=data["definition"],
+            routes=routes,
+            addresses={name: tuple(ips) for name, ips in data["addresses"].items()},
+            images={name: Image(**image) for name, image in data["images"].items()},
+            replicas=dict(data["replicas"]),
+            jobs=tuple(data["jobs"]),
+            max_body=data["max_body"],
+            read_timeout=data["read_timeout"],
+            migrated=data.get("migrated", False),
+            reversible=data.get("reversible", True),
+        )
+
+
+Standing = Literal["previous", "prepared"]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What one rendered file routes: which color is live, and what is in both slots.
+
+    `generation` counts rendered files: no two files that nginx was ever told to load share one.
+    `standing` says what the idle slot is: the previous release, or one that is only prepared.
+    """
+
+    app: str
+    generation: int
+    live: Color | None
+    slots: Mapping[Color, Slot]
+    standing: Standing | None
+    since: str | None  # when `live` became live; ISO 8601, UTC
+    drain: float
+    listen: tuple[str, ...] = ()  # where nginx is published, for people
+    preview: str | None = None
+    failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
+    hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
+
+    @property
+    def live_slot(self) -> Slot | None:
+        return self.slots.get(self.live) if self.live else None
+
+    @property
+    def idle(self) -> Color:
+        return other(self.live) if self.live else "blue"
+
+    @property
+    def idle_slot(self) -> Slot | None:
+        return self.slots.get(self.idle)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "app": self.app,
+            "generation": self.generation,
+            "live": self.live,
+            "slots": {color: slot.as_dict() for color, slot in self.slots.items()},
+            "standing": self.standing,
+            "since": self.since,
+            "drain": self.drain,
+            "listen": list(self.listen),
+            "preview": self.preview,
+            "failover": self.failover,
+            "hooks": list(self.hooks),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Routing:
+        return cls(
+            app=data["app"],
+            generation=data["generation"],
+            live=data["live"],
+            slots={color: Slot.from_dict(slot) for color, slot in data["slots"].items()},
+            standing=data["standing"],
+            since=data["since"],
+            drain=data["drain"],
+            listen=tuple(data["listen"]),
+            preview=data["preview"],
+            failover=data.get("failover", False),
+            hooks=tuple(data.get("hooks", ())),
+        )
+
+
+@dataclass(frozen=True)
+class ControlAnswer:
+    """What the loaded nginx says about itself on its control socket."""
+
+    app: str
+    generation: int
+    live: Color | None
+    nginx: str
+    worker: int  # process id of the worker that answered, in the proxy's own numbering

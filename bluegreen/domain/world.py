@@ -1,0 +1,154 @@
+"""One look at everything that runs, as values, and the questions asked of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bluegreen.domain.color import Color, Role, other
+from bluegreen.domain.routing import ControlAnswer, Routing, Slot
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One container of a color, as the Engine reports it."""
+
+    id: str
+    name: str
+    color: Color
+    service: str
+    number: int
+    release: int
+    role: Role
+    state: str  # created, running, paused, restarting, exited, dead
+    health: str | None  # Docker's own check: healthy, unhealthy, starting; None: it has none
+    address: str | None  # on the app's network; None while the container was never given one
+    image_id: str
+    definition: str
+    status: str = ""  # the Engine's words: "Up 5 minutes (healthy)"
+    restart: str = "always"  # the policy that its service asks for, as Compose spells it
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def off_network(self) -> bool:
+        """Whether somebody has disconnected it from the app's network."""
+        return self.address is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it last ended, if the Engine's words tell: "Restarting (7) 1 second ago"."""
+        match = re.match(r"(?:Restarting|Exited) \((\d+)\)", self.status)
+        return int(match[1]) if match else None
+
+    @property
+    def well(self) -> bool:
+        """Running, and Docker's own health check, where there is one, has nothing against it."""
+        return self.running and self.health in (None, "healthy")
+
+
+@dataclass(frozen=True)
+class ProxyContainer:
+    """The proxy as the Engine reports it."""
+
+    id: str
+    name: str
+    state: str
+    definition: str
+    address: str | None
+    published: bool = True  # whether it stands on the public network, too
+    stale: bool = False  # it has mounted folders that are gone
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True)
+class PlainContainer:
+    """A container that plain Compose made of a service of this app."""
+
+    id: str
+    name: str
+    service: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class OnceContainer:
+    """A container of a one-off run, as the Engine reports it."""
+
+    id: str
+    name: str
+    release: int
+    running: bool
+    exit_code: int | None  # None: it runs
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """What the Engine says of itself. `root`: the folder of its images and volumes."""
+
+    version: str
+    api: str
+    root: str
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """`size` in bytes, with every layer; `user` as the image names it, empty for root."""
+
+    size: int
+    user: str
+
+
+@dataclass(frozen=True)
+class World:
+    """One look at everything: what decisions are made from."""
+
+    app: str
+    proxy: ProxyContainer | None
+    answer: ControlAnswer | None  # the truth about traffic; None: nginx does not answer
+    intended: Routing | None  # the rendered file; None: absent or not ours
+    replicas: tuple[Replica, ...]
+    unfinished: str | None = None  # an operation that never ended, in words
+    unfinished_verb: str | None = None
+    edited: bool = False  # somebody else wrote into the rendered file
+
+    @property
+    def live(self) -> Color | None:
+        """What nginx answers; while nothing answers, what the file that it would load says."""
+        if self.answer:
+            return self.answer.live
+        return self.intended.live if self.intended else None
+
+    @property
+    def idle(self) -> Color:
+        return other(self.live) if self.live else "blue"
+
+    def in_color(self, color: Color) -> tuple[Replica, ...]:
+        return tuple(replica for replica in self.replicas if replica.color == color)
+
+    @property
+    def idle_slot(self) -> Slot | None:
+        return self.slot(self.idle)
+
+    def slot(self, color: Color) -> Slot | None:
+        return self.intended.slots.get(color) if self.intended else None
+
+    @property
+    def newest_release(self) -> int:
+        """The highest release number that any label or file mentions; 0: none."""
+        known = [replica.release for replica in self.replicas]
+        known += [slot.release for slot in self.intended.slots.values()] if self.intended else []
+        return max(known, default=0)
+
+    def traffic(self) -> str:
+        """In words, for an error: where public traffic goes now."""
+        if self.live is None:
+            return "none yet"
+        slot = self.slot(self.live)
+        release = f", release {slot.release}" if slot else ""
+        return f"{self.live}{release} (unchanged)"

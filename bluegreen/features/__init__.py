@@ -1,0 +1,1 @@
+"""One capability, one folder; they do not import each other."""

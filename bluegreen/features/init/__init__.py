@@ -1,0 +1,1 @@
+"""`bluegreen init`: a block, or a Compose file, proposed."""

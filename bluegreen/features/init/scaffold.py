@@ -1,0 +1,44 @@
+"""The files of `init` for a project that has no Compose file yet: a layout in, texts out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from bluegreen.features.init.layout import PORT, Layout
+
+TEMPLATES = Path(__file__).parent / "templates"
+MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
+WORKFLOWS = (".github/workflows/release.yml", ".github/workflows/bluegreen.yml")
+
+
+def scaffold(layout: Layout, folder_name: str, there: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """(files to write, what the person should know). `there`: what the project has; none of it is written over."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder_name.lower()).strip("-_") or "app"
+    wanted = [("compose.yaml", "compose.yaml"), ("Dockerfile", "Dockerfile"), (".dockerignore", "dockerignore")]
+    advice = list(layout.advice)
+    if not set(MAKEFILES) & set(there):
+        wanted.append(("Makefile", "Makefile"))
+    elif "bluegreen.mk" not in there:
+        wanted.append(("bluegreen.mk", "Makefile"))
+        advice.append("There is a Makefile: `include bluegreen.mk` brings the targets.")
+    if ".gitlab-ci.yml" in there:
+        advice.append("CI is GitLab's here: the README shows the commands for a job.")
+    elif workflow := next((path for path in WORKFLOWS if path not in there), None):
+        wanted.append((workflow, "release.yml"))
+    files = {path: _rendered(template, layout, name) for path, template in wanted if path not in there}
+    advice += [f"{path} is yours and stays as it is." for path, _ in wanted if path in there]
+    advice.append("Keep .bluegreen/ out of git: add it to .gitignore.")
+    return files, advice
+
+
+def _rendered(template: str, layout: Layout, name: str) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - what goes in was matched by patterns of letters, digits, dots and slashes
+    )  # fmt: skip
+    return environment.get_template(f"{template}.j2").render(layout=layout, name=name, port=PORT)

@@ -1,0 +1,1 @@
+"""`bluegreen rehearse`: the real switch beside production."""

@@ -1,0 +1,140 @@
+"""Taking over from plain Compose: who holds the public port today, and how nginx comes to hold it.
+
+The first color stands proven behind a proxy that is not published yet. Then the old containers are stopped
+and the proxy is published; if that fails, everything is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.world import PlainContainer
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+from bluegreen.flow.prerequisites import run_proxy
+
+
+def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
+    """Containers of plain Compose to be taken over: those of services that are ours, and holders of our ports whose
+    service is not in the Compose file any more.
+
+    Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
+    """
+    found = tools.engine.plain_containers()
+    holders = {listen: tools.engine.port_holder(listen) for listen in stack.settings.listeners()}
+    plain = tuple(
+        container
+        for container in found
+        if container.service in stack.settings.own_services()
+        # An nginx that was taken out of the file, for bluegreen's to stand in its place.
+        or (container.service not in stack.services and container.name in holders.values())
+    )
+    for listen, holder in holders.items():
+        if holder is not None and not (adopt and holder in [container.name for container in plain]):
+            shared = next((it.service for it in found if it.name == holder and it not in plain), None)
+            raise _held(tools, str(listen), holder, shared, plain)
+    running = [container for container in plain if container.running]
+    jobs = [container.name for container in running if container.service in stack.settings.jobs]
+    if jobs and not adopt:
+        raise BluegreenError(
+            f"{jobs[0]}, which plain Compose runs, does the work of a job.",
+            failed=f"{', '.join(jobs)} would run beside the job of the live color", expected="a job in one place only",
+            retry="safe",
+            next=f"{tools.command} up --adopt (takes over what plain Compose runs of the release services)",
+        )  # fmt: skip
+    if running and not adopt:
+        names = ", ".join(container.name for container in running)
+        tools.show.notice(f"Plain Compose runs {names} beside the colors; {tools.command} up --adopt would take over.")
+    return plain if adopt else ()
+
+
+def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> BluegreenError:
+    mine = holder in [container.name for container in plain]
+    if mine:
+        return BluegreenError(
+            f"Port {port} is held by {holder}, which plain Compose runs.",
+            failed=f"nginx cannot be published on {port} beside it",
+            expected="a free port, or your word that bluegreen may take it over",
+            traffic=f"{holder} (unchanged)",
+            retry="safe",
+            next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
+        )
+    known = f"container {holder}" if holder else "a process that is no container"
+    way_out = f"docker stop {holder}, or another listen" if holder else "ss -ltnp (shows who holds it)"
+    if shared:
+        way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
+    return BluegreenError(
+        f"Port {port} is held by {known}.",
+        failed=f"nginx cannot be published on {port} beside it",
+        expected=f"{port} free (listen and preview in x-bluegreen)",
+        retry="safe, when the port is free or another is chosen",
+        next=way_out,
+    )
+
+
+class Adoption:
+    """One take-over: `take_over` is a step of the cutover, `put_back` its undo."""
+
+    def __init__(self, tools: Tools, stack: Stack, plain: tuple[PlainContainer, ...]) -> None:
+        self._tools, self._stack, self.plain = tools, stack, plain
+        self._stopped: list[PlainContainer] = []
+        self.begun = False
+        self.milliseconds: int | None = None  # from the word to stop until nginx is published
+
+    @property
+    def names(self) -> str:
+        return ", ".join(container.name for container in self.plain)
+
+    @property
+    def serving(self) -> str:
+        return ", ".join(it.name for it in self.plain if it.service not in self._stack.settings.jobs)
+
+    @property
+    def said(self) -> str:
+        """One sentence for the person, afterwards."""
+        return f"Taken over from {self.names}: {self.milliseconds} ms from its stop until nginx held the port."
+
+    def take_over(self) -> str:
+        """Stops the old containers and publishes nginx. Raises BluegreenError; then `put_back`."""
+        tools = self._tools
+        proxy = tools.engine.proxy()
+        if proxy is None:
+            raise BluegreenError("The proxy is gone.", failed="no container", expected="the one that was just started")
+        jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
+        self.begun = True
+        began = tools.clock()
+        self._stop([container for container in self.plain if container not in jobs])
+        if not proxy.published:
+            tools.colors.publish_proxy(proxy.id, self._stack)
+        self.milliseconds = round((tools.clock() - began) * 1000)
+        self._stop(jobs)
+        return f"{self.names} stopped, nginx published; {self.milliseconds} ms between the two"
+
+    def _stop(self, containers: Sequence[PlainContainer]) -> None:
+        for container in (container for container in containers if container.running):
+            self._stopped.append(container)
+            self._tools.engine.stop(container.id)
+
+    def put_back(self) -> None:
+        """The old containers start again, then a proxy without ports; goes on when one of them fails."""
+        proxy = self._tools.engine.proxy()
+        if proxy:  # a container that could not join a network keeps half of it (Engine 20.10); only a new one is clean
+            self._tools.engine.remove(proxy.id)
+        problems = []
+        for container in self._stopped:
+            try:
+                self._tools.engine.start(container.id)
+            except BluegreenError as error:
+                problems.append(f"{container.name}: {error}")
+        run_proxy(self._tools, self._stack, published=False)
+        if problems:
+            raise BluegreenError(
+                "Not every old container came back.", failed="; ".join(problems), expected="all running"
+            )
+
+    def finish(self) -> str:
+        """The old containers are removed; all their volumes stay."""
+        for container in self.plain:
+            self._tools.engine.remove_keeping_volumes(container.id)
+        return f"{self.names} removed; volumes stay"

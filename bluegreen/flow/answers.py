@@ -1,0 +1,188 @@
+"""The recorded expected answers: asked of the live color to be recorded, of the idle one before it gets traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from bluegreen.domain.answers import SAFE, SECRET, VARIABLE, Answer, Expectation, Identity, differences, learn
+from bluegreen.domain.app import EXPECTED_FILE, Settings
+from bluegreen.domain.color import counted
+from bluegreen.domain.world import World
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.observe import observe
+from bluegreen.flow.ports import Tools
+
+Where = Literal["public", "preview"]
+TIMES = 3  # times that a request is asked to be recorded: what differs is volatile
+PAUSE = 0.6  # seconds between two of them; all of them span more than a second, so that a clock's seconds differ
+SHOWN_LINES = 20  # differences that an error shows
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One recorded request and how its answer differed."""
+
+    request: str
+    differences: tuple[str, ...]
+
+
+def expected_file(settings: Settings, folder: str) -> Path:
+    return Path(folder, settings.expected)
+
+
+def load(tools: Tools, settings: Settings, folder: str) -> tuple[Expectation, ...]:
+    """The recorded answers of an app; none, when nothing was recorded. Raises BluegreenError for a broken file."""
+    found = tools.expected.read(expected_file(settings, folder))
+    if found is None and settings.expected != EXPECTED_FILE:
+        raise BluegreenError(
+            f"{settings.expected} does not exist.", failed="x-bluegreen.expected names it",
+            expected="a file of recorded answers", retry="safe, when it is there",
+            next=f"{tools.command} expect --record GET /", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    return found or ()
+
+
+def compare(tools: Tools, expectations: Sequence[Expectation], where: Where, folder: str) -> list[Compared]:
+    """Asks every recorded request once. Raises BluegreenError when a variable that one takes is not set."""
+    values = _values(tools, expectations, folder)
+    found = []
+    for wanted in expectations:
+        tools.show.progress(f"expected: {wanted.request}")
+        answer = _ask(tools, wanted, where, values)
+        found.append(Compared(wanted.request, tuple(map(tools.mask, differences(wanted, answer)))))
+    return found
+
+
+def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: str) -> str:
+    """Holds the idle color against the recorded answers. Raises BluegreenError with the differences."""
+    compared = compare(tools, expectations, "preview", folder)
+    wrong = [it for it in compared if it.differences]
+    if wrong:
+        lines = [f"{it.request}: {line}" for it in wrong for line in it.differences]
+        more = [f"and {len(lines) - SHOWN_LINES} more"] if len(lines) > SHOWN_LINES else []
+        raise BluegreenError(
+            f"{color} does not answer as recorded.",
+            failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ",
+            expected="the recorded answers, through the preview listener", retry="safe",
+            next="mend the release; or, if the change is meant, edit the recorded answers",
+            lines=[*lines[:SHOWN_LINES], *more],
+        )  # fmt: skip
+    return counted(len(compared), "recorded answer")
+
+
+def ask_color(
+    tools: Tools, expectations: Sequence[Expectation], color: Literal["live", "idle"], folder: str
+) -> dict[str, Any]:
+    """`expect`: the recorded answers held against a color. Raises BluegreenError when there is none."""
+    world = observe(tools)
+    wanted = world.live if color == "live" else world.idle
+    if not expectations:
+        raise BluegreenError(
+            "There are no recorded answers yet.", failed="no request was recorded",
+            expected="requests and the answers that a release must give", retry="safe",
+            next=f"{tools.command} expect --record GET /",
+        )  # fmt: skip
+    if wanted is None or world.live is None or world.slot(wanted) is None:
+        raise BluegreenError(
+            f"There is no {color} color to ask.", failed="nothing stands there", expected="a release",
+            retry="safe", next=f"{tools.command} status",
+        )  # fmt: skip
+    compared = compare(tools, expectations, "public" if color == "live" else "preview", folder)
+    return {
+        "color": wanted,
+        "release": world.slot(wanted).release,  # type: ignore[union-attr]  # looked at above
+        "ok": not any(it.differences for it in compared),
+        "answers": [{"request": it.request, "differences": list(it.differences)} for it in compared],
+    }
+
+
+def record(
+    tools: Tools, known: Sequence[Expectation], asked: Sequence[Expectation], folder: str
+) -> tuple[list[Expectation], list[str]]:
+    """(all recorded answers with the new ones in their places, what the person should know).
+
+    Raises BluegreenError when the live color gives no whole answer, or a secret would be written down.
+    """
+    world = observe(tools)
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        raise BluegreenError(
+            "Nothing is live yet, so there is nothing to record.", failed="no live color",
+            expected="a release that answers as it should", retry="safe", next=f"{tools.command} up",
+        )  # fmt: skip
+    for wanted in asked:
+        _refuse_secrets(tools, wanted)
+    values = _values(tools, asked, folder)
+    merged = {it.key: it for it in known}
+    said = []
+    for wanted in asked:
+        learned = _recorded(tools, world, wanted, values, Identity(live.color, live.release))
+        merged[wanted.key] = learned
+        if wanted.method not in SAFE:
+            said.append(f"{wanted.request} may change data: it was asked once, and is asked again at every switch.")
+    return list(merged.values()), said
+
+
+def _recorded(
+    tools: Tools, world: World, wanted: Expectation, values: Mapping[str, str], live: Identity
+) -> Expectation:
+    answers: list[Answer] = []
+    for number in range(TIMES if wanted.method in SAFE else 1):
+        if number:
+            tools.sleep(PAUSE)
+        tools.show.progress(f"recording: {wanted.request}")
+        answers.append(_ask(tools, wanted, "public", values))
+    problem = next((it.problem for it in answers if it.problem), "")
+    if problem or len({it.status for it in answers}) > 1 or answers[0].status >= 500:
+        statuses = ", ".join(str(it.status) for it in answers)
+        raise BluegreenError(
+            f"The live color gives no answer to {wanted.request} that could be expected.",
+            failed=problem or f"answered {statuses}", expected="the same status each time, and no failure",
+            retry="safe", next=f"{tools.command} logs {live.color}",
+        )  # fmt: skip
+    idle = world.idle_slot
+    beside = None
+    if idle and wanted.method in SAFE:
+        answer = _ask(tools, wanted, "preview", values)
+        beside = None if answer.problem else (Identity(idle.color, idle.release), answer)
+    return learn(wanted, answers, live, beside)
+
+
+def _ask(tools: Tools, wanted: Expectation, where: Where, values: Mapping[str, str]) -> Answer:
+    filled = replace(
+        wanted,
+        path=wanted.filled_in(wanted.path, values),
+        headers={name: wanted.filled_in(value, values) for name, value in wanted.headers.items()},
+        body=None if wanted.body is None else wanted.filled_in(wanted.body, values),
+    )
+    return tools.prober.ask(where, filled)
+
+
+def _values(tools: Tools, expectations: Sequence[Expectation], folder: str) -> dict[str, str]:
+    names = sorted({name for it in expectations for name in it.variables()})
+    found = tools.compose.variables(names, Path(folder)) if names else {}
+    if missing := [name for name in names if found.get(name) is None]:
+        raise BluegreenError(
+            f"The environment variable {missing[0]} is not set.",
+            failed=f"a recorded request takes {', '.join(missing)}", expected="a value in the environment or in .env",
+            retry="safe, when it is set", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _refuse_secrets(tools: Tools, wanted: Expectation) -> None:
+    query = dict(parse_qsl(urlsplit(wanted.path).query))
+    for kind, given in (("header", wanted.headers), ("parameter", query)):
+        for name, value in given.items():
+            if SECRET.search(name) and not VARIABLE.search(value):
+                raise BluegreenError(
+                    f"The {kind} {name} looks like a secret, and what is recorded lies in a file.",
+                    failed=f"{kind} {name} was given with its value", expected="${NAME} in its place: its value then "
+                    "comes from the environment each time", retry="safe",
+                    next=f"{tools.command} expect --record {wanted.method} PATH, with ${{NAME}} for {name}",
+                    exit_code=ExitCode.USAGE,
+                )  # fmt: skip

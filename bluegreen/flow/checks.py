@@ -1,0 +1,72 @@
+"""Which probes a slot asks for, and what their answers mean for the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bluegreen.domain import findings
+from bluegreen.domain.app import Stack
+from bluegreen.domain.findings import Finding
+from bluegreen.domain.routing import Slot
+from bluegreen.domain.world import World
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Check, Tools
+
+LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
+UNREACHED = "gave no answer on port"  # what our nginx says of a replica that takes no connection
+
+
+def replica_checks(slot: Slot) -> list[Check]:
+    """One for each routed replica, by its address, named SERVICE-N."""
+    return [
+        Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+        for route in slot.routes
+        for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
+    ]
+
+
+def serves_instead(tools: Tools, world: World) -> bool:
+    """Whether failover is at work: no replica of some routed service of the live color can be reached."""
+    slot = world.slot(world.live) if world.live else None
+    intended = world.intended
+    if slot is None or intended is None or not intended.failover or intended.standing != "previous":
+        return False
+    if world.answer is None:
+        return False
+    answers = tools.prober.once(replica_checks(slot))
+    silent = {name for name, reason in answers.items() if reason.startswith(UNREACHED)}
+    return any(
+        all(f"{service}-{number}" in silent for number in range(1, len(addresses) + 1))
+        for service, addresses in slot.addresses.items()
+    )
+
+
+def retries(tools: Tools, stack: Stack) -> Finding:
+    """Whether nginx, by our file or by the person's snippets, would send a POST twice."""
+    texts = {"the rendered file": tools.nginx.loaded_text() or ""}
+    if include := stack.settings.proxy.include:
+        texts |= tools.machine.texts(Path(stack.project_directory, include))
+    return findings.of_retries(texts)
+
+
+def look_before_release(tools: Tools, stack: Stack) -> None:
+    """The half of `check` that costs nothing: notices for what is not well. Raises BluegreenError for what is wrong."""
+    folder = Path(stack.project_directory)
+    found = [retries(tools, stack), *findings.of_stack(stack)]
+    free = tools.machine.free_bytes(folder)
+    if free is not None and free < LEAST_FREE:
+        found.append(findings.of_space(str(folder), free, LEAST_FREE, "what a release writes there"))
+    for it in found:
+        if it.name == "retry-safe" and it.outcome == "failed":
+            raise BluegreenError(
+                "A release would not be safe to repeat.", failed=it.found, expected=it.expected, retry="safe",
+                next=it.mend, lines=[it.why],
+            )  # fmt: skip
+        if it.name in ("disk", "retry-safe") and it.outcome != "ok":
+            tools.show.notice(f"{it.found}: {it.mend}.")
+
+
+def tell_failover(tools: Tools, world: World) -> None:
+    """Says that failover is at work, where a command would otherwise not mention it."""
+    if serves_instead(tools, world):
+        tools.show.notice(f"Failover: {world.live} cannot be reached, {world.idle} answers for it.")

@@ -1,0 +1,94 @@
+"""`down`: everything of this app that runs, and what Compose runs for it. Volumes stay unless asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from bluegreen.domain.app import Route, Stack
+from bluegreen.domain.color import counted
+from bluegreen.domain.routing import Slot
+from bluegreen.domain.world import World
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.observe import observe
+from bluegreen.flow.ports import Result, Tools
+from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.plans.plan import Plan, plan_down
+
+
+def plan_ending(tools: Tools, stack: Stack | None, volumes: bool) -> Plan:
+    """The plan that `down` would follow now; looks, changes nothing."""
+    return plan_down(observe(tools), stack.shared if stack else None, volumes)
+
+
+def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
+    """Ends the app. Without a readable Compose file (stack None) the shared services are left alone."""
+    world = observe(tools)
+    give_up(tools, world)
+    plan = plan_down(world, stack.shared if stack else None, volumes)
+    result = Result("down", "down")
+    tools.show.plan(plan)
+    operation = begin(tools, plan)
+    left = world.slot(world.live) if world.live else None
+    actions: dict[str, Action] = {
+        "stop": lambda: _stop(tools, world),
+        "remove": lambda: f"{len(tools.engine.remove_leftovers())} containers and networks removed",
+        "shared": lambda: _end_shared(tools, stack, volumes),
+    }
+    try:
+        run_phase(tools, plan, "end", actions, operation, result)
+    except BluegreenError as error:
+        error.traffic = "none: down has begun"
+        error.next = error.next or f"{tools.command} down"
+        return failed(tools, operation, result, error, world)
+    describe(result, world)
+    result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
+    if stack and left:
+        result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
+        result.release = left.release
+        others = [route.service for route in left.routes if route.service != front(left).service]
+        if others:
+            result.warnings.append(
+                f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."
+            )
+    return ended(tools, operation, result)
+
+
+def _stop(tools: Tools, world: World) -> str:
+    """Jobs get their grace period; what answered requests is ended at once, as nginx goes as well."""
+    running = [replica for replica in world.replicas if replica.running]
+    for replica in running:
+        with contextlib.suppress(BluegreenError):
+            tools.engine.stop(replica.id, 0 if replica.role == "routed" else None)
+    return counted(len(running), "container")
+
+
+def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
+    if stack is None:
+        return "left as they are"
+    tools.compose.down(volumes, tools.show.progress)
+    for definition in stack.networks.values():
+        if not definition.get("external"):
+            tools.engine.remove_compose_network(definition["name"])
+    for key, definition in stack.volumes.items() if volumes else ():
+        if not definition.get("external"):
+            tools.engine.remove_volume(definition.get("name", key))
+    return "with volumes" if volumes else "volumes stay"
+
+
+def front(slot: Slot) -> Route:
+    """The routed service that stands for the whole when nothing routes any more: that of every path, of any host."""
+    return min(slot.routes, key=lambda route: (route.path != "/", route.host is not None))
+
+
+def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:
+    """A document to lay over the Compose file so that it serves this release: images by id, the port published."""
+    services: dict[str, Any] = {
+        name: {"image": image.id, "pull_policy": "never"} for name, image in slot.images.items()
+    }
+    route = front(slot)
+    there = {str(port.get("published")) for port in stack.services[route.service].get("ports") or []}
+    wanted = [f"{listen}:{route.port}" for listen in stack.settings.listen if str(listen.port) not in there]
+    if wanted:
+        services[route.service]["ports"] = wanted
+    return {"services": services}

@@ -1,0 +1,49 @@
+"""Jobs run in one color: the left color's end first, then the others start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bluegreen.domain.color import Color, other
+from bluegreen.domain.routing import Slot
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+
+
+def hand_over_jobs(
+    tools: Tools,
+    target: Color,
+    order: Sequence[str] = (),
+    ready: Callable[[str], None] | None = None,
+    slot: Slot | None = None,
+) -> str:
+    """Stops the jobs of the color across and starts those of `target`. Safe to run again.
+
+    They start in this order of services, each after `ready` has found what it depends on.
+
+    A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
+    BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
+    """
+    replicas = [replica for replica in tools.engine.replicas() if replica.role == "job"]
+    leaving = [replica for replica in replicas if replica.color == other(target)]
+    coming = [replica for replica in replicas if replica.color == target]
+    for replica in leaving:
+        tools.engine.set_restart(replica.id, {"Name": "no"})
+        if replica.state in ("running", "restarting", "paused"):
+            tools.engine.stop(replica.id)
+    places = {service: place for place, service in enumerate(order)}
+    for replica in sorted(coming, key=lambda replica: places.get(replica.service, 0)):
+        tools.colors.restart_as_defined(replica)
+        if not replica.running:
+            if ready:
+                ready(replica.service)
+            tools.engine.start(replica.id)
+    there = {(replica.service, replica.number) for replica in coming}
+    wanted = [(name, number) for name in slot.jobs for number in range(1, slot.replicas[name] + 1)] if slot else []
+    if gone := [f"{name}-{number}" for name, number in wanted if (name, number) not in there]:
+        raise BluegreenError(
+            f"The job {', '.join(gone)} of {target} does not run.", failed="its container was removed by somebody",
+            expected="the stopped container that the last switch left", retry="not useful",
+            next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
+        )  # fmt: skip
+    return f"{len(leaving)} stopped, {len(coming)} running on {target}"

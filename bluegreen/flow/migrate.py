@@ -1,0 +1,94 @@
+"""The migration: once for each release, before traffic; never silently twice, never silently left out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import Color
+from bluegreen.domain.release import Image
+from bluegreen.domain.world import OnceContainer
+from bluegreen.errors import BluegreenError, Interrupted
+from bluegreen.flow.ports import Tools
+from bluegreen.flow.task import end, output_of, run_to_end
+
+Answer = Literal["again", "skip"]
+SHOWN_LINES = 12  # last lines of a failed migration in its error
+
+
+def in_doubt(tools: Tools) -> str | None:
+    """What is known of a migration that was cut, in a phrase; None: none was.
+
+    Its container goes on without us and may have ended since; one that the journal forgot counts as well.
+    """
+    runs, containers = list(tools.journal.doubtful_runs()), tools.engine.once_containers("migration")
+    if not runs and not containers:
+        return None
+    release = containers[-1].release if containers else runs[-1].release
+    started = next((f", started {run.started}" for run in reversed(runs) if run.release == release), "")
+    state = _state(containers[-1]) if containers else "its container is gone"
+    return f"the migration of release {release}{started}, was cut before its end was seen; {state}"
+
+
+def _state(container: OnceContainer) -> str:
+    if container.running:
+        return f"{container.name} still runs"
+    return f"{container.name} has ended since, with exit code {container.exit_code}"
+
+
+def refuse_doubt(tools: Tools, verb: str, answer: Answer | None) -> None:
+    """Raises BluegreenError when a migration is in doubt and the person has not said what to do about it."""
+    doubt = in_doubt(tools)
+    if doubt and answer is None:
+        raise BluegreenError(
+            "A migration is in doubt.", failed=doubt, expected="to know whether it was done",
+            retry="safe with --migrate: again runs it once more, skip takes it as done",
+            next=f"look at the database; then {tools.command} {verb} --migrate again, or --migrate skip",
+        )  # fmt: skip
+
+
+def settle_doubt(tools: Tools, answer: Answer) -> str:
+    """Ends what is left of cut migrations, so that no two run at once; says what became of them."""
+    said = []
+    for container in tools.engine.once_containers("migration"):
+        said.append(f"{container.name} was {'stopped' if container.running else 'ended'}")
+        with tools.signals.deferred():
+            output = output_of(tools, container.id)
+            end(tools, container.id)
+        for run in tools.journal.doubtful_runs():
+            if run.release == container.release:
+                tools.journal.end_run(run.id, f"cut; then --migrate {answer}", container.exit_code, output)
+    for run in tools.journal.doubtful_runs():
+        tools.journal.end_run(run.id, f"cut; then --migrate {answer}", run.code, run.output)
+    return "; ".join(said)
+
+
+def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int, answer: Answer | None) -> str:
+    """Runs the migration of a release. Raises BluegreenError when it fails, or takes too long."""
+    migration = stack.settings.migrate
+    if migration is None:
+        return "none"
+    left = settle_doubt(tools, answer) if answer else ""
+    if answer == "skip":
+        return f"left out, as --migrate skip says{f' ({left})' if left else ''}"
+    with tools.signals.deferred():
+        tools.colors.ensure_ground(stack, color, tools.show.progress)
+        variables = {"BLUEGREEN_COLOR": color, "BLUEGREEN_RELEASE": str(release)}
+        container = tools.colors.create_once(stack, migration.run, "migration", image, release, variables)
+    run = tools.journal.start_run(release, "migrate", migration.run.service or "")
+    began = tools.clock()
+    try:
+        ended = run_to_end(tools, container, migration.run.timeout, "migrate")
+    except Interrupted:
+        tools.journal.end_run(run, "interrupted")
+        raise
+    if not ended.well:
+        tools.journal.end_run(run, "failed", ended.code, ended.output)
+        raise BluegreenError(
+            f"The migration of release {release} failed.", failed=ended.why,
+            expected=f"{migration.run.service} to end with exit code 0 within {migration.run.timeout:g} s",
+            retry="safe if the migration itself is: the next switch runs it anew",
+            next=f"{tools.command} show {release}", lines=ended.lines[-SHOWN_LINES:],
+        )  # fmt: skip
+    tools.journal.end_run(run, "done", ended.code, ended.output)
+    return f"{migration.run.service}, {tools.clock() - began:.1f} s{f' ({left})' if left else ''}"

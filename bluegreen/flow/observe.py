@@ -1,0 +1,42 @@
+"""One look at everything, before a decision and after an action."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain.world import World
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+
+
+def look_again(tools: Tools, before: World) -> World:
+    """The world after an action; while the Engine does not answer, what nginx and the file say of it."""
+    try:
+        return observe(tools)
+    except BluegreenError:
+        return replace(before, answer=tools.nginx.answer(), intended=tools.nginx.intended())
+
+
+def observe(tools: Tools, thorough: bool = False) -> World:
+    """The world as the Engine, nginx and the rendered file say it is now.
+
+    When nginx or the file says nothing, or `thorough`, it is also asked whether nginx sees our folders at all.
+    """
+    left = tools.journal.unfinished()
+    proxy = tools.engine.proxy()
+    running = proxy is not None and proxy.running
+    answer = tools.nginx.answer() if running else None
+    intended = tools.nginx.intended()
+    if proxy and running and (thorough or answer is None or intended is None):
+        answer = answer or tools.nginx.loaded_name(tools.app)
+        proxy = replace(proxy, stale=not tools.nginx.sees_our_folders())
+    return World(
+        app=tools.app,
+        proxy=proxy,
+        answer=answer,
+        intended=intended,
+        replicas=tools.engine.replicas(),
+        unfinished=f"{left.verb}, started {left.started} by process {left.pid}" if left else None,
+        unfinished_verb=left.verb if left else None,
+        edited=tools.nginx.edited(),
+    )

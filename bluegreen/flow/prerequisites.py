@@ -1,0 +1,73 @@
+"""What stands before any color: shared services, network, the proxy and the file that it is to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.routing import Routing
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+from bluegreen.flow.run import Action
+
+ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
+ASK_AGAIN = 0.05  # seconds
+
+
+def ground(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Action]:
+    """The steps that a switch and a mending `up` share: what stands before any color does."""
+
+    def shared() -> str:
+        tools.compose.up(stack.shared, tools.show.progress)
+        return ", ".join(stack.shared)
+
+    def network() -> str:
+        with tools.signals.deferred():
+            tools.colors.ensure_network()
+        return "there"
+
+    def proxy() -> str:
+        with tools.signals.deferred():
+            return run_proxy(tools, stack, published)
+
+    return {"shared": shared, "network": network, "proxy": proxy}
+
+
+def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
+    """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
+    version = tools.colors.nginx_version(stack, tools.show.progress)
+    if tools.nginx.too_old(version):
+        raise BluegreenError(
+            f"nginx {version} is too old.",
+            failed=f"{stack.settings.proxy.image} has nginx {version}",
+            expected="1.27.4 or newer: without its keepalive_min_timeout every reload loses requests of idle clients",
+            retry="safe, with another proxy.image",
+            next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
+        )
+    what = tools.colors.ensure_proxy(stack, tools.show.progress, published)
+    await_answer(tools)
+    return f"nginx {version} {what}"
+
+
+def await_answer(tools: Tools) -> None:
+    """Waits until nginx answers on its control socket. Raises BluegreenError after ANSWER_TIMEOUT."""
+    deadline = tools.clock() + ANSWER_TIMEOUT
+    while tools.nginx.answer() is None:
+        if tools.clock() > deadline:
+            proxy = tools.engine.proxy()
+            raise BluegreenError(
+                "nginx does not answer on its control socket.",
+                failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
+                expected="a running proxy",
+                retry="safe, after the cause is mended",
+                next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
+                lines=tools.engine.log_tail(proxy.id, 8) if proxy else [],
+            )
+        tools.sleep(ASK_AGAIN)
+
+
+def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:
+    """The nginx file for this routing with the settings and the snippets of today."""
+    include = stack.settings.proxy.include
+    folder = Path(stack.project_directory, include) if include else None
+    return tools.render(routing, stack, tools.nginx.take_snippets(folder))

@@ -1,0 +1,81 @@
+"""The routing when the state folder is gone: from the containers' labels, from nginx, and from the Compose file."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import COLORS, Color, other
+from bluegreen.domain.release import Image
+from bluegreen.domain.routing import Routing, Slot, Standing
+from bluegreen.domain.world import Replica, World
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.ports import Tools
+
+LOG_LINES = 200  # of nginx's access log, to learn which color answered last
+
+
+def rebuild(tools: Tools, stack: Stack, world: World) -> Routing:
+    """What nginx routes, or would route again. Raises BluegreenError (exit 5) when nothing tells which color is live.
+
+    The other color counts as the way back only when its release is the older one: then it has served before.
+    """
+    slots = {color: slot for color in COLORS if (slot := _slot(stack, color, world.in_color(color)))}
+    live = world.answer.live if world.answer else _last_live(tools, world)
+    if live is None or live not in slots:
+        raise BluegreenError(
+            "The state folder is gone, and nothing tells which color was live.",
+            failed="nginx does not answer and its log is empty" if live is None else f"{live} has no containers",
+            expected="nginx's answer, or its access log, and the containers of the live color",
+            traffic="unknown; look now", retry="not before you looked",
+            next=f"docker ps -a; then {tools.command} down and {tools.command} up", exit_code=ExitCode.UNKNOWN,
+        )  # fmt: skip
+    idle = slots.get(other(live))
+    standing: Standing | None = None
+    if idle:
+        standing = "previous" if idle.release < slots[live].release else "prepared"
+    generation = world.answer.generation if world.answer else 0
+    listen = tuple(map(str, stack.settings.listen))
+    preview = str(stack.settings.preview) if stack.settings.preview else None
+    return Routing(stack.app, generation, live, slots, standing, None, stack.settings.drain, listen, preview)
+
+
+def _slot(stack: Stack, color: Color, replicas: tuple[Replica, ...]) -> Slot | None:
+    """The newest release that has running containers in this color."""
+    running = [replica.release for replica in replicas if replica.running and replica.role == "routed"]
+    if not running:
+        return None
+    mine = [replica for replica in replicas if replica.release == max(running)]
+    routed = {replica.service for replica in mine if replica.role == "routed"}
+    settings = stack.settings
+    return Slot(
+        color=color,
+        release=max(running),
+        definition=mine[0].definition,
+        routes=tuple(route for route in settings.routes if route.service in routed),
+        addresses={name: _addresses(mine, name) for name in sorted(routed)},
+        images={it.service: Image(it.image_id, it.image_id) for it in mine},
+        replicas=dict(Counter(it.service for it in mine)),
+        jobs=tuple(sorted({it.service for it in mine if it.role == "job"})),
+        max_body=settings.proxy.max_body,
+        read_timeout=settings.proxy.read_timeout,
+    )
+
+
+def _addresses(replicas: list[Replica], service: str) -> tuple[str, ...]:
+    ordered = sorted(replicas, key=lambda replica: replica.number)
+    return tuple(replica.address for replica in ordered if replica.service == service and replica.address)
+
+
+def _last_live(tools: Tools, world: World) -> Color | None:
+    """The color of the last request that nginx logged; the only one with containers, when there is no request."""
+    for line in reversed(tools.engine.log_tail(world.proxy.id, LOG_LINES) if world.proxy else []):
+        try:
+            found = json.loads(line).get("color")
+        except (ValueError, AttributeError):
+            continue
+        if found in COLORS:
+            return "blue" if found == "blue" else "green"
+    there = {replica.color for replica in world.replicas if replica.running and replica.role == "routed"}
+    return there.pop() if len(there) == 1 else None

@@ -1,0 +1,85 @@
+"""Releases that stay: brought back by `switch --to`, and the images of those that do not stay removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import counted
+from bluegreen.domain.record import Restored, disposable, kept_releases, restore
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+
+
+def can_come_back(tools: Tools, record: Mapping[str, Any]) -> bool:
+    """Whether a release has served and all its images are still there."""
+    images = record["images"].values()
+    return record["outcome"] == "live" and bool(images) and all(tools.colors.there(it["id"]) for it in images)
+
+
+def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack], str], force: bool) -> Restored:
+    """A kept release, ready to be switched to. Raises BluegreenError when it is not kept, or cannot work any more."""
+    records = {record["number"]: record for record in tools.journal.releases()}
+    if number not in records or not can_come_back(tools, records[number]):
+        kept = [str(it) for it, record in sorted(records.items()) if can_come_back(tools, record)]
+        outcome = records[number]["outcome"] if number in records else ""
+        why = f"its outcome was {outcome}" if outcome != "live" else "its images are gone"
+        raise BluegreenError(
+            f"Release {number} is not kept." if outcome else f"There is no release {number}.",
+            failed=why if outcome else "the journal does not know it",
+            expected=f"one of: {', '.join(kept) or 'none'} (x-bluegreen.keep: {today.settings.keep})",
+            retry="not useful", next=f"{tools.command} history",
+        )  # fmt: skip
+    migrated = [it for it in records.values() if it["number"] > number and _has_migrated(tools, it["number"])]
+    final = sorted(it["number"] for it in migrated if not it["services"].get("reversible", True))
+    if final and not force:
+        raise BluegreenError(
+            f"Release {number} does not work with the data that release {final[-1]} has migrated.",
+            failed=f"the migration of release {final[-1]} is declared irreversible (migrate.reversible: false)",
+            expected="only migrations that it can live with", retry="only with --force",
+            next=f"{tools.command} switch --to {number} --force (if you know that it works)",
+        )  # fmt: skip
+    interpolated = tools.compose.interpolated(Path(today.project_directory))
+    restored = restore(records[number], today, tools.fingerprint, define, interpolated)
+    if restored.differing:
+        tools.show.notice(
+            f"Not as at release {number}: {', '.join(restored.differing)}. Values are never kept; today's are used."
+        )
+    if migrated:
+        names = ", ".join(str(it["number"]) for it in sorted(migrated, key=lambda it: int(it["number"])))
+        tools.show.notice(f"Migrations that came after release {number} stay (release {names}).")
+    return restored
+
+
+def _has_migrated(tools: Tools, number: int) -> bool:
+    return any(run.kind == "migrate" and run.outcome == "done" for run in tools.journal.runs(number))
+
+
+def note_makings(tools: Tools, references: Iterable[str]) -> None:
+    """Before images are made: which name means which image now; and what a killed command has made of that.
+
+    The next build takes the name away from it, and nobody would know the image any more.
+    """
+    for reference, before in tools.journal.makings().items():
+        there = tools.colors.image_id(reference)
+        if there and there != before:
+            tools.journal.add_stray(there, reference)
+    tools.journal.start_makings({reference: tools.colors.image_id(reference) for reference in references})
+
+
+def prune(tools: Tools, keep: int) -> str:
+    """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
+    routing, records = tools.nginx.intended(), tools.journal.releases()
+    kept = kept_releases(records, [slot.release for slot in routing.slots.values()] if routing else [], keep)
+    strays = tools.journal.strays()
+    gone = [
+        identity
+        for identity, names in disposable(records, kept, strays).items()
+        if tools.colors.there(identity) and tools.colors.remove_image(identity, names)
+    ]
+    for identity in strays:
+        if not tools.colors.there(identity):
+            tools.journal.forget_stray(identity)
+    return f"{counted(len(gone), 'image')} removed" if gone else "nothing to remove"

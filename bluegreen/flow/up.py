@@ -1,0 +1,252 @@
+"""`up`: the first release when there is none; afterwards only what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import COLORS, Color, Role, counted
+from bluegreen.domain.routing import Routing, Slot
+from bluegreen.domain.verdict import expectation
+from bluegreen.domain.world import PlainContainer, World
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.adopt import Adoption, find_plain
+from bluegreen.flow.checks import replica_checks, tell_failover
+from bluegreen.flow.cutover import Shift
+from bluegreen.flow.jobs import hand_over_jobs
+from bluegreen.flow.observe import look_again, observe
+from bluegreen.flow.ports import Order, Result, Tools
+from bluegreen.flow.prerequisites import ground, render_today, run_proxy
+from bluegreen.flow.rebuild import rebuild
+from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.flow.switch import Request, plan_switch, switch
+from bluegreen.plans.plan import Plan, Wish, actual, plan_mend, start_order, strays
+
+RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
+
+
+def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
+    """Carries out `up`. Never raises BluegreenError: it is in the result."""
+    world = _look(tools, stack)
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return switch(tools, stack, wish, replace(request, verb="up"))
+    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).run()
+
+
+def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
+    """What `up` would do now; looks, changes nothing."""
+    world = _look(tools, stack)
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return plan_switch(tools, stack, wish, replace(request, verb="up"))
+    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
+
+
+def _look(tools: Tools, stack: Stack) -> World:
+    """The world; when the state folder was deleted under a running app, with a routing made from the rest."""
+    world = observe(tools, thorough=True)
+    if world.intended is None and world.proxy and world.replicas and (world.answer is None or world.answer.live):
+        return replace(world, intended=rebuild(tools, stack, world))
+    return world
+
+
+class Mend:
+    """One run of `up` when a color is live; its methods are the steps of the plan."""
+
+    def __init__(
+        self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, plain: tuple[PlainContainer, ...]
+    ) -> None:
+        self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
+        self.tools, self.stack, self.world, self.live = tools, stack, world, live
+        self.wish = replace(wish, adopts=tuple(container.name for container in plain))
+        self.result = Result("up", "unchanged")
+        if world.intended is None:
+            raise BluegreenError(
+                "The rendered file is gone.",
+                failed="nginx.conf is absent",
+                expected="what the last switch left",
+                retry="safe",
+                next=f"{tools.command} switch",
+            )
+        self.routing: Routing = actual(world) or world.intended
+        self.live = self.routing.slots.get(live.color, live)
+        self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
+        self.shift = Shift(tools, world, world.live)
+
+    def _render(self, routing: Routing) -> str:
+        return render_today(self.tools, self.stack, routing)
+
+    def _rendered_differs(self) -> bool:
+        """Whether the settings of today would render other files than there are."""
+        if self.routing.standing == "previous" and None in map(self.tools.nginx.stored, COLORS):
+            return True
+        routing = replace(self.routing, drain=self.stack.settings.drain)
+        text = self.tools.nginx.activate(self._render(routing), self.routing.generation, self.routing.since or "")
+        return text != self.tools.nginx.loaded_text()
+
+    def run(self) -> Result:
+        tools = self.tools
+        give_up(tools, self.world)
+        tell_failover(tools, self.world)
+        operation = begin(tools, self.plan)
+        actions: dict[str, Action] = {
+            **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
+            "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
+            "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
+            "render": self._rendered, **self.shift.actions(),
+        }  # fmt: skip
+        try:
+            run_phase(tools, self.plan, "prepare", actions, operation, self.result)
+        except BluegreenError as error:
+            return failed(tools, operation, self.result, error, self.world)
+        try:
+            run_phase(tools, self.plan, "cutover", actions, operation, self.result)
+        except Exception as cause:  # noqa: BLE001 - whatever went wrong, the former file must be put back first
+            return failed(tools, operation, self.result, self.shift.move_back(cause), look_again(tools, self.world))
+        after = look_again(tools, self.world)
+        describe(self.result, after)
+        mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
+        self.result.outcome = "mended" if mended else "unchanged"
+        self.result.message = self.plan.nothing if not mended else f"mended: {', '.join(dict.fromkeys(mended))}"
+        if self.wish.definition != self.live.definition:
+            self.result.warnings.append(
+                f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
+            )
+        return ended(tools, operation, self.result)
+
+    def _proxy(self) -> str:
+        tools, proxy = self.tools, self.world.proxy
+        if tools.nginx.intended() is None:
+            text = self._render(self.routing)
+            tools.nginx.write(tools.nginx.activate(text, self.routing.generation + 1, self.routing.since or ""))
+        began, restarted = tools.clock(), False
+        with tools.signals.deferred():
+            if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
+                tools.engine.restart(proxy.id, RESTART_GRACE)
+                restarted = True
+            done = run_proxy(tools, self.stack)
+        return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
+
+    def _handover(self) -> str:
+        order = start_order(self.stack.services, self.stack.settings.jobs)
+        with self.tools.signals.deferred():
+            return hand_over_jobs(self.tools, self.live.color, order)
+
+    def _clear(self) -> str:
+        left = strays(self.world)
+        for replica in left:
+            with self.tools.signals.deferred():
+                self.tools.engine.remove(replica.id)
+        return f"{counted(len(left), 'container')} removed"
+
+    def _adopt(self) -> str:
+        """Goes on with a take-over that was killed when the color stood proven already."""
+        try:
+            done = self.adoption.take_over()
+        except BluegreenError:
+            self.adoption.put_back()
+            raise
+        self.adoption.finish()
+        self.result.warnings.append(self.adoption.said)
+        return done
+
+    def _recreate(self) -> str:
+        tools, live = self.tools, self.live
+        if self.wish.definition != live.definition:
+            raise BluegreenError(
+                f"Containers of release {live.release} are gone, and the Compose file says something else by now.",
+                failed="they cannot be made again as they were",
+                expected=f"the Compose file as it was at release {live.release}",
+                retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
+            )  # fmt: skip
+        here = {(r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release}
+        addresses: dict[str, tuple[str, ...]] = {}
+        made = 0
+        avoid = {r.address for r in self.world.replicas if r.address}
+        avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
+        tools.colors.ensure_ground(self.stack, live.color, tools.show.progress)
+        for service in start_order(self.stack.services, list(live.replicas)):
+            wanted = live.replicas[service]
+            mine: list[str] = []
+            for number in range(1, wanted + 1):
+                if replica := here.get((service, number)):
+                    mine.append(replica.address or "")
+                    continue
+                address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
+                avoid.add(address)
+                role: Role = "job" if service in live.jobs else "routed"
+                order = Order(
+                    live.color, service, number, live.release, role, live.images[service], address, live.definition,
+                )  # fmt: skip
+                tools.engine.start(tools.colors.create(self.stack, order))
+                mine.append(address)
+                made += 1
+            if service not in live.jobs:
+                addresses[service] = tuple(mine)
+        self.live = replace(live, addresses=addresses)
+        self.routing = replace(self.routing, slots={**self.routing.slots, live.color: self.live})
+        return counted(made, "container")
+
+    def _connect(self) -> str:
+        done = []
+        avoid = {it.address for it in self.world.replicas if it.address}
+        avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
+        for replica in self.world.in_color(self.live.color):
+            if replica.off_network and replica.release == self.live.release:
+                known = self.live.addresses.get(replica.service, ())
+                free = self.tools.colors.free_addresses(self.live.release, 1, frozenset(avoid))[0]
+                address = known[replica.number - 1] if replica.number <= len(known) else free
+                avoid.add(address)
+                with self.tools.signals.deferred():
+                    self.tools.engine.connect(replica.id, address)
+                done.append(replica.name)
+        return ", ".join(done)
+
+    def _start(self, color: Color | None) -> str:
+        started = []
+        for replica in self.tools.engine.replicas():
+            if (
+                replica.color == color
+                and not replica.running
+                and (replica.role == "routed" or color == self.world.live)
+            ):
+                self.tools.colors.restart_as_defined(replica)
+                self.tools.engine.start(replica.id)
+                started.append(replica.name)
+        return ", ".join(started)
+
+    def _warm(self) -> str:
+        """The way back runs again; that it is healthy as well is waited for, and a warning when it is not."""
+        started = self._start(self.world.idle)
+        slot = self.world.slot(self.world.idle)
+        missing = self.tools.prober.wait(replica_checks(slot), self.tools.show.progress) if slot else {}
+        if missing:
+            self.result.warnings.append(f"The way back, {self.world.idle}, is not healthy: {', '.join(missing)}.")
+        return started
+
+    def _health(self) -> str:
+        checks = replica_checks(self.live)
+        missing = self.tools.prober.wait(checks, self.tools.show.progress)
+        if missing:
+            name, (tries, last) = next(iter(missing.items()))
+            raise BluegreenError(
+                f"{self.live.color} is not healthy.",
+                failed=f"{name} {last} ({tries} tries)",
+                expected=expectation(self.live.routes[0].health),
+                retry="safe", next=f"{self.tools.command} logs {self.live.color}",
+            )  # fmt: skip
+        return counted(len(checks), "replica")
+
+    def _rendered(self) -> str:
+        routing = replace(self.routing, drain=self.stack.settings.drain)
+        text = self._render(routing)
+        self.tools.nginx.test(text)
+        self.shift.since = routing.since or ""
+        self.shift.there = text
+        self.shift.back = self.tools.nginx.stored(self.live.color) or text
+        self.shift.directions = {self.live.color: text}
+        if routing.standing == "previous":
+            back = replace(routing, live=self.world.idle)
+            self.shift.directions = {**self.shift.directions, self.world.idle: self._render(back)}
+        return "nginx -t accepts it"

@@ -1,0 +1,1 @@
+"""nginx: its file, its answers, its reload. Knows a folder and a container, no app."""

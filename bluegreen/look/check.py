@@ -1,0 +1,267 @@
+"""May I release this? Looks at everything that a switch will need; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bluegreen.domain import findings
+from bluegreen.domain.answers import Expectation
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import counted
+from bluegreen.domain.findings import Finding
+from bluegreen.domain.routing import Slot
+from bluegreen.domain.verdict import expectation
+from bluegreen.domain.world import EngineFacts, World
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.answers import compare
+from bluegreen.flow.checks import replica_checks, retries
+from bluegreen.flow.observe import observe
+from bluegreen.flow.ports import Tools
+from bluegreen.flow.switch import Request, plan_switch
+from bluegreen.plans.plan import Plan, Wish, plan_flip_back, unwell
+
+OLDEST_ENGINE = (20, 10)
+SPARE = 200 * 1000 * 1000  # bytes beside a release's images that must stay free: logs, databases, the journal
+STATE_NEEDS = 20 * 1000 * 1000  # bytes for the journal and the rendered files
+UNPRIVILEGED = 1024  # ports below are for root; the Engine, which publishes them, is root
+
+
+def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Finding], Plan | None]:
+    """(everything that was looked at, the plan of the next switch). `folder` is the state folder."""
+    world = observe(tools)
+    found: list[Finding] = [Finding("settings", "ok", f"x-bluegreen of {stack.app} is valid")]
+    found += [Finding("settings", "warning", words) for words in stack.notices]
+    engine = tools.engine.facts()
+    found += _versions(tools, world, engine)
+    found += _permissions(tools, stack, world, folder)
+    found += _space(tools, stack, folder, Path(engine.root))
+    found += _images(tools, stack)
+    found += _ports(tools, stack)
+    found += _live(tools, stack, world, wish)
+    found += _way_back(tools, world)
+    found += _repeatable(tools, stack)
+    plan: Plan | None = None
+    try:
+        plan = plan_switch(tools, stack, wish, Request("switch" if world.live else "up", force=True))
+    except BluegreenError as error:
+        found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
+    return found, plan
+
+
+def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Finding]:
+    number = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
+    if number < OLDEST_ENGINE:
+        yield Finding(
+            "versions", "failed", f"Docker Engine {facts.version}", "20.10 or newer", "older ones lack what we rely on",
+            "upgrade Docker",
+        )  # fmt: skip
+    else:
+        yield Finding("versions", "ok", f"Docker Engine {facts.version} (API {facts.api})")
+    yield Finding("versions", "ok", f"Compose {tools.compose.version()}")
+    if world.answer is None:
+        yield Finding("versions", "unknown", "nginx does not run yet", "nginx 1.27.4 or newer", "up looks at its image")
+    elif tools.nginx.too_old(world.answer.nginx):
+        yield Finding(
+            "versions", "failed", f"nginx {world.answer.nginx}", "1.27.4 or newer",
+            "without keepalive_min_timeout every reload loses requests", "set x-bluegreen.proxy.image to a newer one",
+        )  # fmt: skip
+    else:
+        yield Finding("versions", "ok", f"nginx {world.answer.nginx}")
+
+
+def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iterator[Finding]:
+    yield Finding("permissions", "ok", "the Docker Engine answers this user")
+    mode = tools.machine.mode(folder)
+    if mode is not None and mode & 0o077:
+        yield Finding(
+            "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets lie there",
+            f"chmod 700 {folder}",
+        )  # fmt: skip
+    else:
+        yield Finding("permissions", "ok", f"{folder} is for its owner alone")
+    low = [str(listen) for listen in stack.settings.listeners() if listen.port < UNPRIVILEGED]
+    if low:
+        yield Finding("permissions", "ok", f"port {', '.join(low)} is published by the Engine, which is root")
+    for service in stack.settings.own_services():
+        yield from _writable(tools, stack, world, service)
+
+
+def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[Finding]:
+    """Whether the user of a service may write into what it mounts."""
+    service = stack.services[name]
+    lasting = [
+        it for it in service.get("volumes") or [] if it["type"] in ("bind", "volume") and not it.get("read_only")
+    ]
+    mounts = [mount for mount in lasting if mount.get("source")]
+    if not mounts:
+        return
+    identity = _identity(tools, stack, world, name)
+    if identity is None:
+        yield Finding(
+            "permissions", "unknown", f"{name}: the user that it runs as cannot be told before it runs",
+            "a numeric user, or a release that stands", "whether it may write into its volumes", "",
+        )  # fmt: skip
+        return
+    user, groups = identity
+    for mount in mounts:
+        source = mount["source"]
+        path = source if mount["type"] == "bind" else tools.engine.volume_path(stack.volumes[source]["name"])
+        may = True if user == 0 else tools.machine.may_write(Path(path), user, groups) if path else None
+        if may is False:
+            yield Finding(
+                "permissions", "failed", f"{name} runs as user {user}, which may not write into {source}",
+                f"{mount['target']} to be writable by it", "it fails when it first writes", f"chown {user} {path}",
+            )  # fmt: skip
+        elif may is None:
+            yield Finding("permissions", "unknown", f"{name}: {source} is not there yet, or not to be looked at")
+        else:
+            yield Finding("permissions", "ok", f"{name} may write into {source} (as user {user})")
+
+
+def _identity(tools: Tools, stack: Stack, world: World, name: str) -> tuple[int, tuple[int, ...]] | None:
+    """(user, groups) as numbers. A name is looked up in a container of the service that stands."""
+    text = str(stack.services[name].get("user") or "")
+    if not text:
+        facts = tools.engine.image_facts(stack.image_reference(name))
+        if facts is None:
+            return None
+        text = facts.user
+    user, _, group = (text or "0").partition(":")
+    groups = (int(group),) if group.isdecimal() else ()
+    if user.isdecimal():
+        return int(user), groups
+    standing = next((replica for replica in world.replicas if replica.service == name), None)
+    passwd = tools.engine.text_of(standing.id, "/etc/passwd") if standing else None
+    for line in (passwd or "").splitlines():
+        fields = line.split(":")
+        if fields[0] == user and len(fields) > 3 and fields[2].isdecimal():
+            return int(fields[2]), (*groups, int(fields[3]))
+    return (0, groups) if user == "root" else None
+
+
+def _space(tools: Tools, stack: Stack, folder: Path, root: Path) -> Iterator[Finding]:
+    sizes: dict[str, int] = {}
+    for name in stack.settings.own_services():
+        reference = stack.image_reference(name)
+        if facts := tools.engine.image_facts(reference):
+            sizes[reference] = facts.size
+    yield findings.of_space(str(root), tools.machine.free_bytes(root), sum(sizes.values()) + SPARE, "one more release")
+    yield findings.of_space(str(folder), tools.machine.free_bytes(folder.parent), STATE_NEEDS, "the state folder")
+
+
+def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    for name in stack.settings.own_services():
+        service = stack.services[name]
+        reference = stack.image_reference(name)
+        here = tools.engine.image_facts(reference) is not None
+        if service.get("build"):
+            yield Finding("image", "ok", f"{name} is built by the release")
+            continue
+        problem = (
+            tools.engine.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
+        )
+        if problem is None:
+            yield Finding("image", "ok", f"{reference} can be pulled{' and is here' if here else ''}")
+        elif here:
+            yield Finding("image", "ok", f"{reference} is here (its registry does not give it: {problem})")
+        else:
+            yield Finding(
+                "image", "failed", f"{reference} is not here and cannot be pulled: {problem}", f"an image for {name}",
+                "the next switch would stop at its first step", f"docker pull {reference}",
+            )  # fmt: skip
+
+
+def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    for listen in stack.settings.listeners():
+        holder = tools.engine.port_holder(listen)
+        if holder is None:
+            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+        else:
+            yield Finding(
+                "ports", "failed", f"{listen} is held by {holder or 'a process that is no container'}",
+                f"{listen} free", "nginx cannot be published on it", f"{tools.command} up (says how to take it over)",
+            )  # fmt: skip
+
+
+def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:
+    slot = world.slot(world.live) if world.live else None
+    if slot is None or world.answer is None:
+        yield Finding("health", "unknown", "nothing is live yet", "a live color", "its health endpoint is asked then")
+        return
+    wrong = tools.prober.once(replica_checks(slot))
+    for name, reason in wrong.items():
+        policy = next(route.health for route in slot.routes if name.rpartition("-")[0] == route.service)
+        yield Finding(
+            "health", "failed", f"GET {policy.path} of {name} on {slot.color} {reason}", expectation(policy),
+            "a release is held against the same", f"{tools.command} logs {slot.color}",
+        )  # fmt: skip
+    if not wrong:
+        count = sum(map(len, slot.addresses.values()))
+        yield Finding("health", "ok", f"{counted(count, 'replica')} of {slot.color} answer as expected")
+    yield from _answers(tools, wish.expected, stack.project_directory)
+
+
+def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> Iterator[Finding]:
+    try:
+        compared = compare(tools, expectations, "public", folder)
+    except BluegreenError as error:
+        yield Finding("expected", "failed", str(error), error.expected, "a switch asks them", error.next)
+        return
+    if not expectations:
+        yield Finding(
+            "expected", "warning", "no recorded answers", "some, of what must not break",
+            "a release that is healthy and answers wrongly gets traffic", f"{tools.command} expect --record GET /",
+        )  # fmt: skip
+    for it in compared:
+        if it.differences:
+            yield Finding(
+                "expected", "failed", f"{it.request}: {'; '.join(it.differences[:3])}",
+                "the recorded answer, from live", "the next release is held against it before it gets traffic",
+                f"record it again: {tools.command} expect --record {it.request}",
+            )  # fmt: skip
+    if compared and not any(it.differences for it in compared):
+        yield Finding("expected", "ok", f"live gives all {counted(len(compared), 'recorded answer')}")
+
+
+def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
+    if world.live is None:
+        return
+    began = tools.clock()
+    try:
+        plan_flip_back(observe(tools), force=False)
+    except BluegreenError as error:
+        yield Finding("way back", "warning", error.failed or error.summary, "a warm previous release",
+                      "until the next switch there is nothing to go back to", error.next)  # fmt: skip
+        return
+    slot = world.idle_slot
+    wrong = _unwell(tools, world, slot) if slot else ["it is gone"]
+    if wrong:
+        yield Finding(
+            "way back", "warning", "; ".join(wrong), f"{world.idle} to be healthy",
+            "flip-back refuses a color that is not well", f"{tools.command} up (warms it)",
+        )  # fmt: skip
+        return
+    looked = tools.clock() - began
+    last = tools.journal.last_seconds("flip-back")
+    estimate = last if last is not None else looked + (tools.journal.last_step_seconds("confirm") or 0.0)
+    source = "as the last one" if last is not None else "its looks now, and nginx's last confirmation"
+    yield Finding("way back", "ok", f"flip-back is possible, traffic moves in about {estimate:.1f} s ({source})")
+
+
+def _unwell(tools: Tools, world: World, slot: Slot) -> list[str]:
+    silent = [f"{name} {reason}" for name, reason in tools.prober.once(replica_checks(slot)).items()]
+    return [*unwell(slot, world.in_color(slot.color)), *silent]
+
+
+def _repeatable(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    yield retries(tools, stack)
+    yield from findings.of_stack(stack)
+    yield findings.of_migrations(
+        stack.settings.migrate is not None,
+        tools.machine.there(Path(stack.project_directory), findings.MIGRATION_TOOLS),
+    )
+    yield Finding(
+        "state", "unknown", f"not to be seen from outside: {findings.UNSEEN}", "",
+        "looked at: volumes, jobs, migrations, retries", "keep such state in a shared service",
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""What was released: who, when, what changed, how it went, and what can come back. Looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bluegreen.domain.record import difference
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.ports import Tools
+from bluegreen.flow.retention import can_come_back
+
+SHOWN = 20  # releases that `history` lists unless told otherwise
+
+
+def history(tools: Tools, limit: int | None = SHOWN) -> list[dict[str, Any]]:
+    """The releases, the newest first."""
+    records = tools.journal.releases()
+    by_number = {record["number"]: record for record in records}
+    return [_line(tools, record, by_number) for record in records[:limit]]
+
+
+def show(tools: Tools, number: int | None) -> dict[str, Any]:
+    """Everything that is known of one release; None: the live one. Raises BluegreenError when there is none."""
+    routing = tools.nginx.intended()
+    slot = routing.live_slot if routing else None
+    wanted = number if number is not None else slot.release if slot else None
+    records = {record["number"]: record for record in tools.journal.releases()}
+    if wanted is None or wanted not in records:
+        known = ", ".join(map(str, sorted(records)[-10:])) or "none"
+        raise BluegreenError(
+            f"Release {wanted} is not in the journal." if wanted else "Nothing is live yet.",
+            failed="no record of it", expected=f"one of: {known}", retry="not useful",
+            next=f"{tools.command} history",
+        )  # fmt: skip
+    record = records[wanted]
+    runs = [
+        {"kind": run.kind, "name": run.name, "started": run.started, "ended": run.ended,
+         "outcome": run.outcome or "never ended", "code": run.code, "output": run.output}
+        for run in tools.journal.runs(wanted)
+    ]  # fmt: skip
+    return {**_line(tools, record, records), "images": record["images"], "figures": record["figures"], "runs": runs}
+
+
+def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    routing = tools.nginx.intended()
+    slots = {slot.release: slot.color for slot in routing.slots.values()} if routing else {}
+    standing = None
+    if routing and record["number"] in slots:
+        standing = "live" if slots[record["number"]] == routing.live else routing.standing
+    before = records.get(record["previous"] or 0)
+    changed = difference(before, record) if before else None
+    return {
+        "release": record["number"], "created": record["created"], "color": record["color"],
+        "outcome": record["outcome"], "standing": standing, "kept": can_come_back(tools, record),
+        "owner": record["owner"], "revision": record["revision"],
+        "subject": record["subject"], "expect": record["expect"], "note": record["note"],
+        "restores": record["restores"], "previous": record["previous"],
+        "previous_revision": before["revision"] if before else None,
+        "changed": {"images": changed.images, "keys": changed.keys, "environment": changed.variables}
+        if changed else None,
+        "seconds": record["figures"].get("seconds"),
+    }  # fmt: skip

@@ -1,1 +1,0 @@
-"""The stories: each reads like the table of phases; what they need is handed to them."""

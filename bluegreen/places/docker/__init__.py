@@ -1,0 +1,1 @@
+"""Colors on one Docker Engine."""

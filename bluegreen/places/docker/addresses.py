@@ -1,0 +1,93 @@
+"""Names of what an app has on the Engine, and the addresses that its containers get. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from dataclasses import dataclass
+
+from bluegreen.domain.app import Listen
+from bluegreen.domain.color import Color
+from bluegreen.errors import BluegreenError
+
+RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
+STRIDE = 16  # addresses that one release walks on by
+
+
+def network_name(app: str) -> str:
+    return f"{app}_bluegreen"
+
+
+def color_network_name(app: str, color: Color) -> str:
+    return f"{app}_bluegreen_{color}"
+
+
+def container_name(app: str, color: Color, service: str, number: int) -> str:
+    return f"{app}-{color}-{service}-{number}"
+
+
+def once_name(app: str, role: str, service: str, release: int) -> str:
+    return f"{app}-{role}-{service}-{release}"
+
+
+def proxy_name(app: str) -> str:
+    return f"{app}-proxy"
+
+
+def public_network_name(app: str) -> str:
+    """Where the proxy alone stands: being on it is what publishes its ports."""
+    return f"{app}_bluegreen_public"
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """The app's own network: `static` is given out by us, the rest by the Engine."""
+
+    network: ipaddress.IPv4Network
+
+    @property
+    def static(self) -> ipaddress.IPv4Network:
+        return next(self.network.subnets(prefixlen_diff=1))
+
+    @property
+    def dynamic(self) -> ipaddress.IPv4Network:
+        return list(self.network.subnets(prefixlen_diff=1))[1]
+
+    @property
+    def gateway(self) -> str:
+        return str(self.network[1])
+
+    @property
+    def proxy(self) -> str:
+        return str(self.network[2])
+
+
+def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -> list[str]:
+    """Addresses for the replicas of a release: each release walks on, so none is used again soon.
+
+    Pure. `avoid` is whatever somebody holds, or nginx still names. Raises BluegreenError when the
+    static half is full.
+    """
+    size = subnet.static.num_addresses - RESERVED - 1
+    start = (release * STRIDE) % size
+    walk = (str(subnet.static[RESERVED + (start + step) % size]) for step in range(size))
+    found = list(itertools.islice((address for address in walk if address not in avoid), count))
+    if len(found) < count:
+        raise BluegreenError(
+            "The app's network has no addresses left.",
+            failed=f"{count} wanted in {subnet.static}, {len(found)} free",
+            expected="room for both colors",
+            retry="safe",
+            next="bluegreen down, then bluegreen up",
+        )
+    return found
+
+
+def overlap(address: str, listen: Listen) -> bool:
+    """Whether an address that a port is published on and one that is wanted are, or contain, the same."""
+    wanted = listen.address.strip("[]")
+    return address == wanted or is_any(address) or is_any(wanted)
+
+
+def is_any(address: str) -> bool:
+    return not address or ipaddress.ip_address(address).is_unspecified

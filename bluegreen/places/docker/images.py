@@ -1,0 +1,109 @@
+"""Images: found, pulled with progress, pinned by their id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from docker.errors import APIError, DockerException
+
+from bluegreen.domain.release import Image
+from bluegreen.errors import BluegreenError
+from bluegreen.places.docker.containers import Engine, unreachable
+
+Tell = Callable[[str], None]
+DAY = 24 * 3600.0
+REFRESH = {"daily": DAY, "weekly": 7 * DAY}
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
+NO_LOGIN = ("no basic auth credentials", "unauthorized", "authentication required", "denied", "no login")
+LAYERS_DONE = ("Pull complete", "Already exists")
+
+
+def pinned(engine: Engine, reference: str) -> Image | None:
+    """What a reference means at this moment, by id; None: the Engine does not have it."""
+    found = engine.image(reference)
+    return Image(reference, found["Id"]) if found else None
+
+
+def fits(found: Mapping[str, Any], platform: str | None) -> bool:
+    """Whether an image that the Engine has is for this platform, OS[/ARCHITECTURE[/VARIANT]]; None: for any."""
+    if not platform:
+        return True
+    wanted = platform.lower().split("/")
+    if len(wanted) == 1:  # an operating system or an architecture alone
+        return wanted[0] in (found.get("Os"), found.get("Architecture"))
+    has = [found.get("Os"), found.get("Architecture"), found.get("Variant") or ""]
+    aliases = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+    wanted[1] = aliases.get(wanted[1], wanted[1])
+    return all(want == there for want, there in zip(wanted, has, strict=False) if there)
+
+
+def refresh_due(policy: str, found: Mapping[str, Any] | None) -> bool:
+    """Whether pull_policy wants this image pulled although it may be there: always, daily, weekly, every_DURATION.
+
+    The time counts from when the image was last pulled or tagged here, as in Compose.
+    """
+    if policy == "always":
+        return True
+    wait = REFRESH.get(policy) or (_seconds(policy.removeprefix("every_")) if policy.startswith("every_") else None)
+    if wait is None:
+        return False
+    tagged = ((found or {}).get("Metadata") or {}).get("LastTagTime") or ""
+    try:
+        then = datetime.fromisoformat(re.sub(r"\.\d+", "", tagged).replace("Z", "+00:00"))
+    except ValueError:
+        return True
+    return datetime.now(UTC) > then + timedelta(seconds=wait)
+
+
+def _seconds(text: str) -> float | None:
+    parts = re.findall(r"(\d+(?:\.\d+)?)([a-zµ]+)", text)
+    if not parts or any(unit not in UNITS for _, unit in parts):
+        return None
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def pull(engine: Engine, reference: str, platform: str | None, tell: Tell) -> Image:
+    """Pulls an image and returns what was pulled. Raises BluegreenError with the registry's words."""
+    name, tag = _split(reference)
+    layers: dict[str, str] = {}
+    try:
+        for event in engine.api.pull(name, tag=tag, platform=platform, stream=True, decode=True):
+            if "error" in event:
+                raise _not_pulled(reference, str(event["error"]))
+            if event.get("id") and event.get("status"):
+                layers[event["id"]] = event["status"]
+                done = sum(status in LAYERS_DONE for status in layers.values())
+                tell(f"{reference}: {done} of {max(len(layers) - 1, done)} layers")
+    except APIError as error:
+        raise _not_pulled(reference, str(error.explanation or error)) from None
+    except (DockerException, requests.exceptions.RequestException) as error:
+        if "Credentials store" in str(error):  # docker-py's words when a credential helper fails
+            raise _not_pulled(reference, f"no login: {error}") from None
+        raise unreachable(error) from None
+    image = pinned(engine, reference)
+    if image is None:
+        raise _not_pulled(reference, "the Engine does not have it after the pull")
+    return image
+
+
+def _split(reference: str) -> tuple[str, str | None]:
+    """docker-py pulls every tag of a name without one; a digest stays with the name."""
+    if "@" in reference:
+        return reference, None
+    head, _, tail = reference.rpartition(":")
+    return (head, tail) if head and "/" not in tail else (reference, "latest")
+
+
+def _not_pulled(reference: str, reason: str) -> BluegreenError:
+    login = "/" in reference and any(words in reason.lower() for words in NO_LOGIN)
+    return BluegreenError(
+        f"The image {reference} cannot be pulled.",
+        failed=" ".join(reason.split())[:300],
+        expected="an image of this name in its registry, and a login where it needs one",
+        retry="safe, after the cause is mended",
+        next=f"docker login {reference.partition('/')[0]}" if login else f"docker pull {reference}",
+    )

@@ -1,0 +1,1 @@
+"""Pure decisions: the observed world and a wish in, a plan out."""

@@ -1,1 +1,0 @@
-"""The nginx in front: what its file says (pure), and how it is told and asked."""

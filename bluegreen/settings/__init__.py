@@ -1,0 +1,1 @@
+"""The x-bluegreen block: what it may say, its defaults, its problems."""

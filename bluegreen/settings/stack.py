@@ -1,0 +1,125 @@
+"""From Compose's resolved document to a `Stack`: everything that is wrong with it in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bluegreen.domain.app import Settings, Stack
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.settings.parse import InvalidSettings, parse_settings
+
+Refuse = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
+SWARM_ONLY = ("placement", "update_config", "rollback_config", "labels", "endpoint_mode")
+SMALLEST = (
+    "x-bluegreen:",
+    "  service: web    # the service that gets traffic",
+    "  port: 8000      # where it listens",
+)
+
+
+def make_stack(document: Mapping[str, Any], project_directory: str, profiles: Iterable[str], refuse: Refuse) -> Stack:
+    """The stack of a resolved Compose document.
+
+    `profiles` are those that a plain Compose would have active; `refuse` finds the service keys that a color
+    cannot honour. Raises BluegreenError (exit 2) with every problem.
+    """
+    services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
+    if "x-bluegreen" not in document:
+        raise _problems(
+            "The Compose file has no x-bluegreen block.", [f"add to the top level:  {line}" for line in SMALLEST],
+            "x-bluegreen with at least service and port",
+        )  # fmt: skip
+    try:
+        settings = parse_settings(document["x-bluegreen"], services)
+    except InvalidSettings as error:
+        lines = [
+            f"x-bluegreen.{problem}".replace("x-bluegreen.x-bluegreen", "x-bluegreen") for problem in error.problems
+        ]
+        raise _problems(
+            "The x-bluegreen block is not valid.", lines, "settings as bluegreen schema describes them"
+        ) from None
+    refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.own_services())]
+    if refused:
+        raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
+    return Stack(
+        app=document["name"],
+        settings=settings,
+        services=services,
+        networks=document.get("networks") or {},
+        volumes=document.get("volumes") or {},
+        secrets=document.get("secrets") or {},
+        configs=document.get("configs") or {},
+        shared=_shared(services, settings, set(profiles)),
+        project_directory=project_directory,
+        notices=(*_notices(services, settings), *_without_effect(document, settings)),
+        together=tuple(_together(services, settings)),
+    )
+
+
+def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, service in services.items()
+        if name not in settings.own_services() and (not service.get("profiles") or profiles & set(service["profiles"]))
+    )
+
+
+def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
+    names = settings.own_services()
+    routed = {route.service: route.port for route in settings.routes}
+    for name in names:
+        service = services[name]
+        for port in service.get("ports") or []:
+            shown, protocol = port.get("published") or port["target"], port.get("protocol", "tcp")
+            if port["target"] == routed.get(name) and protocol == "tcp":
+                yield f"{name}: port {shown} is not published by its containers; nginx publishes listen instead."
+            else:
+                which = f"{shown}{'/udp' if protocol == 'udp' else ''}"
+                yield f"{name}: port {which} is not published any more: two colors cannot both hold it."
+        if not service.get("profiles"):
+            yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
+    for name, service in services.items():
+        if name in names:
+            continue
+        met = [other for other in service.get("depends_on") or {} if other in names]
+        if met:
+            yield f"{name} is shared and depends on {', '.join(met)}: it does not find a color's services by name."
+
+
+def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
+    """Keys that plain Compose takes and does nothing with. It says so itself, but only when it makes a container."""
+    for name in settings.own_services():
+        service = document["services"][name]
+        deploy = service.get("deploy") or {}
+        idle = [f"deploy.{key}" for key in SWARM_ONLY if deploy.get(key)]
+        idle += ["deploy.mode"] if deploy.get("mode") not in (None, "replicated") else []
+        if idle:
+            yield f"{name}: {', '.join(idle)} has no effect outside a swarm, here as in plain Compose."
+        for kind in ("secrets", "configs"):
+            for use in service.get(kind) or []:
+                asked = [key for key in ("uid", "gid", "mode") if use.get(key)]
+                if asked and ((document.get(kind) or {}).get(use["source"]) or {}).get("file"):
+                    keys = ", ".join(asked)
+                    yield f"{name}: {keys} of {kind}.{use['source']} has no effect on a file, here as in plain Compose."
+
+
+def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
+    """What both colors use at the same time, or each anew: for the person to judge."""
+    for name in settings.release_services():
+        mounts = services[name].get("volumes") or []
+        lasting = [m for m in mounts if m["type"] in ("volume", "bind") and m.get("source")]
+        written = [mount["source"] for mount in lasting if not mount.get("read_only")]
+        if written and name not in settings.jobs:
+            yield f"{name}: both colors write to {', '.join(written)}, while both run at the same time."
+        anew = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
+        if anew:
+            yield f"{name}: {', '.join(anew)} is an anonymous volume: every release starts with a new one."
+
+
+def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:
+    count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
+    return BluegreenError(
+        summary, failed=count, expected=expected, retry="safe, after the file is mended",
+        next="mend the file, then the same command", exit_code=ExitCode.USAGE, lines=lines,
+    )  # fmt: skip
