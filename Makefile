@@ -16,14 +16,14 @@ help: ## What there is
 setup: ## Prepare this machine: .venv, Docker Engine, Compose, base images; starts nothing else
 	@tests/machine/setup.sh
 
-check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds, no Engine)
+check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds; only Python, no Docker)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest -q tests/unit
 
-.venv/.stamp:
-	@tests/machine/setup.sh
+.venv/.stamp: pyproject.toml requirements-dev.lock tests/machine/setup.sh
+	@tests/machine/setup.sh python
 
 test: setup check ## Everything: real Engine, real nginx, real load
 	@tests/machine/test_tools.sh

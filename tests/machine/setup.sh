@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a Debian or Ubuntu machine for bluegreen: virtual environment, Docker Engine, Compose, base
 # images. Starts nothing else. Safe to run again at any time: each step looks first and says what it found.
+# `setup.sh python` prepares the virtual environment alone, which is all that `make check` needs.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,6 +40,7 @@ python_environment() {
     stamp=$(cat "$root/requirements-dev.lock" "$root/pyproject.toml" | sha256sum | cut -d' ' -f1)
     if [ "$(cat "$venv/.stamp" 2>/dev/null)" = "$stamp" ] && "$venv/bin/bluegreen" --version >/dev/null 2>&1; then
         say "virtual environment .venv: up to date"
+        touch "$venv/.stamp" # for make, which compares times
         return
     fi
     "$python" -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
@@ -142,6 +144,9 @@ base_image() {
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 python_environment
+if [ "${1:-}" = python ]; then
+    exit 0
+fi
 engine
 compose
 registry_down=
