@@ -221,7 +221,7 @@ def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bo
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
-    from bluegreen.plans.plan import plan_flip_back
+    from bluegreen.plans.flip_back import plan_flip_back
 
     app = App(options, output.choose(progress))
     if app.routing is None:

@@ -183,8 +183,8 @@ class App:
 
     def wish(self, tools: Tools, stack: Stack) -> Wish:
         """What a release of today's Compose file would be."""
+        from bluegreen.domain.record import definition_of
         from bluegreen.flow import answers as expect
-        from bluegreen.flow.switch import definition_of
         from bluegreen.places.docker import spec as container_spec
         from bluegreen.places.docker.colors import fingerprint
         from bluegreen.plans.plan import Wish
@@ -208,8 +208,8 @@ class App:
 
     def bring_back(self, tools: Tools, number: int, force: bool) -> Restored:
         """A kept release, with what the Compose file of today says of everything else."""
+        from bluegreen.domain.record import definition_of
         from bluegreen.flow.retention import bring_back
-        from bluegreen.flow.switch import definition_of
 
         return bring_back(tools, self.stack, number, lambda stack: tools.fingerprint(definition_of(stack)), force)
 

@@ -6,6 +6,7 @@ release is brought back with are today's values.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -192,3 +193,27 @@ def changed_variables(before: Mapping[str, Any], after: Mapping[str, Any]) -> li
     old, new = before.get("environment") or {}, after.get("environment") or {}
     signs = {name: "-" if name not in new else "+" if name not in old else "" for name in {*old, *new}}
     return [f"{signs[name]}{name}" for name in sorted(signs) if old.get(name) != new.get(name)]
+
+
+def defining_services(stack: Stack) -> tuple[str, ...]:
+    """The services that make a release what it is: those of a color, and the migration's; a hook's do not."""
+    migration = stack.settings.migrate
+    extra = [migration.run.service] if migration and migration.run.service else []
+    return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
+
+
+def definition_of(stack: Stack) -> str:
+    """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
+    settings = stack.settings
+    services = {name: stack.services[name] for name in defining_services(stack)}
+    routes = [asdict(route) for route in settings.routes]
+    used = {
+        (kind, use["source"])
+        for it in services.values()
+        for kind in ("secrets", "configs")
+        for use in it.get(kind) or []
+    }
+    files = [[kind, key, getattr(stack, kind)[key]] for kind, key in sorted(used)]
+    rest: list[object] = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
+    rest += [asdict(settings.migrate)] if settings.migrate else []
+    return json.dumps([services, routes, rest], sort_keys=True, default=str)

@@ -13,7 +13,8 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.observe import observe
 from bluegreen.flow.ports import Result, Tools
 from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
-from bluegreen.plans.plan import Plan, plan_down
+from bluegreen.plans.down import plan_down
+from bluegreen.plans.plan import Plan
 
 
 def plan_ending(tools: Tools, stack: Stack | None, volumes: bool) -> Plan:

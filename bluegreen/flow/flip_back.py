@@ -17,7 +17,9 @@ from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.ports import Result, Tools
 from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
-from bluegreen.plans.plan import Plan, drift, plan_flip_back, unwell
+from bluegreen.plans.differences import drift, unwell
+from bluegreen.plans.flip_back import plan_flip_back
+from bluegreen.plans.plan import Plan
 
 
 def flip_back(tools: Tools, force: bool, load: Callable[[], Stack], owner: str = "") -> Result:

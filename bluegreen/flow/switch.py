@@ -3,7 +3,6 @@ first `up` is a switch away from nothing."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 
 from bluegreen.domain.app import HookName, Stack
 from bluegreen.domain.color import Color, Role, counted, other
-from bluegreen.domain.record import Restored, written_down
+from bluegreen.domain.record import Restored, defining_services, written_down
 from bluegreen.domain.release import Begun, Image, Note
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
@@ -29,7 +28,9 @@ from bluegreen.flow.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.flow.prerequisites import ground, render_today
 from bluegreen.flow.retention import note_makings, prune
 from bluegreen.flow.run import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
-from bluegreen.plans.plan import Plan, Wish, actual, ended_jobs, plan_release, start_order, unwell
+from bluegreen.plans.differences import actual, ended_jobs, unwell
+from bluegreen.plans.plan import Plan, Wish
+from bluegreen.plans.release import plan_release, start_order
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
@@ -249,7 +250,7 @@ class Release:
             settle_doubt(self.tools, self.request.migrate)
         interpolated = self.tools.compose.interpolated(Path(self.stack.project_directory))
         written = written_down(
-            self.stack, _defining(self.stack), self.wish.replicas, self.tools.fingerprint, interpolated
+            self.stack, defining_services(self.stack), self.wish.replicas, self.tools.fingerprint, interpolated
         )
         begun = Begun(
             self.new.release, self.new.color, self.wish.definition, self.new.images, written, self.request.note,
@@ -633,27 +634,3 @@ class Release:
 
     def _render(self, routing: Routing) -> str:
         return render_today(self.tools, self.stack, routing)
-
-
-def _defining(stack: Stack) -> tuple[str, ...]:
-    """The services that make a release what it is: those of a color, and the migration's; a hook's do not."""
-    migration = stack.settings.migrate
-    extra = [migration.run.service] if migration and migration.run.service else []
-    return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
-
-
-def definition_of(stack: Stack) -> str:
-    """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
-    settings = stack.settings
-    services = {name: stack.services[name] for name in _defining(stack)}
-    routes = [asdict(route) for route in settings.routes]
-    used = {
-        (kind, use["source"])
-        for it in services.values()
-        for kind in ("secrets", "configs")
-        for use in it.get(kind) or []
-    }
-    files = [[kind, key, getattr(stack, kind)[key]] for kind, key in sorted(used)]
-    rest: list[object] = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
-    rest += [asdict(settings.migrate)] if settings.migrate else []
-    return json.dumps([services, routes, rest], sort_keys=True, default=str)

@@ -20,7 +20,10 @@ from bluegreen.flow.prerequisites import ground, render_today, run_proxy
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
 from bluegreen.flow.switch import Request, plan_switch, switch
-from bluegreen.plans.plan import Plan, Wish, actual, plan_mend, start_order, strays
+from bluegreen.plans.differences import actual, strays
+from bluegreen.plans.plan import Plan, Wish
+from bluegreen.plans.release import start_order
+from bluegreen.plans.repair import plan_mend
 
 RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
 

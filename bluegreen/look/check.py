@@ -19,7 +19,9 @@ from bluegreen.flow.checks import replica_checks, retries
 from bluegreen.flow.observe import observe
 from bluegreen.flow.ports import Tools
 from bluegreen.flow.switch import Request, plan_switch
-from bluegreen.plans.plan import Plan, Wish, plan_flip_back, unwell
+from bluegreen.plans.differences import unwell
+from bluegreen.plans.flip_back import plan_flip_back
+from bluegreen.plans.plan import Plan, Wish
 
 OLDEST_ENGINE = (20, 10)
 SPARE = 200 * 1000 * 1000  # bytes beside a release's images that must stay free: logs, databases, the journal

@@ -16,7 +16,8 @@ from bluegreen.flow.migrate import in_doubt
 from bluegreen.flow.observe import observe
 from bluegreen.flow.ports import Tools
 from bluegreen.flow.rebuild import rebuild
-from bluegreen.plans.plan import drift, plan_flip_back, unwell
+from bluegreen.plans.differences import drift, unwell
+from bluegreen.plans.flip_back import plan_flip_back
 
 
 def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None) -> dict[str, Any]:

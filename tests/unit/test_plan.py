@@ -9,7 +9,10 @@ import pytest
 
 from bluegreen.domain.answers import Expectation
 from bluegreen.errors import BluegreenError
-from bluegreen.plans.plan import drift, plan_flip_back, plan_mend, plan_release, start_order, unwell
+from bluegreen.plans.differences import drift, unwell
+from bluegreen.plans.flip_back import plan_flip_back
+from bluegreen.plans.release import plan_release, start_order
+from bluegreen.plans.repair import plan_mend
 from tests.unit.worlds import EMPTY, WISH, replica, replicas, routing, slot, world
 
 

@@ -1,0 +1,128 @@
+"""How what runs differs from what was meant: drift, orphans, misplaced jobs, replicas that are not well. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bluegreen.domain.routing import Routing, Slot, Standing
+from bluegreen.domain.world import Replica, World
+
+
+def drift(world: World) -> str:
+    """How what nginx answers differs from the rendered file, in words; empty: it does not."""
+    answer, intended = world.answer, world.intended
+    if answer is None and intended is None:
+        return ""
+    if answer is None:
+        return "nginx does not answer"
+    if world.live and world.proxy and not world.proxy.published:
+        return "nginx is not published on its ports: a take-over has not ended"
+    if intended is None:
+        return "the rendered file is absent or not ours"
+    if world.proxy and world.proxy.stale:
+        return "nginx sees a folder that is gone, not the one with the rendered file"
+    if (answer.generation, answer.live) != (intended.generation, intended.live):
+        return (
+            f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
+            f"the file says {intended.live or 'no color'} (generation {intended.generation})"
+        )
+    homeless = [slot.color for slot in intended.slots.values() if _at_home(slot, world.in_color(slot.color)) != slot]
+    if homeless:
+        return f"nginx knows {' and '.join(homeless)} at addresses that its replicas do not have"
+    if world.edited:
+        return "somebody else has written into the rendered file; nginx would load that at its next start"
+    return ""
+
+
+def actual(world: World) -> Routing | None:
+    """The routing as it is in truth: the file's, turned to what nginx answers, at the addresses that replicas have,
+    without a way back that is gone."""
+    found = world.intended
+    if found is None:
+        return None
+    if found.live != world.live:  # killed between the writing of the file and the reload
+        standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
+        found = replace(found, live=world.live, standing=standing if found.slots.get(world.idle) else None)
+    if way_back_gone(world):
+        slots = {color: slot for color, slot in found.slots.items() if color == world.live}
+        found = replace(found, slots=slots, standing=None)
+    return replace(found, slots={color: _at_home(slot, world.in_color(color)) for color, slot in found.slots.items()})
+
+
+def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
+    """The slot with the addresses that its replicas have: an `up` may have made one anew and been killed."""
+    found = {(it.service, it.number): it.address for it in here if it.release == slot.release and it.address}
+    addresses = {
+        service: tuple(found.get((service, number)) or address for number, address in enumerate(known, 1))
+        for service, known in slot.addresses.items()
+    }
+    return replace(slot, addresses=addresses)
+
+
+def strays(world: World) -> list[Replica]:
+    """Containers on the idle color of a release that never got as far as the rendered file.
+
+    Those of a release that failed stay for their logs: they are stopped.
+    """
+    slot = world.slot(world.idle)
+    return [
+        replica
+        for replica in world.in_color(world.idle)
+        if (slot is None or replica.release != slot.release)
+        and (world.unfinished or replica.state in ("created", "running", "restarting", "paused"))
+    ]
+
+
+def misplaced(world: World) -> list[str]:
+    """Jobs that run where they must not, or do not run where they must, because an operation never ended."""
+    live = world.slot(world.live) if world.live else None
+    if live is None:
+        return []
+    found = [
+        replica.name
+        for replica in world.in_color(world.idle)
+        if replica.role == "job" and replica.state in ("running", "restarting", "paused")
+    ]
+    if world.unfinished:
+        here = world.in_color(live.color)
+        found += [it.name for it in here if it.role == "job" and it.release == live.release and not it.running]
+    return found
+
+
+def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
+    """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
+    here = [replica for replica in replicas if replica.release == slot.release]
+    found = [f"{name} is gone" for name in missing_replicas(slot, here, routed_only=True)]
+    routed = [replica for replica in here if replica.role == "routed"]
+    found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.well]
+    found += [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
+    return found + [
+        f"{it.name} is not at the address that nginx knows" for it in routed if it.well and _moved(slot, it)
+    ]
+
+
+def _moved(slot: Slot, replica: Replica) -> bool:
+    return bool(replica.address) and replica.address not in slot.addresses.get(replica.service, ())
+
+
+def ended_jobs(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
+    """Jobs of the live color that do not run; one that has ended by itself, without an error, is done."""
+    here = [it for it in replicas if it.release == slot.release and it.role == "job"]
+    return [f"{it.name} does not run" for it in here if not it.running and it.exit_code != 0]
+
+
+def way_back_gone(world: World) -> bool:
+    """Whether the idle slot of the file has lost a container, so that it is no way back any more."""
+    slot = world.slot(world.idle)
+    return bool(world.live and slot and missing_replicas(slot, world.in_color(world.idle), routed_only=True))
+
+
+def missing_replicas(slot: Slot, here: Iterable[Replica], routed_only: bool = False) -> list[str]:
+    there = {(replica.service, replica.number) for replica in here if replica.release == slot.release}
+    return [
+        f"{slot.color}-{service}-{number}"
+        for service, wanted in slot.replicas.items()
+        for number in range(1, wanted + 1)
+        if (service, number) not in there and not (routed_only and service in slot.jobs)
+    ]

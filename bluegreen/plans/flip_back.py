@@ -1,0 +1,84 @@
+"""Traffic back to the idle color."""
+
+from __future__ import annotations
+
+from bluegreen.domain.color import Color
+from bluegreen.domain.world import World
+from bluegreen.errors import BluegreenError
+from bluegreen.plans.plan import Plan, Step
+from bluegreen.plans.steps import cutover_steps, settle_steps
+
+
+def plan_flip_back(world: World, force: bool) -> Plan:
+    """Traffic to the idle color. Raises BluegreenError when there is nothing to go back to."""
+    target = world.idle
+    if plan := _take_back(world):
+        return plan
+    if world.live is None or world.intended is None:
+        raise BluegreenError(
+            "There is nothing to flip back from: no color is live.",
+            failed="no release has had traffic yet", expected="a live and a previous release",
+            traffic=world.traffic(), retry="not useful", next="bluegreen up",
+        )  # fmt: skip
+    if world.intended.standing == "prepared":
+        raise BluegreenError(
+            f"There is no previous release: {target} holds a prepared one.",
+            failed=f"release {_release(world, target)} on {target} never had traffic; it made the previous one leave",
+            expected="a color that has served before; flip-back never moves traffic forward",
+            traffic=world.traffic(), retry="not useful", next="bluegreen switch (to go forward to it)",
+        )  # fmt: skip
+    slot = world.slot(target)
+    if slot is None or world.intended.standing is None:
+        raise BluegreenError(
+            f"There is no previous release on {target}.",
+            failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
+            traffic=world.traffic(), retry="not useful", next="bluegreen switch",
+        )  # fmt: skip
+    leaving = world.slot(world.live)
+    if leaving and leaving.release > slot.release and leaving.migrated and not leaving.reversible and not force:
+        raise BluegreenError(
+            f"Release {slot.release} does not work with the data that release {leaving.release} has migrated.",
+            failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
+            expected="a migration that the release before it can live with", traffic=world.traffic(),
+            retry="only with --force",
+            next="bluegreen flip-back --force (if you know that it works), or a switch forward to a mended release",
+        )  # fmt: skip
+    ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
+    steps = [
+        Step("prepare", "health", f"is release {slot.release} on {target} healthy? {ask}", target),
+        *cutover_steps(world, target),
+        *settle_steps(world, tuple(dict.fromkeys((*slot.jobs, *_jobs(world)))), target, wait=False),
+    ]
+    if "after_flip_back" in world.intended.hooks:
+        steps.append(Step("settle", "after_flip_back", "your hook", target))
+    steps.append(Step("settle", "record", "history"))
+    return Plan("flip-back", target, slot.release, tuple(steps))
+
+
+def _take_back(world: World) -> Plan | None:
+    """The plan after a switch that was killed before nginx heard of it; None: there was none.
+
+    Its file names the idle color already, so a flip-back has to turn the file, not traffic.
+    """
+    slot = world.slot(world.live) if world.live else None
+    moving = world.answer and world.intended and world.intended.live != world.live
+    if not moving or slot is None or world.unfinished_verb == "flip-back":
+        return None
+    why = f"the file names {world.idle}, which a command that never ended was about to make live"
+    confirm = Step("cutover", "confirm", "only nginx's own answer proves what is loaded", slot.color)
+    steps = (
+        Step("cutover", "upstream", why, slot.color),
+        Step("cutover", "reload", "nginx reads its file on SIGHUP only", slot.color), confirm,
+        Step("settle", "record", "history"),
+    )  # fmt: skip
+    return Plan("flip-back", slot.color, slot.release, steps)
+
+
+def _jobs(world: World) -> tuple[str, ...]:
+    live = world.slot(world.live) if world.live else None
+    return live.jobs if live else ()
+
+
+def _release(world: World, color: Color) -> str:
+    slot = world.slot(color)
+    return str(slot.release) if slot else "?"

@@ -1,0 +1,99 @@
+"""A new release onto the idle color."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from bluegreen.domain.color import Color, counted
+from bluegreen.domain.routing import Slot
+from bluegreen.domain.world import World
+from bluegreen.plans.differences import actual, missing_replicas
+from bluegreen.plans.plan import Plan, Step, Wish
+from bluegreen.plans.steps import base_steps, cutover_steps, settle_steps
+
+
+def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
+    """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic as well."""
+    target = world.idle
+    prepared = _prepared(world, wish)
+    if verb == "prepare" and prepared and not wish.force:
+        return Plan(verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}")
+    steps = list(base_steps(verb, world, wish))
+    if prepared and not wish.force:
+        release = prepared.release
+        steps += [
+            Step(
+                "prepare",
+                "health",
+                f"release {release} was prepared earlier; is every replica still healthy?",
+                target,
+            ),
+            Step("prepare", "check", "does it answer through the preview listener?", target),
+        ]
+    else:
+        release = wish.release
+        steps += _prepare(world, wish, target)
+    if wish.expected:
+        asked = counted(len(wish.expected), "recorded answer")
+        steps.append(Step("prepare", "expect", f"{asked}, asked through the preview listener", target))
+    if verb != "prepare":
+        if "before_switch" in wish.hooks:
+            steps.append(Step("prepare", "before_switch", "your hook may veto", target))
+        steps += cutover_steps(world, target)
+        if wish.adopts:
+            names = ", ".join(wish.adopts)
+            steps.append(Step("cutover", "adopt", f"{names} is stopped, nginx is published in its place", target))
+            steps.append(Step("settle", "adopted", f"{names} is not needed any more; volumes stay", target))
+        steps += settle_steps(world, wish.jobs, target, wait=world.live is not None)
+        if "after_switch" in wish.hooks:
+            steps.append(Step("settle", "after_switch", "your hook", target))
+    steps.append(Step("settle", "record", "history, and the number of the next release"))
+    if verb == "switch":
+        steps.append(Step("settle", "prune", "images that no kept release needs"))
+    return Plan(verb, target, release, tuple(steps))
+
+
+def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """The services in an order in which each comes after what it depends on. Compose refuses cycles."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered or name not in names:
+            return
+        for dependency in services[name].get("depends_on") or {}:
+            visit(dependency)
+        ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
+    made = "built or pulled" if wish.build else "pulled where it is missing"
+    yield Step("prepare", "image", f"every image is {made}, then pinned by its id", target)
+    if wish.migrate:
+        yield Step("prepare", "migrate", f"{wish.migrate} of release {wish.release}, once, before its traffic", target)
+    if held := world.in_color(target):
+        releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
+        yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
+    count = sum(wish.replicas.values())
+    yield Step(
+        "prepare", "create", f"{counted(count, 'container')} of release {wish.release}, with new addresses", target
+    )
+    yield Step("prepare", "start", "in the order of depends_on", target)
+    yield Step("prepare", "health", "each replica must prove itself through the probe socket", target)
+    yield Step("prepare", "preview", f"nginx learns the addresses of {target}; live traffic stays", target)
+    yield Step("prepare", "check", "does it answer through the preview listener?", target)
+
+
+def _prepared(world: World, wish: Wish) -> Slot | None:
+    """The prepared release on the idle color, if it is the one that is wished for and still whole."""
+    slot = world.slot(world.idle)
+    known = actual(world)  # one whose cutover was killed before nginx heard of it is proven, too
+    if known is None or known.standing != "prepared" or slot is None:
+        return None
+    return (
+        slot if slot.definition == wish.definition and not missing_replicas(slot, world.in_color(world.idle)) else None
+    )

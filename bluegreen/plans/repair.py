@@ -1,0 +1,59 @@
+"""`up` when there is a live color: only what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bluegreen.domain.routing import Slot
+from bluegreen.domain.world import Replica, World
+from bluegreen.plans.differences import drift, missing_replicas, strays, way_back_gone
+from bluegreen.plans.plan import Plan, Step, Wish
+from bluegreen.plans.steps import base_steps
+
+
+def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
+    """`up` when there is a live color: only what is missing. No release moves."""
+    steps = list(base_steps("up", world, wish))
+    live = world.live
+    slot = world.slot(live) if live else None
+    if left := strays(world):
+        names = ", ".join(replica.name for replica in left)
+        steps.append(Step("prepare", "clear", f"left by a release that never ended: {names}", world.idle))
+    if slot:
+        steps += _whole(slot, world.in_color(slot.color))
+        rendered_differs = rendered_differs or any(step.name == "recreate" for step in steps)
+    if world.intended and world.intended.standing == "previous" and not way_back_gone(world):
+        idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
+        if idle:
+            steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
+    if drift(world) or rendered_differs:
+        steps += [
+            Step("prepare", "render", _why_render(world), live),
+            Step("cutover", "upstream", "the rendered file, after nginx -t has accepted it", live),
+            Step("cutover", "reload", "nginx reads its file on SIGHUP only", live),
+            Step("cutover", "confirm", "only nginx's own answer proves what is loaded", live),
+        ]
+    release = slot.release if slot else None
+    # Compose is asked about the shared services every time; that alone is no news.
+    if all(step.name == "shared" for step in steps):
+        return Plan("up", live, release, tuple(steps), f"{live}, release {release} is live and whole")
+    return Plan("up", live, release, tuple(steps))
+
+
+def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
+    """What the live color lacks."""
+    missing = missing_replicas(slot, here)
+    if missing:
+        yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
+    off = [replica.name for replica in here if replica.off_network]
+    if off:
+        yield Step("prepare", "connect", f"not on the app's network any more: {', '.join(off)}", slot.color)
+    down = [replica.name for replica in here if not replica.running]
+    if down:
+        yield Step("prepare", "start", f"not running: {', '.join(down)}", slot.color)
+    if missing or down or off:
+        yield Step("prepare", "health", "traffic goes there", slot.color)
+
+
+def _why_render(world: World) -> str:
+    return drift(world) or "what nginx routes or how has changed"

@@ -1,0 +1,48 @@
+"""The steps that several plans have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bluegreen.domain.color import Color, other
+from bluegreen.domain.world import World
+from bluegreen.plans.differences import drift, misplaced
+from bluegreen.plans.plan import Step, Wish
+
+
+def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
+    if verb == "up" and wish.shared:
+        yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
+    proxy = world.proxy
+    if proxy is None:
+        yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
+        why = "; it is published when the color is proven" if wish.adopts else ""
+        yield Step("prepare", "proxy", f"there is no proxy yet{why}")
+    elif not proxy.running:
+        yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
+    elif proxy.stale:
+        yield Step("prepare", "proxy", "its folders in the state folder are gone; it restarts with new ones")
+    elif not proxy.published and not wish.adopts:
+        yield Step("prepare", "proxy", "its ports are not published yet")
+    elif verb == "up" and proxy.definition != wish.proxy_definition:
+        yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
+    if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
+        yield Step("prepare", "undrift", f"nginx is to load what it answers: {words}")
+    if world.live and (wrong := misplaced(world)):
+        yield Step("prepare", "handover", f"jobs belong on {world.live}: {', '.join(wrong)}", world.live)
+    if world.live and wish.adopts:
+        yield Step("prepare", "adopt", f"a take-over has not ended: {', '.join(wish.adopts)} of plain Compose")
+
+
+def cutover_steps(world: World, target: Color) -> Iterable[Step]:
+    left = world.live or "no color"
+    yield Step("cutover", "upstream", f"the rendered file sends traffic to {target} instead of {left}", target)
+    yield Step("cutover", "reload", "nginx reads its file on SIGHUP only", target)
+    yield Step("cutover", "confirm", "only nginx's own answer proves what is loaded", target)
+
+
+def settle_steps(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> Iterable[Step]:
+    if jobs:
+        yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
+    if wait:
+        yield Step("settle", "drain", f"requests in flight on {world.live} finish", other(target))
