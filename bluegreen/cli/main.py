@@ -516,7 +516,7 @@ def _from_nothing(app: App, json_: bool) -> int:
 @cli.command()
 def schema() -> int:
     """Print the JSON Schema of the x-bluegreen block."""
-    from bluegreen.settings.parse import json_schema
+    from bluegreen.settings.schema import json_schema
 
     output.as_json(json_schema())
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from bluegreen.places.docker.spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
-from bluegreen.settings import parse as settings
+from bluegreen.settings import blocks as settings
 from tests.support import faults
 from tests.support.machine import ROOT
 

@@ -9,7 +9,8 @@ import pytest
 
 from bluegreen.domain.app import Health, Listen, Route
 from bluegreen.domain.units import parse_duration, parse_size
-from bluegreen.settings.parse import InvalidSettings, json_schema, parse_settings
+from bluegreen.settings.parse import InvalidSettings, parse_settings
+from bluegreen.settings.schema import json_schema
 
 NAMES = ("web", "api", "worker")
 FULL: dict[str, Any] = {

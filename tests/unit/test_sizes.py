@@ -42,7 +42,6 @@ LARGER: dict[str, int] = {
     "places/docker/containers.py lines": 658,
     "places/docker/containers.py Engine methods": 54,
     "places/docker/spec.py lines": 552,
-    "settings/parse.py lines": 570,
     "state/journal.py lines": 384,
     "state/journal.py Journal methods": 30,
     "state/journal.py Journal.step parameters": 7,

@@ -1,0 +1,271 @@
+"""The x-bluegreen block, key by key: the only defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import CoreSchema
+
+from bluegreen.domain import app as model
+from bluegreen.settings.types import (
+    HEALTH_PATH,
+    LISTEN_SCHEMA,
+    Cidr,
+    Duration,
+    HealthPath,
+    Host,
+    ListenAt,
+    PathPrefix,
+    Port,
+    PositiveDuration,
+    Regex,
+    Size,
+    parse_listen,
+)
+
+# Names of the design that a later version brings. Asked for today they are refused, not ignored.
+LATER = ("watch", "idle")
+
+
+class StrictBlock(BaseModel):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+
+class ExpectBlock(StrictBlock):
+    """What a healthy answer looks like."""
+
+    status: Annotated[int, Field(ge=100, le=599)] = 200
+    """The status code."""
+    json_: Any = Field(default=None, alias="json")
+    """A subset that the JSON of the answer must contain."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers that the answer must carry, with these values."""
+    body: Regex | None = None
+    """A regular expression that must be found in the body."""
+
+
+class HealthBlock(StrictBlock):
+    """When a replica counts as healthy."""
+
+    path: HealthPath = "/health"
+    """What to ask for."""
+    expect: ExpectBlock = Field(default_factory=ExpectBlock)
+    """What a healthy answer looks like."""
+    successes: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many good answers in a row each replica must give."""
+    interval: PositiveDuration = 0.5
+    """Pause between two tries."""
+    timeout: PositiveDuration = 60.0
+    """How long a color may take to become healthy."""
+    request_timeout: PositiveDuration = 5.0
+    """How long one answer may take."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "pattern": HEALTH_PATH.pattern}, handler(core_schema)]}
+
+    def health(self) -> model.Health:
+        expect = self.expect
+        return model.Health(
+            self.path, expect.status, expect.json_, expect.headers, expect.body,
+            self.successes, self.interval, self.timeout, self.request_timeout,
+        )  # fmt: skip
+
+
+def _health_block(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+HealthOrPath = Annotated[HealthBlock, BeforeValidator(_health_block)]
+
+
+class ServiceBlock(StrictBlock):
+    """One routed service."""
+
+    port: Port
+    """The port that the service listens on, inside its container."""
+    path: PathPrefix = "/"
+    """The path prefix that is routed to it; the longest match wins; it is passed on unstripped."""
+    host: Host | None = None
+    """The host name that it answers to; without one, any."""
+    health: HealthOrPath | None = None
+    """Its own health check; without one, that of the block."""
+
+
+class ProxyBlock(StrictBlock):
+    """The nginx in front."""
+
+    image: Annotated[str, Field(min_length=1, pattern=r"^[^\s-][^\s]*$")] = model.ProxySettings.image
+    """An nginx image, 1.27.4 or newer."""
+    max_body: Size = model.ProxySettings.max_body
+    """The largest request body; more is answered 413."""
+    read_timeout: PositiveDuration = 60.0
+    """How long nginx waits for the service between two reads of an answer."""
+    trust: list[Cidr] = Field(default_factory=list)
+    """Addresses of proxies in front whose X-Forwarded-* and X-Request-ID are believed."""
+    include: Annotated[str, Field(min_length=1)] | None = None
+    """A folder of your own snippets: *.conf inside each server, http/*.conf around them."""
+
+
+ARGUMENTS = "a list of arguments, such as [alembic, upgrade, head]; no shell reads it"
+Command = Annotated[
+    list[Annotated[str, Field(min_length=1)]],
+    BeforeValidator(lambda value: _argument_list(value)),
+    Field(min_length=1),
+]
+
+
+def _argument_list(value: object) -> object:
+    if not isinstance(value, list) or not value:
+        raise ValueError(ARGUMENTS)
+    return value
+
+
+class MigrateBlock(StrictBlock):
+    """The migration: once for each release, from its image, before traffic."""
+
+    service: str
+    """The service whose image, networks, volumes and secrets it runs with."""
+    command: Command | None = None
+    """Its command, a list of arguments; without one, the service's own."""
+    timeout: PositiveDuration = 600.0
+    """How long it may take."""
+    reversible: bool = True
+    """Whether the release before it works with the migrated data; false: flip-back over it asks for --force."""
+
+
+class HookBlock(StrictBlock):
+    """A command at a named moment: on this machine, or in a container of a service."""
+
+    command: Command | None = None
+    """A list of arguments; needed on this machine, otherwise the service's own."""
+    service: str | None = None
+    """The service to run it in, once; without one, it runs on this machine, in the folder of the Compose file."""
+    timeout: PositiveDuration = 60.0
+    """How long it may take."""
+
+
+def _hook_list(value: object) -> object:
+    """`[./tell.sh, moved]` is one command; otherwise a hook, or a list of them."""
+    if isinstance(value, list) and value and not all(isinstance(part, str) for part in value):
+        return [_hook_block(part) for part in value]
+    return [_hook_block(value)]
+
+
+def _hook_block(value: object) -> object:
+    if not isinstance(value, list | Mapping):
+        raise ValueError(f"{ARGUMENTS}; or a mapping with command, service, timeout")
+    return {"command": value} if isinstance(value, list) else value
+
+
+_COMMAND_SCHEMA = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+
+
+class _HookList:
+    """For the schema: a command, a hook, or a list of both."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        one = {"anyOf": [_COMMAND_SCHEMA, handler(core_schema)["items"]]}
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 1}]}
+
+
+HookList = Annotated[list[HookBlock], BeforeValidator(_hook_list), Field(min_length=1), _HookList]
+
+
+class HooksBlock(StrictBlock):
+    """Commands at named moments. One that fails is a warning, except before_switch: it may veto."""
+
+    before_switch: HookList | None = None
+    """When the new color is proven, before traffic moves; failing stops the switch."""
+    after_switch: HookList | None = None
+    """When traffic has moved."""
+    after_flip_back: HookList | None = None
+    """When traffic is back."""
+    on_failure: HookList | None = None
+    """When a switch or a flip-back has failed."""
+
+    def hooks(self) -> dict[model.HookName, tuple[model.OneOff, ...]]:
+        found: dict[model.HookName, tuple[model.OneOff, ...]] = {}
+        for name in model.HOOKS:
+            blocks: list[HookBlock] = getattr(self, name) or []
+            if blocks:
+                found[name] = tuple(model.OneOff(tuple(it.command or ()), it.service, it.timeout) for it in blocks)
+        return found
+
+
+class Block(StrictBlock):
+    """The top-level key `x-bluegreen` of a Compose file."""
+
+    service: str | None = None
+    """The one routed service; short form of `services`."""
+    port: Port | None = None
+    """Its port."""
+    services: dict[str, ServiceBlock] = Field(default_factory=dict)
+    """The routed services, by their names in the Compose file."""
+    listen: Annotated[
+        list[ListenAt],
+        BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
+        Field(min_length=1),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    LISTEN_SCHEMA,
+                    {"type": "array", "items": LISTEN_SCHEMA, "minItems": 1, "uniqueItems": True},
+                ]
+            }
+        ),
+    ] = Field(default_factory=lambda: [model.Listen("", 80)], json_schema_extra={"default": "80"})
+    """Where nginx is published: [ADDRESS:]PORT, or a list of them."""
+    preview: Annotated[
+        model.Listen | None,
+        BeforeValidator(lambda value: None if value is False or value == "off" else parse_listen(value)),
+        WithJsonSchema({"anyOf": [LISTEN_SCHEMA, {"enum": ["off", False]}]}),
+    ] = Field(default=model.Listen("127.0.0.1", 8081), json_schema_extra={"default": "127.0.0.1:8081"})
+    """The listener that always routes to the idle color, or off. Loopback unless an address is named."""
+    health: HealthOrPath = Field(default_factory=HealthBlock)
+    """The health check of services that have none of their own; a path, or a whole policy."""
+    jobs: Annotated[
+        dict[str, dict[str, Any]],
+        BeforeValidator(lambda value: {name: {} for name in value} if isinstance(value, list) else value),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string"}},
+                    {"type": "object", "additionalProperties": {"type": "object", "maxProperties": 0}},
+                ]
+            }
+        ),
+    ] = Field(default_factory=dict)
+    """Services that run in the live color only: workers, schedulers."""
+    drain: Duration = 30.0
+    """How long requests in flight may take after a shift."""
+    failover: bool = False
+    """Whether the previous release answers what the live one cannot be reached for."""
+    migrate: MigrateBlock | None = None
+    """What runs once for each release, before it gets traffic: service, and command, timeout, reversible."""
+    hooks: HooksBlock = Field(default_factory=HooksBlock)
+    """Commands at named moments."""
+    require: list[Literal["owner", "expect", "note", "revision"]] = Field(default_factory=list)
+    """What a release must say of itself: owner, expect, note, revision."""
+    expected: Annotated[str, Field(min_length=1)] = model.EXPECTED_FILE
+    """Recorded requests and the answers that a release must give; without the file, none are asked."""
+    keep: Annotated[int, Field(ge=1)] = 5
+    """How many releases stay on the machine, for switch --to; older images of ours are removed."""
+    proxy: ProxyBlock = Field(default_factory=ProxyBlock)
+    """The nginx in front."""
+
+    @field_validator("preview")
+    @classmethod
+    def _preview_on_loopback(cls, value: model.Listen | None) -> model.Listen | None:
+        return model.Listen("127.0.0.1", value.port) if value and not value.address else value

@@ -1,0 +1,107 @@
+"""The kinds of values that the block has: durations, sizes, addresses, paths; each with its pattern and its schema."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+)
+
+from bluegreen.domain import app as model
+from bluegreen.domain.units import DURATION, SIZE, parse_duration, parse_size
+
+# Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) means something to nginx.
+PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+/?)*$")
+HEALTH_PATH = re.compile(r"^/[!-~]*$")
+HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$")
+LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$", re.ASCII)
+
+
+def parse_listen(value: object) -> model.Listen:
+    """`[ADDRESS:]PORT`. Raises ValueError."""
+    match = LISTEN.fullmatch(str(value)) if not isinstance(value, bool) else None
+    if not match or not 0 < int(match["port"]) < 65536:
+        raise ValueError("[ADDRESS:]PORT with a port from 1 to 65535, such as 80 or 127.0.0.1:8080")
+    address = match["address"] or ""
+    if address:
+        try:
+            ipaddress.ip_address(address.strip("[]"))
+        except ValueError:
+            raise ValueError("an IP address before the port, such as 127.0.0.1:8080") from None
+    return model.Listen(address, int(match["port"]))
+
+
+def matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(expected)
+        return value
+
+    return AfterValidator(check)
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("an address or network, such as 10.0.0.0/8") from None
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression ({error})") from None
+    return value
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise ValueError("a duration longer than 0")
+    return value
+
+
+_TEXT_DURATION = {"type": "string", "pattern": DURATION.pattern, "examples": ["500ms", "30s", "1m30s"]}
+LISTEN_SCHEMA = {
+    "type": ["string", "integer"],
+    "pattern": LISTEN.pattern.replace("?P<address>", "?:").replace("?P<port>", "?:"),
+    "minimum": 1,
+    "maximum": 65535,
+}
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), WithJsonSchema({"anyOf": [_TEXT_DURATION, {"type": "integer", "const": 0}]})
+]
+PositiveDuration = Annotated[
+    float, BeforeValidator(parse_duration), AfterValidator(_positive), WithJsonSchema(_TEXT_DURATION)
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": SIZE.pattern, "minimum": 0}),
+]
+ListenAt = Annotated[model.Listen, BeforeValidator(parse_listen), WithJsonSchema(LISTEN_SCHEMA)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PathPrefix = Annotated[
+    str,
+    matching(PATH, "a path such as / or /api (letters, digits and . _ ~ % @ : + - /)"),
+    WithJsonSchema({"type": "string", "pattern": PATH.pattern}),
+]
+HealthPath = Annotated[
+    str,
+    matching(HEALTH_PATH, "a path such as /health, without spaces"),
+    WithJsonSchema({"type": "string", "pattern": HEALTH_PATH.pattern}),
+]
+Host = Annotated[
+    str,
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    matching(HOST, "a host name such as shop.example.com, or *.example.com"),
+    WithJsonSchema({"type": "string", "pattern": HOST.pattern.replace("a-z", "A-Za-z")}),
+]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+Regex = Annotated[str, AfterValidator(_regex)]
