@@ -1,4 +1,7 @@
-"""The x-bluegreen block, key by key: the only defaults."""
+"""The x-bluegreen block, key by key.
+
+These classes are the one source of the JSON Schema, of the defaults and of the README's table.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The `x-bluegreen` block: validated whole, every problem in one report, turned into `model.Settings`.
-
-The pydantic classes are the one source of the JSON Schema, of the defaults and of the README's table.
-"""
+"""The block validated whole: every problem in one report, or the settings as values."""
 
 from __future__ import annotations
 
