@@ -75,12 +75,9 @@ class App:
     @cached_property
     def routing(self) -> Routing | None:
         """What the rendered file says; enough to act without the Compose file."""
-        from bluegreen.frontdoor.render import read_routing
+        from bluegreen.frontdoor.files import Files
 
-        try:
-            return read_routing((self.state / "nginx" / "nginx.conf").read_text())
-        except (OSError, UnicodeDecodeError):
-            return None
+        return Files(str(self.state / "nginx")).routing()
 
     @property
     def command(self) -> str:
@@ -249,7 +246,9 @@ class App:
 
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""
-        from bluegreen.frontdoor.nginx import Nginx, prepare_folders
+        from bluegreen.cli.doors import front_door
+        from bluegreen.frontdoor.folders import prepare_folders
+        from bluegreen.frontdoor.snippets import Snippets
         from bluegreen.places.docker.colors import fingerprint
         from bluegreen.places.docker.containers import Engine
         from bluegreen.state.journal import Journal
@@ -259,15 +258,15 @@ class App:
             user = prepare_folders(self.state)
         engine = Engine(app)
         sockets = self._sockets()
+        files, nginx, door = front_door(app, self.state, sockets, engine)
         return Tools(
             app=app,
             engine=engine,
             colors=self._colors(engine, user),
             compose=self.compose,
-            nginx=Nginx(
-                self.state, sockets, lambda: engine.signal(f"{app}-proxy", "HUP"),
-                lambda command: engine.run_in(f"{app}-proxy", command),
-            ),
+            nginx=nginx,
+            door=door,
+            snippets=Snippets(files),
             render=self._render(engine),
             prober=Probes(sockets),
             journal=Journal(self.state, utc_now, self.show.notice),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from bluegreen.domain.app import Route
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.release import Image
+
+OLDEST_NGINX = (1, 27, 4)  # the first with keepalive_min_timeout
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Routing:
 
     `generation` counts rendered files: no two files that nginx was ever told to load share one.
     `standing` says what the idle slot is: the previous release, or one that is only prepared.
+    `sealed` says whether the file's own default is what the route says; a file itself does not know that.
     """
 
     app: str
@@ -73,6 +77,7 @@ class Routing:
     preview: str | None = None
     failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
     hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
+    sealed: bool = True
 
     @property
     def live_slot(self) -> Slot | None:
@@ -85,6 +90,13 @@ class Routing:
     @property
     def idle_slot(self) -> Slot | None:
         return self.slots.get(self.idle)
+
+    def turned_to(self, color: Color | None, since: str | None) -> Routing:
+        """What counts when the route names `color`: the other slot is then the one that served before."""
+        if color == self.live:
+            return self
+        standing: Standing | None = "previous" if color and other(color) in self.slots and self.live else None
+        return replace(self, live=color, standing=standing, since=since, sealed=False)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -120,10 +132,20 @@ class Routing:
 
 @dataclass(frozen=True)
 class ControlAnswer:
-    """What the loaded nginx says about itself on its control socket."""
+    """What the loaded nginx says about itself on its control socket.
+
+    `live` comes from the test of the route that it makes for each request; `default` is the loaded file's own color.
+    """
 
     app: str
     generation: int
     live: Color | None
     nginx: str
     worker: int  # process id of the worker that answered, in the proxy's own numbering
+    default: Color | None = None
+
+
+def too_old(version: str) -> bool:
+    """Whether this nginx lacks keepalive_min_timeout. An unreadable version counts as too old."""
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return not match or tuple(map(int, match.groups())) < OLDEST_NGINX

@@ -11,7 +11,7 @@ from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.checks import replica_checks, tell_failover
-from bluegreen.flow.cutover import Shift
+from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.hooks import Moment, after_failure, run_hooks
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.observe import look_again, observe
@@ -71,12 +71,12 @@ class FlipBack:
                 f"There is no previous release on {target}.", failed="no release", expected="one that has served before"
             )
         self.target, self.slot = target, slot
-        self.shift = Shift(tools, world, target)
+        self.cutover = Cutover(tools, world, target)
 
     def run(self) -> Result:
         tools = self.tools
         actions: dict[str, Action] = {
-            "health": self._health, **self.shift.actions(), "upstream": self._upstream,
+            "health": self._health, **self.cutover.actions(), "seal": lambda: self.cutover.seal(wait=False),
             "jobs": lambda: hand_over_jobs(tools, self.target, slot=self.slot),
             "after_flip_back": self._hook, "record": lambda: f"release {self.slot.release}",
         }  # fmt: skip
@@ -88,7 +88,7 @@ class FlipBack:
         try:
             run_phase(tools, self.plan, "cutover", actions, self.operation, self.result)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            moved = self.shift.move_back(cause)
+            moved = self.cutover.move_back(cause)
             return failed(tools, self.operation, self.result, moved, look_again(tools, self.world))
         run_phase(tools, self.plan, "settle", actions, self.operation, self.result)
         self.result.outcome = "flipped-back"
@@ -160,16 +160,3 @@ class FlipBack:
     def _path(self, name: str) -> str:
         service = name.rpartition("-")[0]
         return next((route.health.path for route in self.slot.routes if route.service == service), "/")
-
-    def _upstream(self) -> str:
-        nginx = self.tools.nginx
-        there, back = nginx.stored(self.target), nginx.stored(self.world.live or self.target)
-        if there is None or back is None:
-            raise BluegreenError(
-                "The rendered files for the way back are gone.",
-                failed="live-blue.conf or live-green.conf is missing in the state folder",
-                expected="both, as every switch leaves them", retry="safe",
-                next=f"{self.tools.command} up (renders them)",
-            )  # fmt: skip
-        self.shift.there, self.shift.back = there, back
-        return self.shift.upstream()

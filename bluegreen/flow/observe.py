@@ -25,7 +25,7 @@ def observe(tools: Tools, thorough: bool = False) -> World:
     left = tools.journal.unfinished()
     proxy = tools.engine.proxy()
     running = proxy is not None and proxy.running
-    answer = tools.nginx.answer() if running else None
+    answer = tools.nginx.settled() if running else None
     intended = tools.nginx.intended()
     if proxy and running and (thorough or answer is None or intended is None):
         answer = answer or tools.nginx.loaded_name(tools.app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bluegreen.domain.app import Stack
-from bluegreen.domain.routing import Routing
+from bluegreen.domain.routing import Routing, too_old
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.ports import Tools
 from bluegreen.flow.run import Action
@@ -36,7 +36,7 @@ def ground(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Acti
 def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
     version = tools.colors.nginx_version(stack, tools.show.progress)
-    if tools.nginx.too_old(version):
+    if too_old(version):
         raise BluegreenError(
             f"nginx {version} is too old.",
             failed=f"{stack.settings.proxy.image} has nginx {version}",
@@ -70,4 +70,4 @@ def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:
     """The nginx file for this routing with the settings and the snippets of today."""
     include = stack.settings.proxy.include
     folder = Path(stack.project_directory, include) if include else None
-    return tools.render(routing, stack, tools.nginx.take_snippets(folder))
+    return tools.render(routing, stack, tools.snippets.take(folder))

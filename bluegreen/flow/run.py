@@ -23,7 +23,8 @@ def give_up(tools: Tools, world: World) -> None:
     if left is None:
         return
     tools.engine.remove_once()
-    tools.nginx.tidy()
+    tools.door.tidy()
+    tools.snippets.tidy()
     arrived = left.target is not None and left.target == world.live
     where = f"traffic is on {world.live}" if world.live else "no color is live"
     words = "traffic had moved, so it is finished" if arrived else "it is abandoned"

@@ -19,7 +19,7 @@ from bluegreen.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.answers import gate
 from bluegreen.flow.checks import look_before_release, serves_instead
-from bluegreen.flow.cutover import Shift
+from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.hooks import Moment, after_failure, run_hooks
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.migrate import Answer, migrate, refuse_doubt, settle_doubt
@@ -140,7 +140,7 @@ class Release:
         if not any(step.name == "create" for step in plan.steps):
             self.new.slot = world.slot(target)
             self.new.images = dict(self.new.slot.images) if self.new.slot else {}
-        self.shift = Shift(tools, world, target)
+        self.cutover = Cutover(tools, world, target)
         self.began = tools.clock()
 
     def moment(self, outcome: str) -> Moment:
@@ -187,7 +187,7 @@ class Release:
             "clear": self._clear, "create": self._create,
             "start": self._start, "health": self._health, "preview": self._preview, "check": self._check,
             "expect": self._expect,
-            **self.shift.actions(), "upstream": self._upstream, "jobs": self._jobs, "drain": self._drain,
+            **self.cutover.actions(), "jobs": self._jobs, "drain": self._drain,
             "record": self._record, "prune": lambda: prune(self.tools, self.stack.settings.keep), **self._adopting(),
         }  # fmt: skip
 
@@ -196,7 +196,7 @@ class Release:
     def _proxy(self) -> str:
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
-            self.tools.nginx.write(self.tools.nginx.activate(self._render(empty), 1, ""))
+            self.tools.door.first(self._render(empty), 1, "")
         return ground(self.tools, self.stack, published=self.adoption is None)["proxy"]()
 
     def _undrift(self) -> str:
@@ -210,8 +210,7 @@ class Release:
                 next=f"{self.tools.command} up",
             )
         text = self._render(routing)
-        self._load(text, routing.since)
-        self.tools.nginx.store({self.world.live: text} if self.world.live else {})
+        self._load(text, routing.since, {self.world.live: text} if self.world.live else {})
         return f"live stays {self.world.live or 'no color'}"
 
     def _handover(self) -> str:
@@ -436,41 +435,40 @@ class Release:
         ]
 
     def _preview(self) -> str:
+        """The file that knows both colors, and the texts by which either becomes its own default after a shift."""
         live = self.world.slot(self.world.live) if self.world.live else None
+        new = self.new.slot = self.new.slot or self._slot()
+        slots = {slot.color: slot for slot in (live, new) if slot}
+        since = self.world.intended.since if self.world.intended else None
+        app, drain = self.stack.app, self.stack.settings.drain
+        both = self._render(Routing(app, 0, self.world.live, slots, "prepared", since, drain))
+        there = Routing(app, 0, new.color, slots, "previous" if live else None, since, drain)
+        sealed = {new.color: self._render(there)}
+        if live:
+            sealed[live.color] = self._render(replace(there, live=live.color))
+        self.new.previewed = True
+        self._load(both, since, sealed)
+        return f"nginx knows {counted(len(slots), 'color')}"
+
+    def _slot(self) -> Slot:
         settings = self.stack.settings
-        self.new.slot = Slot(
+        return Slot(
             self.new.color, self.new.release, self.wish.definition, settings.routes, self.new.addresses,
             self.new.images, dict(self.wish.replicas), settings.jobs,
             settings.proxy.max_body, settings.proxy.read_timeout, self.new.migrated,
             settings.migrate.reversible if settings.migrate else True,
         )  # fmt: skip
-        slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
-        since = self.world.intended.since if self.world.intended else None
-        routing = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, settings.drain)
-        text = self._render(routing)
-        self.new.previewed = True
-        self._load(text, since)
-        self.tools.nginx.store({self.world.live: text} if self.world.live else {})
-        return f"nginx knows {counted(len(slots), 'color')}"
 
-    def _load(self, text: str, since: str | None) -> None:
-        """A reload that leaves live as it is: tested before, confirmed as a shift is."""
-        self.tools.nginx.test(text)
-        quiet = Shift(self.tools, observe(self.tools), self.world.live)
-        quiet.there, quiet.since = text, since or ""
+    def _load(self, text: str, since: str | None, sealed: dict[Color, str]) -> None:
+        """A reload that leaves live as it is: tested before, with the texts for either color, and confirmed."""
+        self.tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
         with self.tools.signals.deferred():
             try:
-                quiet.upstream()
-                self.tools.nginx.reload()
-                quiet.confirm()
-            except Exception as error:  # noqa: BLE001 - nginx keeps what it had; the person learns why
-                raise BluegreenError(
-                    "nginx did not load the addresses of the new color.", failed=str(error),
-                    expected="nginx to answer with the file it was given", retry="safe",
-                    next=f"{self.tools.command} status",
-                ) from None  # fmt: skip
-            finally:
-                quiet.let_go()
+                self.tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded
+                self.tools.door.load(text, self.world.live, since or "")
+            except BluegreenError as error:
+                error.next = error.next or f"{self.tools.command} status"
+                raise
 
     def _check(self) -> str:
         routes = self.new.slot.routes if self.new.slot else ()
@@ -505,27 +503,6 @@ class Release:
 
     # -- cutover and settle
 
-    def _upstream(self) -> str:
-        if self.new.slot is None:
-            raise BluegreenError(
-                "There is no release to move traffic to.", failed="no slot was prepared", expected="one"
-            )
-        live = self.world.slot(self.world.live) if self.world.live else None
-        slots = {slot.color: slot for slot in (live, self.new.slot) if slot}
-        drain = self.stack.settings.drain
-        now = self.tools.now()
-        there = Routing(self.stack.app, 0, self.new.color, slots, "previous" if live else None, now, drain)
-        since = self.world.intended.since if self.world.intended else None
-        before = Routing(self.stack.app, 0, self.world.live, slots, "prepared", since, drain)
-        self.shift.since = now
-        self.shift.there, self.shift.back = self._render(there), self._render(before)
-        self.tools.nginx.test(self.shift.there)
-        self.shift.directions = {self.new.color: self.shift.there}
-        if live:
-            back = replace(there, live=live.color)
-            self.shift.directions = {**self.shift.directions, live.color: self._render(back)}
-        return self.shift.upstream()
-
     def _jobs(self) -> str:
         order = start_order(self.stack.services, self.stack.settings.jobs)
         return hand_over_jobs(self.tools, self.new.color, order, self._await_dependencies, self.new.slot)
@@ -558,14 +535,14 @@ class Release:
         figures |= {done.step.name: round(done.seconds, 3) for done in self.result.steps}
         self.tools.journal.end_release(self.new.release, "prepared" if prepared else "live", images, figures)
         self.tools.journal.annotate(self.new.release, self.request.note)
-        self.tools.nginx.forget_snippets()
+        self.tools.snippets.forget()
         return f"release {self.new.release}"
 
     # -- the way out
 
     def _move_back(self, cause: Exception) -> BluegreenError:
         if self.adoption is None or not self.adoption.begun:
-            return self._serving_still(self.shift.move_back(cause))
+            return self._serving_still(self.cutover.move_back(cause))
         try:
             self.adoption.put_back()
         except BluegreenError as error:
@@ -574,7 +551,7 @@ class Release:
                 expected=f"{self.adoption.names} to run as before", traffic="unknown; look now",
                 retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
             )  # fmt: skip
-        moved = self.shift.move_back(cause)
+        moved = self.cutover.move_back(cause)
         moved.traffic = f"{self.adoption.serving} of plain Compose, started again"
         return moved
 
@@ -621,10 +598,9 @@ class Release:
             live = {color: slot for color, slot in intended.slots.items() if color == self.world.live}
             # With the snippets of the loaded file: those of today may be what failed.
             text = self.tools.render(
-                replace(intended, slots=live, standing=None), self.stack, self.tools.nginx.loaded_snippets()
+                replace(intended, slots=live, standing=None), self.stack, self.tools.snippets.loaded()
             )
-            self._load(text, intended.since)
-            self.tools.nginx.store({self.world.live: text} if self.world.live else {})
+            self._load(text, intended.since, {self.world.live: text} if self.world.live else {})
 
     def _mine(self) -> list[Replica]:
         return [r for r in self.tools.engine.replicas() if r.color == self.new.color and r.release == self.new.release]

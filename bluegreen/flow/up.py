@@ -12,7 +12,6 @@ from bluegreen.domain.world import PlainContainer, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.checks import replica_checks, tell_failover
-from bluegreen.flow.cutover import Shift
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.ports import Order, Result, Tools
@@ -75,18 +74,16 @@ class Mend:
         self.routing: Routing = actual(world) or world.intended
         self.live = self.routing.slots.get(live.color, live)
         self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
-        self.shift = Shift(tools, world, world.live)
 
     def _render(self, routing: Routing) -> str:
         return render_today(self.tools, self.stack, routing)
 
     def _rendered_differs(self) -> bool:
         """Whether the settings of today would render other files than there are."""
-        if self.routing.standing == "previous" and None in map(self.tools.nginx.stored, COLORS):
+        if self.routing.standing == "previous" and not all(map(self.tools.door.stored, COLORS)):
             return True
-        routing = replace(self.routing, drain=self.stack.settings.drain)
-        text = self.tools.nginx.activate(self._render(routing), self.routing.generation, self.routing.since or "")
-        return text != self.tools.nginx.loaded_text()
+        text = self._render(replace(self.routing, drain=self.stack.settings.drain))
+        return self.tools.door.differs(text, self.routing.generation, self.routing.since or "")
 
     def run(self) -> Result:
         tools = self.tools
@@ -97,16 +94,12 @@ class Mend:
             **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
             "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
-            "render": self._rendered, **self.shift.actions(),
+            "render": self._rendered,
         }  # fmt: skip
         try:
             run_phase(tools, self.plan, "prepare", actions, operation, self.result)
         except BluegreenError as error:
             return failed(tools, operation, self.result, error, self.world)
-        try:
-            run_phase(tools, self.plan, "cutover", actions, operation, self.result)
-        except Exception as cause:  # noqa: BLE001 - whatever went wrong, the former file must be put back first
-            return failed(tools, operation, self.result, self.shift.move_back(cause), look_again(tools, self.world))
         after = look_again(tools, self.world)
         describe(self.result, after)
         mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
@@ -121,8 +114,8 @@ class Mend:
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
         if tools.nginx.intended() is None:
-            text = self._render(self.routing)
-            tools.nginx.write(tools.nginx.activate(text, self.routing.generation + 1, self.routing.since or ""))
+            tools.door.first(self._render(self.routing), self.routing.generation + 1, self.routing.since or "")
+            tools.door.turn(self.world.live)
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
@@ -242,14 +235,13 @@ class Mend:
         return counted(len(checks), "replica")
 
     def _rendered(self) -> str:
-        routing = replace(self.routing, drain=self.stack.settings.drain)
-        text = self._render(routing)
-        self.tools.nginx.test(text)
-        self.shift.since = routing.since or ""
-        self.shift.there = text
-        self.shift.back = self.tools.nginx.stored(self.live.color) or text
-        self.shift.directions = {self.live.color: text}
+        tools, routing = self.tools, replace(self.routing, drain=self.stack.settings.drain)
+        sealed = {self.live.color: self._render(routing)}
         if routing.standing == "previous":
-            back = replace(routing, live=self.world.idle)
-            self.shift.directions = {**self.shift.directions, self.world.idle: self._render(back)}
-        return "nginx -t accepts it"
+            sealed[self.world.idle] = self._render(replace(routing, live=self.world.idle))
+        text = self._render(routing)
+        tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
+        with tools.signals.deferred():
+            tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded
+            generation = tools.door.load(text, self.live.color, routing.since or "")
+        return f"generation {generation}, live stays {self.live.color}"

@@ -1,9 +1,4 @@
-"""The rendered nginx file: values in, text out. Jinja is loaded only when something is rendered.
-
-A file is written for a generation and a moment that are not known when it is rendered: both directions
-lie ready as texts with two marks, and `activate` fills the marks in. That needs no template engine, so a
-flip-back does not wait for one.
-"""
+"""The rendered nginx file: values in, text out. Jinja is loaded only when something is rendered."""
 
 from __future__ import annotations
 
@@ -15,18 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.domain.app import Listen
-from bluegreen.domain.color import COLORS, other
+from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.routing import Routing, Slot
+from bluegreen.frontdoor.places import servers, statuses
+from bluegreen.frontdoor.route import CONF, ROUTE, RUN
+from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
-RUN = "/run/bluegreen"  # the state folder's run/
-HEADER = "# bluegreen-routing: "
-GENERATION_MARK = 987654321987654321  # stands for the generation until the file is activated
-SINCE_MARK = "@since@"
-OLDEST_NGINX = (1, 27, 4)  # the first with keepalive_min_timeout
 
 
 @dataclass(frozen=True)
@@ -42,80 +33,66 @@ class Frame:
     hooks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Location:
-    match: str
-    service: str
-
-
-@dataclass(frozen=True)
-class Server:
-    name: str
-    default: bool
-    locations: tuple[Location, ...]
-
-    @property
-    def catches_all(self) -> bool:
-        return any(location.match == "/" for location in self.locations)
-
-
-def servers(slot: Slot | None) -> tuple[Server, ...]:
-    """The server blocks of a slot: one for each host it names, and a default for every other host.
-
-    A named host is also answered by services without a host, below what it has of its own.
-    """
-    if slot is None:
-        return (Server("_", True, ()),)
-    anybody = {route.path: route.service for route in slot.routes if route.host is None}
-    hosts = dict.fromkeys(route.host for route in slot.routes if route.host is not None)
-    named = []
-    for host in hosts:
-        own = {route.path: route.service for route in slot.routes if route.host == host}
-        named.append(Server(host, False, _locations({**anybody, **own})))
-    return (Server("_", True, _locations(anybody)), *named)
-
-
-def _locations(paths: dict[str, str]) -> tuple[Location, ...]:
-    found = []
-    for path in sorted(paths, key=lambda path: (-len(path), path)):
-        if path == "/":
-            found.append(Location("/", paths[path]))
-        else:  # /api means /api and /api/..., never /apiary
-            found += [Location(f"= {path}", paths[path]), Location(f"{path}/", paths[path])]
-    return tuple(found)
-
-
 def render(routing: Routing, frame: Frame, templates: Path) -> str:
-    """The nginx file for this routing, with marks for generation and moment."""
+    """The nginx file for this routing, with marks for generation and moment.
+
+    `routing.live` is the file's own default, which counts when the route is gone. A slot that is only prepared may
+    become live by a rename alone, so limits that take no variable are then the more generous of both.
+    """
     slots = tuple(routing.slots[color] for color in COLORS if color in routing.slots)
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
         listen=tuple(map(str, frame.listen)), preview=str(frame.preview) if frame.preview else None,
         failover=frame.failover, hooks=frame.hooks,
     )  # fmt: skip
-    preview = [f"unix:{RUN}/preview.sock"] + ([str(frame.preview.port)] if frame.preview else [])
+    found = servers(slots)
+    choices = tuple(dict.fromkeys(location.choice for server in found for location in server.locations))
+    failover = _failover(routing) if frame.failover else ()
     values: dict[str, Any] = {
         "header": json.dumps(marked.as_dict(), sort_keys=True),
         "app": routing.app,
         "generation": GENERATION_MARK,
         "live": routing.live,
         "idle": routing.idle,
-        "live_slot": routing.live_slot,
+        "other": {color: other(color) for color in COLORS},
+        "live_slot": routing.live_slot or routing.idle_slot,
         "idle_slot": routing.idle_slot,
         "slots": slots,
-        "servers": servers,
+        "servers": found,
+        "choices": choices,
+        "number": {choice: place for place, choice in enumerate(choices)},
+        "statuses": statuses,
+        "max_body": lambda slot: _most([it.max_body for it in _shared_limits(routing, slot)]),
+        "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
         "public_listens": [f"unix:{RUN}/public.sock", *sorted({str(listen.port) for listen in frame.listen})],
-        "preview_listens": preview,
+        "preview_listens": _preview_listens(frame),
         "trust": frame.trust,
         "probe_networks": frame.probe_networks,
         "snippets": frame.snippets,
-        "failover": _failover(routing) if frame.failover else (),
+        "failover": failover,
+        "fails_over": lambda choice: any(named in failover for named in choice),
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
         "run": RUN,
+        "route": f"{CONF}/{ROUTE}",
     }
     text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
+
+
+def _preview_listens(frame: Frame) -> list[str]:
+    published = [str(frame.preview.port)] if frame.preview else []
+    return [f"unix:{RUN}/preview.sock", f"unix:{RUN}/passed.sock", *published]
+
+
+def _shared_limits(routing: Routing, slot: Slot) -> tuple[Slot, ...]:
+    """The slots whose limits count where this one is shown: both, until the seal."""
+    return tuple(routing.slots.values()) if routing.standing == "prepared" else (slot,)
+
+
+def _most(sizes: list[int]) -> int:
+    """The largest body that any of these takes; 0 is nginx's word for no limit."""
+    return 0 if 0 in sizes else max(sizes)
 
 
 @functools.cache
@@ -134,35 +111,12 @@ def _template(folder: Path) -> Template:
     return environment.get_template("nginx.conf.j2")
 
 
-def _failover(routing: Routing) -> tuple[str, ...]:
-    """The services that the idle color can answer for: those that the previous release has as well."""
-    there = {route.service for route in routing.idle_slot.routes} if routing.idle_slot else set()
-    here = [route.service for route in routing.live_slot.routes] if routing.live_slot else []
-    return tuple(name for name in here if name in there) if routing.standing == "previous" else ()
-
-
-def turned(routing: Routing) -> Routing:
-    """The same slots with traffic on the other color: what a flip-back activates."""
-    return replace(routing, live=other(routing.live) if routing.live else None, standing="previous")
-
-
-def activate(text: str, generation: int, since: str) -> str:
-    """A rendered text with its marks filled in: what nginx is to load."""
-    return text.replace(str(GENERATION_MARK), str(generation)).replace(SINCE_MARK, since)
-
-
-def read_routing(text: str) -> Routing | None:
-    """What a rendered file routes, from its own first line; None when it is not one of ours."""
-    first = text.partition("\n")[0]
-    if not first.startswith(HEADER):
-        return None
-    try:
-        return Routing.from_dict(json.loads(first[len(HEADER) :]))
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def too_old(version: str) -> bool:
-    """Whether this nginx lacks keepalive_min_timeout. An unreadable version counts as too old."""
-    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
-    return not match or tuple(map(int, match.groups())) < OLDEST_NGINX
+def _failover(routing: Routing) -> tuple[tuple[Color, str], ...]:
+    """(live color, service) pairs for which the other color may answer: it has the service, and it has served."""
+    proven = COLORS if routing.standing == "previous" else (routing.idle,) if routing.live else ()
+    slots = routing.slots
+    if len(slots) < len(COLORS):
+        return ()
+    names = [{route.service for route in slot.routes} for slot in slots.values()]
+    both = set.intersection(*names)
+    return tuple((color, route.service) for color in proven for route in slots[color].routes if route.service in both)

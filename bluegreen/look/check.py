@@ -10,7 +10,7 @@ from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import counted
 from bluegreen.domain.findings import Finding
-from bluegreen.domain.routing import Slot
+from bluegreen.domain.routing import Slot, too_old
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
@@ -63,7 +63,7 @@ def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Findin
     yield Finding("versions", "ok", f"Compose {tools.compose.version()}")
     if world.answer is None:
         yield Finding("versions", "unknown", "nginx does not run yet", "nginx 1.27.4 or newer", "up looks at its image")
-    elif tools.nginx.too_old(world.answer.nginx):
+    elif too_old(world.answer.nginx):
         yield Finding(
             "versions", "failed", f"nginx {world.answer.nginx}", "1.27.4 or newer",
             "without keepalive_min_timeout every reload loses requests", "set x-bluegreen.proxy.image to a newer one",

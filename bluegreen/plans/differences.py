@@ -30,6 +30,8 @@ def drift(world: World) -> str:
     homeless = [slot.color for slot in intended.slots.values() if _at_home(slot, world.in_color(slot.color)) != slot]
     if homeless:
         return f"nginx knows {' and '.join(homeless)} at addresses that its replicas do not have"
+    if not intended.sealed:
+        return f"nginx's file does not say {intended.live or 'no color'} by itself yet; the route does"
     if world.edited:
         return "somebody else has written into the rendered file; nginx would load that at its next start"
     return ""
@@ -41,9 +43,10 @@ def actual(world: World) -> Routing | None:
     found = world.intended
     if found is None:
         return None
-    if found.live != world.live:  # killed between the writing of the file and the reload
+    if found.live != world.live:  # nginx does not follow the route that is there: what it answers counts
         standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
         found = replace(found, live=world.live, standing=standing if found.slots.get(world.idle) else None)
+    found = replace(found, sealed=True)  # as a file that is made from it will be
     if way_back_gone(world):
         slots = {color: slot for color, slot in found.slots.items() if color == world.live}
         found = replace(found, slots=slots, standing=None)

@@ -12,8 +12,6 @@ from bluegreen.plans.steps import cutover_steps, settle_steps
 def plan_flip_back(world: World, force: bool) -> Plan:
     """Traffic to the idle color. Raises BluegreenError when there is nothing to go back to."""
     target = world.idle
-    if plan := _take_back(world):
-        return plan
     if world.live is None or world.intended is None:
         raise BluegreenError(
             "There is nothing to flip back from: no color is live.",
@@ -53,25 +51,6 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         steps.append(Step("settle", "after_flip_back", "your hook", target))
     steps.append(Step("settle", "record", "history"))
     return Plan("flip-back", target, slot.release, tuple(steps))
-
-
-def _take_back(world: World) -> Plan | None:
-    """The plan after a switch that was killed before nginx heard of it; None: there was none.
-
-    Its file names the idle color already, so a flip-back has to turn the file, not traffic.
-    """
-    slot = world.slot(world.live) if world.live else None
-    moving = world.answer and world.intended and world.intended.live != world.live
-    if not moving or slot is None or world.unfinished_verb == "flip-back":
-        return None
-    why = f"the file names {world.idle}, which a command that never ended was about to make live"
-    confirm = Step("cutover", "confirm", "only nginx's own answer proves what is loaded", slot.color)
-    steps = (
-        Step("cutover", "upstream", why, slot.color),
-        Step("cutover", "reload", "nginx reads its file on SIGHUP only", slot.color), confirm,
-        Step("settle", "record", "history"),
-    )  # fmt: skip
-    return Plan("flip-back", slot.color, slot.release, steps)
 
 
 def _jobs(world: World) -> tuple[str, ...]:

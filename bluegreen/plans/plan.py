@@ -13,8 +13,8 @@ Phase = Literal["prepare", "cutover", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
     "shared", "network", "proxy", "undrift", "handover", "image", "migrate", "clear", "create", "recreate", "connect",
-    "start", "health", "warm", "preview", "check", "expect", "before_switch", "render", "upstream", "reload",
-    "confirm", "adopt", "adopted", "jobs", "drain", "after_switch", "after_flip_back", "record", "prune", "stop",
+    "start", "health", "warm", "preview", "check", "expect", "before_switch", "render", "route", "confirm",
+    "seal", "adopt", "adopted", "jobs", "drain", "after_switch", "after_flip_back", "record", "prune", "stop",
     "remove",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)

@@ -29,6 +29,7 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
                 f"release {release} was prepared earlier; is every replica still healthy?",
                 target,
             ),
+            Step("prepare", "preview", "nginx has both colors, with the settings of today; live traffic stays", target),
             Step("prepare", "check", "does it answer through the preview listener?", target),
         ]
     else:

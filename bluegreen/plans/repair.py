@@ -29,9 +29,6 @@ def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     if drift(world) or rendered_differs:
         steps += [
             Step("prepare", "render", _why_render(world), live),
-            Step("cutover", "upstream", "the rendered file, after nginx -t has accepted it", live),
-            Step("cutover", "reload", "nginx reads its file on SIGHUP only", live),
-            Step("cutover", "confirm", "only nginx's own answer proves what is loaded", live),
         ]
     release = slot.release if slot else None
     # Compose is asked about the shared services every time; that alone is no news.

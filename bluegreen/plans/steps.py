@@ -36,12 +36,12 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
 
 def cutover_steps(world: World, target: Color) -> Iterable[Step]:
     left = world.live or "no color"
-    yield Step("cutover", "upstream", f"the rendered file sends traffic to {target} instead of {left}", target)
-    yield Step("cutover", "reload", "nginx reads its file on SIGHUP only", target)
-    yield Step("cutover", "confirm", "only nginx's own answer proves what is loaded", target)
+    yield Step("cutover", "route", f"one rename sends traffic to {target} instead of {left}", target)
+    yield Step("cutover", "confirm", "only nginx's own answer proves where traffic goes", target)
 
 
 def settle_steps(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> Iterable[Step]:
+    yield Step("settle", "seal", f"nginx's file is to say {target} by itself, should the route be deleted", target)
     if jobs:
         yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
     if wait:

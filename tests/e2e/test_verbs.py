@@ -180,7 +180,7 @@ def test_drift_is_shown_and_mended(shop: Project) -> None:
     rendered.write_text((shop.state / "nginx" / "live-blue.conf").read_text().replace("987654321987654321", "900"))
     state = shop.status()
     assert "nginx answers green" in state["drift"]
-    assert "the file says blue (generation 900)" in state["drift"]
+    assert "the file says green (generation 900)" in state["drift"]
     assert state["live"]["color"] == "green", "the truth is what nginx answers"
     shop.ok("up")
     assert shop.status()["drift"] is None

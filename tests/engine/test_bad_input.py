@@ -24,6 +24,7 @@ from bluegreen.domain.app import Listen, ProxySettings, Route, Settings
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import render as config
+from bluegreen.frontdoor import text
 from bluegreen.settings.parse import InvalidSettings, Problem, parse_settings
 from bluegreen.shipped import shipped
 from tests.support.machine import images
@@ -108,7 +109,7 @@ def _render(found: Settings) -> str:
     frame = config.Frame(
         found.listen, found.preview, found.proxy.trust, ("172.20.0.0/17",), None, found.failover
     )  # fmt: skip
-    return config.activate(config.render(routing, frame, shipped("nginx")), 7, "2026-11-01T10:00:00+00:00")
+    return text.activate(config.render(routing, frame, shipped("nginx")), 7, "2026-11-01T10:00:00+00:00")
 
 
 @functools.lru_cache(maxsize=100)  # a tree is large
@@ -132,12 +133,18 @@ def _all(block: list[dict[str, Any]], path: str = "") -> Iterator[tuple[str, lis
 def _public(tree: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The servers of the public listener: those that begin with the live color."""
     servers = [block for name, _, block in _all(tree) if name == "/http/server"]
-    return [block for block in servers if any(entry["args"] == ["$bg_color", "blue"] for entry in block)]
+    return [block for block in servers if any(entry["args"] == ["$bg_door", "public"] for entry in block)]
 
 
 def _matches(path: str) -> list[tuple[str, ...]]:
     """The locations that stand for a path prefix: /api means /api and /api/..., never /apiary."""
     return [("/",)] if path == "/" else [("=", path), (f"{path}/",)]
+
+
+def _choices(block: list[dict[str, Any]]) -> tuple[str, str]:
+    """What a map of the color gives for blue and for green."""
+    found = {entry["directive"]: entry["args"][0] for entry in block}
+    return found.get("blue", ""), found.get("green", "")
 
 
 def _says_what_was_asked(found: Settings, tree: list[dict[str, Any]]) -> None:
@@ -147,6 +154,7 @@ def _says_what_was_asked(found: Settings, tree: list[dict[str, Any]]) -> None:
     for host in {route.host for route in found.routes if route.host is not None}:
         expected[host] = {**anybody, **{r.path: r.service for r in found.routes if r.host == host}}
     servers = _public(tree)
+    at = {args[1]: _choices(block) for name, args, block in _all(tree) if name == "/http/map"}
     names = [next(it["args"] for it in block if it["directive"] == "server_name") for block in servers]
     assert sorted(names) == sorted([name] for name in expected)
     for block in servers:
@@ -155,9 +163,11 @@ def _says_what_was_asked(found: Settings, tree: list[dict[str, Any]]) -> None:
         there = {}
         for entry in block:
             if entry["directive"] == "location" and not entry["args"][0].startswith("@"):
-                service = [it["args"][1] for it in entry["block"] if it["args"][:1] == ["$bg_service"]]
-                if service:
-                    there[tuple(entry["args"])] = service[0]
+                (variable,) = [it["args"][1] for it in entry["block"] if it["args"][:1] == ["$bg_service"]]
+                blue, green = at[variable]
+                assert blue == green, "both colors have the same routes"
+                if not blue.startswith("!"):
+                    there[tuple(entry["args"])] = blue
         assert there == wanted
         limits = {it["directive"]: it["args"] for it in block}
         assert limits["client_max_body_size"] == [str(found.proxy.max_body)]
@@ -236,8 +246,8 @@ def test_hostile_settings_are_refused_by_key_or_mean_what_they_say(tmp_path: Pat
 def _nginx_accepts(texts: list[str], folder: Path) -> None:
     place = folder / "all"
     place.mkdir()
-    for number, text in enumerate(texts):
-        (place / f"{number}.conf").write_text(text)
+    for number, content in enumerate(texts):
+        (place / f"{number}.conf").write_text(content)
     done = subprocess.run(
         [
             "docker", "run", "--rm", "--network", "none", "-v", f"{place}:/in:ro", "--label", "bluegreen.app=bgt-input",
@@ -255,7 +265,7 @@ def test_the_rendered_header_cannot_break_out_of_its_line() -> None:
     hostile = "a\nload_module /evil.so;\r\u2028{{ 7 }}"
     slot = Slot("blue", 1, hostile, (), {}, {hostile: Image(hostile, hostile)}, {}, ())
     routing = Routing("shop", 1, None, {"blue": slot}, None, hostile, 1.0)
-    text = config.render(routing, config.Frame((), None, (), ()), shipped("nginx"))
-    assert config.read_routing(text) is not None
-    assert "load_module" not in "\n".join(text.splitlines()[1:]), "it stays in the comment"
-    assert json.loads(text.split("\n", 1)[0].removeprefix(config.HEADER))["slots"]["blue"]["definition"] == hostile
+    rendered = config.render(routing, config.Frame((), None, (), ()), shipped("nginx"))
+    assert text.read_routing(rendered) is not None
+    assert "load_module" not in "\n".join(rendered.splitlines()[1:]), "it stays in the comment"
+    assert json.loads(rendered.split("\n", 1)[0].removeprefix(text.HEADER))["slots"]["blue"]["definition"] == hostile

@@ -31,7 +31,7 @@ MOMENTS = ("before", "middle", "after")
 SAMPLE = 4  # rows in `make test`; each takes some seconds
 MIX = {"get": 4, "fresh": 2}
 BEFORE_JOBS = {"step": "jobs", "moment": "before", "signal": "SIGKILL"}
-BEFORE_RELOAD = {"step": "reload", "moment": "before", "signal": "SIGKILL"}
+BEFORE_SEAL = {"step": "seal", "moment": "before", "signal": "SIGKILL"}
 
 # Two routed services, a job, a shared service, a migration and hooks: every step of every plan has something to do.
 PAIR = (
@@ -116,10 +116,10 @@ def _half_switched(project: Project) -> None:
     project.run_killed("switch", at=BEFORE_JOBS, GREETING=_another(project))
 
 
-def _half_written(project: Project) -> None:
-    """A switch was killed between the file and the reload."""
+def _unsealed(project: Project) -> None:
+    """A switch was killed between the rename and the seal."""
     _normal(project)
-    project.run_killed("switch", at=BEFORE_RELOAD, GREETING=_another(project))
+    project.run_killed("switch", at=BEFORE_SEAL, GREETING=_another(project))
 
 
 def _plain(project: Project) -> None:
@@ -140,7 +140,7 @@ SCENARIOS = (
     Scenario("up mends", ("up",), _damaged),
     Scenario("prepare", ("prepare",), _normal),
     Scenario("switch after a kill", ("switch",), _half_switched),
-    Scenario("switch after another kill", ("switch",), _half_written),
+    Scenario("switch after another kill", ("switch",), _unsealed),
     Scenario("up --adopt", ("up", "--adopt"), _plain, serving=False),
     Scenario("down", ("down", "--yes"), _normal),
 )

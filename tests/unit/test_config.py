@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.domain.app import Listen, Route
-from bluegreen.domain.routing import Routing, Slot
+from bluegreen.domain.routing import Routing, Slot, too_old
 from bluegreen.frontdoor import render as config
+from bluegreen.frontdoor import text
+from bluegreen.frontdoor.places import servers
 from bluegreen.shipped import shipped
 from tests.unit.worlds import routing, slot
 
@@ -14,7 +16,7 @@ FRAME = config.Frame((Listen("", 80), Listen("127.0.0.1", 8080)), Listen("127.0.
 
 
 def _render(routing: Routing, frame: config.Frame = FRAME) -> str:
-    return config.activate(config.render(routing, frame, shipped("nginx")), 12, "2026-11-01T10:00:00+00:00")
+    return text.activate(config.render(routing, frame, shipped("nginx")), 12, "2026-11-01T10:00:00+00:00")
 
 
 def _routes(*routes: Route) -> Slot:
@@ -23,7 +25,7 @@ def _routes(*routes: Route) -> Slot:
 
 def test_a_rendered_file_says_what_it_routes() -> None:
     wanted = routing("blue", blue=slot("blue", 7), green=slot("green", 6))
-    found = config.read_routing(_render(wanted))
+    found = text.read_routing(_render(wanted))
     assert found == replace(
         wanted,
         generation=12,
@@ -34,31 +36,24 @@ def test_a_rendered_file_says_what_it_routes() -> None:
 
 
 def test_what_is_not_ours_is_not_read() -> None:
-    assert config.read_routing("") is None
-    assert config.read_routing("worker_processes 1;") is None
-    assert config.read_routing(config.HEADER + "{}") is None
-    assert config.read_routing(config.HEADER + "not json") is None
+    assert text.read_routing("") is None
+    assert text.read_routing("worker_processes 1;") is None
+    assert text.read_routing(text.HEADER + "{}") is None
+    assert text.read_routing(text.HEADER + "not json") is None
 
 
 def test_activation_fills_in_every_mark() -> None:
-    text = _render(routing("blue", blue=slot("blue", 7), green=slot("green", 6)))
-    assert str(config.GENERATION_MARK) not in text
-    assert config.SINCE_MARK not in text
-    assert '"generation":12,"live":"blue"' in text
-    assert "/run/bluegreen/handed/12)" in text
-
-
-def test_the_way_back_differs_only_in_where_traffic_goes() -> None:
-    there = routing("blue", blue=slot("blue", 7), green=slot("green", 6))
-    back = config.turned(there)
-    assert (back.live, back.standing, back.slots) == ("green", "previous", there.slots)
-    assert '"live":"green"' in _render(back)
+    found = _render(routing("blue", blue=slot("blue", 7), green=slot("green", 6)))
+    assert str(text.GENERATION_MARK) not in found
+    assert text.SINCE_MARK not in found
+    assert '"generation":12,"default":"blue","live":"$bg_color"' in found
+    assert "/run/bluegreen/handed/12)" in found
 
 
 def test_each_address_stands_twice_so_that_small_faults_stay_small() -> None:
-    text = _render(routing("blue", blue=slot("blue", 7)))
-    assert "server 172.20.0.16:8000 max_fails=1 fail_timeout=2s;" in text
-    assert "server 172.20.0.16:8000 backup max_fails=0;" in text
+    found = _render(routing("blue", blue=slot("blue", 7)))
+    assert "server 172.20.0.16:8000 max_fails=1 fail_timeout=2s;" in found
+    assert "server 172.20.0.16:8000 backup max_fails=0;" in found
 
 
 def test_keepalive_min_timeout_is_there() -> None:
@@ -66,30 +61,78 @@ def test_keepalive_min_timeout_is_there() -> None:
     assert "keepalive_min_timeout 10s;" in _render(wanted)
 
 
+def _places(slot: Slot, server: int = 0) -> list[tuple[str, str]]:
+    found = servers([slot])[server]
+    return [(place.match, dict(place.choice)["blue"]) for place in found.locations]
+
+
 def test_a_path_prefix_takes_itself_and_what_is_below_it_but_not_its_namesakes() -> None:
-    (server,) = config.servers(_routes(Route("web", 1), Route("api", 2, "/api"), Route("v2", 3, "/api/v2")))
-    assert [(place.match, place.service) for place in server.locations] == [
+    assert _places(_routes(Route("web", 1), Route("api", 2, "/api"), Route("v2", 3, "/api/v2"))) == [
         ("= /api/v2", "v2"), ("/api/v2/", "v2"), ("= /api", "api"), ("/api/", "api"), ("/", "web"),
     ]  # fmt: skip
 
 
 def test_a_named_host_gets_its_own_services_before_those_of_every_host() -> None:
-    default, shop = config.servers(
-        _routes(Route("web", 1), Route("shop", 2, "/", "shop.example.com"), Route("api", 3, "/api"))
-    )
-    assert default.default
-    assert not shop.default
-    assert shop.name == "shop.example.com"
-    assert [place.service for place in shop.locations] == ["api", "api", "shop"]
-    assert [place.service for place in default.locations] == ["api", "api", "web"]
+    slot = _routes(Route("web", 1), Route("shop", 2, "/", "shop.example.com"), Route("api", 3, "/api"))
+    default, shop = servers([slot])
+    assert (default.default, shop.default, shop.name) == (True, False, "shop.example.com")
+    assert [service for _, service in _places(slot, 1)] == ["api", "api", "shop"]
+    assert [service for _, service in _places(slot)] == ["api", "api", "web"]
 
 
 def test_when_every_service_names_a_host_nobody_else_is_served() -> None:
-    default, _ = config.servers(_routes(Route("shop", 2, "/", "shop.example.com")))
-    assert default.locations == ()
-    assert "return 421;" in _render(routing("blue", blue=_routes(Route("web", 2, "/", "shop.example.com"))))
+    slot = _routes(Route("web", 2, "/", "shop.example.com"))
+    assert _places(slot) == [("/", "!421")]
+    assert "return 421;" in _render(routing("blue", blue=slot))
+
+
+def test_a_path_that_only_one_color_has_goes_in_the_other_where_that_one_would_take_it() -> None:
+    blue = _routes(Route("web", 1), Route("old", 1, "/old"))
+    green = replace(_routes(Route("site", 1), Route("api", 2, "/api")), color="green")
+    (server,) = servers([blue, green])
+    assert [(place.match, *(service for _, service in place.choice)) for place in server.locations] == [
+        ("= /api", "web", "api"), ("/api/", "web", "api"), ("= /old", "old", "site"), ("/old/", "old", "site"),
+        ("/", "web", "site"),
+    ]  # fmt: skip
+
+
+def test_a_host_that_only_one_color_has_is_for_the_other_a_host_like_any() -> None:
+    blue = _routes(Route("web", 1), Route("wild", 1, "/", "*.example.com"))
+    green = replace(_routes(Route("shop", 1, "/", "shop.example.com")), color="green")
+    found = {server.name: dict(server.locations[-1].choice) for server in servers([blue, green])}
+    assert found == {
+        "_": {"blue": "web", "green": "!421"},
+        "*.example.com": {"blue": "wild", "green": "!421"},
+        "shop.example.com": {"blue": "wild", "green": "shop"},
+    }
+
+
+def test_until_the_seal_the_more_generous_limits_count() -> None:
+    blue = replace(slot("blue", 7), max_body=1000, read_timeout=5.0)
+    green = replace(slot("green", 8), max_body=0, read_timeout=2.0)
+    both = _render(routing("blue", "prepared", blue=blue, green=green))
+    assert both.count("client_max_body_size 0;") == both.count("proxy_read_timeout 5000ms;") == 2
+    sealed = _render(routing("green", blue=blue, green=green))
+    assert sealed.count("client_max_body_size 0;") == sealed.count("proxy_read_timeout 2000ms;") == 1
+
+
+def test_only_a_color_that_has_served_answers_for_the_other() -> None:
+    frame = replace(FRAME, failover=True)
+    pair = {"blue": slot("blue", 7), "green": slot("green", 8)}
+    prepared = _render(routing("blue", "prepared", **pair), frame)
+    assert '"1:green:web" 1;' in prepared
+    assert '"1:blue:web" 1;' not in prepared
+    assert '"1:blue:web" 1;' in _render(routing("blue", **pair), frame)
+
+
+def test_a_file_that_somebody_has_changed_is_told_from_the_one_that_was_written() -> None:
+    written = _render(routing("blue", blue=slot("blue", 7)))
+    assert not text.edited(written)
+    assert text.edited(written.replace("server_tokens off", "server_tokens on"))
+    assert text.edited(written + "# more\n")
+    assert text.edited(written.rsplit("#", 1)[0])
 
 
 def test_an_nginx_without_keepalive_min_timeout_is_too_old() -> None:
-    assert [config.too_old(v) for v in ("1.27.3", "1.26.9", "", "x")] == [True] * 4
-    assert [config.too_old(v) for v in ("1.27.4", "1.28.0", "1.30.6 (Debian)", "2.0.0")] == [False] * 4
+    assert [too_old(v) for v in ("1.27.3", "1.26.9", "", "x")] == [True] * 4
+    assert [too_old(v) for v in ("1.27.4", "1.28.0", "1.30.6 (Debian)", "2.0.0")] == [False] * 4

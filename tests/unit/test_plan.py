@@ -38,11 +38,11 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
         "",
         "cutover (when a step fails: traffic is moved back and that is confirmed: exit 4; "
         "if it cannot be confirmed: exit 5)",
-        "  upstream  the rendered file sends traffic to blue instead of no color",
-        "  reload    nginx reads its file on SIGHUP only",
-        "  confirm   only nginx's own answer proves what is loaded",
+        "  route     one rename sends traffic to blue instead of no color",
+        "  confirm   only nginx's own answer proves where traffic goes",
         "",
         "settle (when a step fails: a warning; traffic stays where it is; the next command mends it)",
+        "  seal      nginx's file is to say blue by itself, should the route be deleted",
         "  jobs      worker must run in one color only",
         "  record    history, and the number of the next release",
     ]
@@ -74,7 +74,7 @@ def test_a_switch_goes_on_from_a_prepared_release_without_doing_it_again() -> No
     found = world(intended=prepared, replicas=(*replicas("blue", 7), *replicas("green", 8)))
     plan = plan_release("switch", found, replace(WISH, release=9))
     assert plan.release == 8
-    assert _names(plan.lines())[:2] == ["health", "check"]
+    assert _names(plan.lines())[:2] == ["health", "preview"]
     assert "image" not in _names(plan.lines())
 
 
@@ -111,7 +111,7 @@ def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
     lines = plan_mend(found, WISH, rendered_differs=False).lines()
     assert "  recreate  gone: blue-web-2" in lines
     assert "  start     not running: shop-blue-web-1" in lines
-    assert _names(lines)[-4:] == ["render", "upstream", "reload", "confirm"], "a new container has a new address"
+    assert _names(lines)[-1:] == ["render"], "a new container has a new address"
 
 
 def test_up_warms_the_way_back() -> None:
@@ -122,13 +122,13 @@ def test_up_warms_the_way_back() -> None:
 def test_up_mends_drift() -> None:
     found = world("green", intended=routing("blue", blue=slot("blue", 7), green=slot("green", 6)))
     assert drift(found) == "nginx answers green (generation 5), the file says blue (generation 5)"
-    assert "upstream" in _names(plan_mend(found, WISH, False).lines())
+    assert "render" in _names(plan_mend(found, WISH, False).lines())
 
 
 def test_a_flip_back_builds_pulls_and_starts_nothing() -> None:
     plan = plan_flip_back(world(), force=False)
     assert (plan.target, plan.release) == ("green", 6)
-    assert _names(plan.lines()) == ["health", "upstream", "reload", "confirm", "jobs", "record"]
+    assert _names(plan.lines()) == ["health", "route", "confirm", "seal", "jobs", "record"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_the_checklist_stands_where_its_failure_rule_is() -> None:
         "image", "migrate", "clear", "create", "start", "health", "preview", "check", "expect", "before_switch",
     ]  # fmt: skip
     assert [step.name for step in plan.steps if step.phase == "settle"] == [
-        "jobs", "drain", "after_switch", "record", "prune",
+        "seal", "jobs", "drain", "after_switch", "record", "prune",
     ]  # fmt: skip
     assert "  expect         1 recorded answer, asked through the preview listener" in plan.lines()
     prepared = plan_release("prepare", world(), wish)

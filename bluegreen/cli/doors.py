@@ -1,0 +1,29 @@
+"""Puts the front door of one app together. Standard library only: flip-back needs it before anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bluegreen.frontdoor.change import Change
+from bluegreen.frontdoor.door import Door
+from bluegreen.frontdoor.files import Files
+from bluegreen.frontdoor.nginx import Nginx
+
+
+class ProxyHandle(Protocol):
+    """What the front door needs of the place: a signal to the proxy, and a command in it."""
+
+    def signal(self, container: str, name: str) -> None: ...
+    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
+
+
+def front_door(app: str, state: Path, sockets: Path, place: ProxyHandle) -> tuple[Files, Nginx, Door]:
+    """The files, what nginx says, and what changes it. `sockets`: a short name of the state folder's run/."""
+    proxy, folder = f"{app}-proxy", str(sockets)
+    files = Files(str(state / "nginx"))
+    change = Change(files, folder, str(state / "run" / "handed"), lambda: place.signal(proxy, "HUP"))
+    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy, command))
+    door = Door(files, change, lambda command: place.run_in(proxy, command), nginx.sees_our_folders)
+    return files, nginx, door

@@ -1,0 +1,99 @@
+"""The front door as the stories change it: texts that lie ready, the loaded file, and the route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bluegreen.domain.color import Color
+from bluegreen.errors import BluegreenError
+from bluegreen.frontdoor import text
+from bluegreen.frontdoor.change import Change, NotConfirmed
+from bluegreen.frontdoor.files import Files
+from bluegreen.frontdoor.route import CONF
+
+Run = Callable[[Sequence[str]], tuple[int, str]]
+
+
+class Door:
+    """One app's front door. `run` runs a command in the proxy; `sees` says whether it has our folders mounted."""
+
+    def __init__(self, files: Files, change: Change, run: Run, sees: Callable[[], bool]) -> None:
+        self._files, self._change, self._run, self._sees = files, change, run, sees
+
+    def first(self, content: str, generation: int, since: str) -> None:
+        """The file for an nginx that does not run yet."""
+        self._files.write(text.activate(content, generation, since))
+
+    def differs(self, content: str, generation: int, since: str) -> bool:
+        """Whether the file that is there is another than this text would give."""
+        return text.activate(content, generation, since) != self._files.loaded_text()
+
+    def test(self, contents: Sequence[str]) -> None:
+        """`nginx -t` on rendered texts, in the running proxy. Raises BluegreenError with nginx's words."""
+        names = self._files.candidates(list(contents))
+        script = 'for file in "$@"; do nginx -e /dev/stderr -t -c "$file" || exit 1; done'
+        try:
+            code, output = self._run(["sh", "-c", script, "sh", *(f"{CONF}/{name}" for name in names)])
+        finally:
+            self._files.forget(names)
+        if code and not self._sees():
+            raise BluegreenError(
+                "nginx does not see the folder of the rendered file.",
+                failed="the folder was deleted and made anew while the proxy ran",
+                expected="the folder that it has mounted",
+                retry="safe, after bluegreen up", next="bluegreen up (restarts the proxy: a moment without answers)",
+            )  # fmt: skip
+        if code:
+            lines = [line for line in output.splitlines() if "[emerg]" in line] or output.splitlines()
+            raise BluegreenError(
+                "nginx refuses the new configuration.",
+                failed=lines[0].partition("] ")[2] or lines[0] if lines else f"nginx -t ended with {code}",
+                expected="a file that nginx -t accepts (your own snippets in proxy.include are part of it)",
+                retry="safe, after the cause is mended",
+                lines=output.splitlines()[-5:],
+            )
+
+    def load(self, content: str, live: Color | None, since: str) -> int:
+        """Has nginx load a text that leaves `live` as it is; returns its generation. Raises BluegreenError."""
+        try:
+            return self._change.load(content, live, since)
+        except NotConfirmed as error:
+            raise _not_loaded(error) from None
+
+    def store(self, directions: dict[Color, str]) -> None:
+        """The texts that make a color the file's own default; absent ones are removed."""
+        self._files.store(directions)
+
+    def stored(self, color: Color) -> bool:
+        """Whether the text for a color lies ready."""
+        return self._files.stored(color) is not None
+
+    def turn(self, color: Color | None) -> None:
+        """All public traffic to this color, by one rename. Raises BluegreenError: nothing was moved, or ask nginx."""
+        self._files.turn(color)
+
+    def confirm(self, color: Color | None) -> str | None:
+        """None when nginx answers by the route with this color; else what it answers instead."""
+        try:
+            self._change.confirm_route(color)
+        except NotConfirmed as error:
+            return str(error)
+        return None
+
+    def seal(self, color: Color, since: str, wait: bool = True) -> int:
+        """Makes what is live the loaded file's own default; returns its generation. Raises BluegreenError."""
+        try:
+            return self._change.seal(color, since, wait)
+        except NotConfirmed as error:
+            raise _not_loaded(error) from None
+
+    def tidy(self) -> None:
+        """Removes what a killed command may have left half-made."""
+        self._files.tidy()
+
+
+def _not_loaded(error: NotConfirmed) -> BluegreenError:
+    return BluegreenError(
+        "nginx did not load its new file.", failed=str(error),
+        expected="nginx to answer with the file it was given", retry="safe",
+    )  # fmt: skip

@@ -1,0 +1,139 @@
+"""nginx's files in the state folder: the one that it loads, and the texts that lie ready for either color.
+
+Standard library only: the way back reads and writes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from bluegreen.domain.color import COLORS, Color
+from bluegreen.domain.routing import Routing
+from bluegreen.errors import BluegreenError
+from bluegreen.frontdoor import route, text
+
+LOADED = "nginx.conf"
+CANDIDATE = "candidate"  # with a number: a text that nginx -t is asked about
+
+
+class Files:
+    """The rendered files of one app. `folder`: the state folder's nginx/, which the proxy has mounted."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def loaded_text(self) -> str | None:
+        """What nginx loads at its next start."""
+        return _read(self.folder, LOADED)
+
+    def stored(self, color: Color) -> str | None:
+        """The text that makes `color` the file's own default, as the last switch left it; None: there is none."""
+        return _read(self.folder, f"live-{color}.conf")
+
+    def store(self, directions: dict[Color, str]) -> None:
+        """The rendered texts, with their marks, for either direction; absent ones are removed."""
+        for color in COLORS:
+            if wanted := directions.get(color):
+                self.write(wanted, f"live-{color}.conf")
+            else:
+                _forget(self.folder, f"live-{color}.conf")
+
+    def routing(self) -> Routing | None:
+        """What the file and the route beside it say together; None: the file is absent, or not ours."""
+        found = text.read_routing(self.loaded_text() or "")
+        named = route.read(self.folder)
+        if found is None or named is None or (named == route.NOBODY and found.live is not None):
+            return found
+        color: Color | None = "blue" if named == "blue" else "green" if named == "green" else None
+        return found.turned_to(color, self._turned())
+
+    def edited(self) -> bool:
+        """Whether the rendered file is another text than the one that was written; unknown counts as no."""
+        found = self.loaded_text()
+        return found is not None and text.read_routing(found) is not None and text.edited(found)
+
+    def age(self) -> float:
+        """Seconds since the file was written."""
+        try:
+            return time.time() - os.stat(os.path.join(self.folder, LOADED)).st_mtime
+        except OSError:
+            return float("inf")
+
+    def tidy(self) -> None:
+        """Removes what a killed command may have left: files that were being written."""
+        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else ():
+            if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
+                _forget(self.folder, name)
+
+    def turn(self, color: Color | None) -> None:
+        """Renames the route. Raises BluegreenError."""
+        try:
+            route.turn(self.folder, color)
+        except OSError as error:
+            raise self._refused("The route cannot be renamed.", error, route.ROUTE) from None
+
+    def write(self, content: str, name: str = LOADED) -> None:
+        """A file, replaced in one step and on the disk when this returns. Raises BluegreenError."""
+        if not content:  # an empty file would end nginx at its next start
+            raise BluegreenError(
+                "There is no rendered file to load.", failed="the text is empty", expected="a rendered text"
+            )
+        try:
+            _replace(self.folder, name, content)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # the folder itself may be what refuses
+                _forget(self.folder, f".{name}.new")
+            raise self._refused("nginx's file cannot be written.", error, name) from None
+
+    def candidates(self, contents: list[str]) -> list[str]:
+        """Writes texts that nginx -t is to be asked about; returns their names."""
+        names = [f"{CANDIDATE}-{number}.conf" for number, _ in enumerate(contents)]
+        for name, content in zip(names, contents, strict=True):
+            self.write(content, name)
+        return names
+
+    def forget(self, names: list[str]) -> None:
+        for name in names:
+            _forget(self.folder, name)
+
+    # -- small parts
+
+    def _turned(self) -> str | None:
+        when = route.since(self.folder)
+        return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(when)) if when is not None else None
+
+    def _refused(self, summary: str, error: OSError, name: str) -> BluegreenError:
+        return BluegreenError(
+            summary,
+            failed=f"{error.strerror}: {os.path.join(self.folder, name)}",
+            expected="a state folder that this user may write to, on a disk with room",
+            retry="safe, after the cause is mended",
+            next=f"df -h {self.folder}; ls -ld {self.folder}",
+        )
+
+
+def _read(folder: str, name: str) -> str | None:
+    try:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _forget(folder: str, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(folder, name))
+
+
+def _replace(folder: str, name: str, content: str) -> None:
+    temporary = os.path.join(folder, f".{name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)  # the folder above is 0700; nginx runs as another user
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, os.path.join(folder, name))
+    route.sync(folder)
