@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,12 +14,13 @@ import click
 
 from bluegreen import __version__
 from bluegreen.cli import arguments, output, report
+from bluegreen.cli.boundary import guarded
+from bluegreen.cli.show import show_result
 from bluegreen.cli.wiring import App
-from bluegreen.compose.run import Options
-from bluegreen.domain import secrets as secrecy
+from bluegreen.compose.options import Options
 from bluegreen.domain.release import Note
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Result, Tools
+from bluegreen.flow.values import Result, Tools
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
 PROGRESS = click.option(
@@ -219,6 +218,7 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
 @click.pass_obj
 def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
+    from bluegreen.flow.flip_back import Wanted
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
     from bluegreen.plans.flip_back import plan_flip_back
@@ -229,7 +229,7 @@ def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bo
     if dry_run:
         return _show_plan(plan_flip_back(observe(app.tools(app.running_app())), force), json_)
     with app.acting("flip-back", wait, now):
-        return _show(story(app.tools(app.running_app()), force, lambda: app.stack), app, json_)
+        return _show(story(app.tools(app.running_app()), Wanted(force, lambda: app.stack)), app, json_)
 
 
 @cli.command()
@@ -538,20 +538,7 @@ def completion(shell: str) -> int:
 
 
 def _show(result: Result, app: App, json_: bool) -> int:
-    if result.error:
-        result.error.complete(app.command)
-    if json_:
-        output.as_json(result.as_dict())
-    if result.error:
-        if not json_:
-            output.note(_painted(report.error_text(result.error)))
-            for warning in result.warnings:
-                output.note(f"Warning: {output.clean(warning)}")
-        return int(result.error.exit_code)
-    if not json_:
-        preview = app.routing.preview if app.routing else None
-        output.result(report.result_text(result, app.command, preview))
-    return int(ExitCode.DONE)
+    return show_result(result, app.command, app.routing.preview if app.routing else None, json_)
 
 
 def _show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
@@ -565,10 +552,6 @@ def _show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
 def _notices(tools: Tools, notices: tuple[str, ...]) -> None:
     for notice in notices:
         tools.show.notice(notice)
-
-
-def _painted(text: str) -> str:
-    return text.replace("Error:", output.paint("Error:", "red", sys.stderr), 1)
 
 
 # -- small questions
@@ -634,46 +617,19 @@ def _remove_state(state: Path) -> None:
         shutil.rmtree(state / name, ignore_errors=True)
 
 
-# -- the boundary
+# -- the way in
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code; every error ends here."""
-    json_ = "--json" in (sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = cli.main(arguments, prog_name="bluegreen", standalone_mode=False)
-        return int(code or 0)
-    except BluegreenError as error:
-        error.complete()
-        if json_:
-            output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
-        else:
-            output.note(_painted(report.error_text(error)))
-        return int(error.exit_code)
-    except click.exceptions.Abort:
-        return int(ExitCode.INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
-    except KeyboardInterrupt:
-        return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.DONE)
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and one line
-        return _bug(error)
 
+    def run() -> int:
+        try:
+            return int(cli.main(arguments, prog_name="bluegreen", standalone_mode=False) or 0)
+        except click.exceptions.Abort:
+            return int(ExitCode.INTERRUPTED)
+        except click.ClickException as error:
+            error.show()
+            return int(ExitCode.USAGE)
 
-def _bug(error: Exception) -> int:
-    text = secrecy.masked("".join(traceback.format_exception(error)))
-    with tempfile.NamedTemporaryFile("w", prefix="bluegreen-bug-", suffix=".txt", delete=False) as file:
-        file.write(f"bluegreen {__version__}\n{text}")
-    output.note(
-        f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n"
-        f"  failed    an error that nobody foresaw; the traceback is in {file.name}\n"
-        "  expected  no such error: please report it with that file\n"
-        "  traffic   not known to be changed; look\n"
-        "  retry     not before you looked\n"
-        "  next      bluegreen status"
-    )
-    return int(ExitCode.BUG)
+    return guarded(run, "--json" in (sys.argv[1:] if arguments is None else arguments))

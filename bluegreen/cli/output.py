@@ -8,12 +8,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from bluegreen.flow.ports import Show, StepDone
+from bluegreen.flow.values import StepDone
 from bluegreen.plans.plan import Plan, Step
 
+if TYPE_CHECKING:
+    from bluegreen.flow.ports import Show
+
 AROUND = 24  # columns of the spinner, the name and the time on a live line
+LONG = ("jobs", "after_flip_back")  # steps of a flip-back that take as long as others let them
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "left out": ("-", "yellow")}
@@ -176,6 +180,36 @@ class Alive:
     def close(self) -> None:
         with _lively():
             self._progress.stop()
+
+
+class Prompt(Plain):
+    """Plain lines while traffic moves; on a terminal alive for what may take long after that. rich is loaded then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: Alive | None = None
+
+    def started(self, step: Step) -> None:
+        if step.name in LONG and sys.stderr.isatty():
+            self._alive = Alive()
+            self._alive.started(step)
+        else:
+            super().started(step)
+
+    def progress(self, text: str) -> None:
+        (self._alive.progress if self._alive else super().progress)(text)
+
+    def ended(self, done: StepDone) -> None:
+        alive, self._alive = self._alive, None
+        (alive.ended if alive else super().ended)(done)
+
+    def notice(self, text: str) -> None:
+        (self._alive.notice if self._alive else super().notice)(text)
+
+
+def prompt() -> Show:
+    """How a flip-back shows its steps: `auto`, without loading anything before traffic has moved."""
+    return Prompt()
 
 
 @contextmanager

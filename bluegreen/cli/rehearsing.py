@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bluegreen.cli.wiring import STATE_VARIABLE, App
-from bluegreen.compose.run import Options, files
+from bluegreen.cli.where import STATE_VARIABLE
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options, files
 from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
 from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
 from bluegreen.features.rehearsal.rehearse import LoadPort
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 from bluegreen.host import copies, processes
 from bluegreen.places.docker.containers import Engine
 

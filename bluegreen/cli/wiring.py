@@ -14,31 +14,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.cli import output
-from bluegreen.cli.report import utc_now
+from bluegreen.cli.clock import utc_now
+from bluegreen.cli.probes import Probes
 from bluegreen.cli.signals import Signals
+from bluegreen.cli.where import short, state_folder
+from bluegreen.compose.options import find_file
 from bluegreen.domain import secrets as secrecy
 from bluegreen.domain.app import Stack
 from bluegreen.domain.release import Note
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Check, RenderPort, Show, Tools
+from bluegreen.flow.ports import RenderPort, Show
+from bluegreen.flow.values import Tools
 from bluegreen.host import machine
 from bluegreen.shipped import shipped
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
-    from bluegreen.compose.run import Compose, Options
-    from bluegreen.domain.answers import Answer, Expectation
+    from bluegreen.compose.options import Options
+    from bluegreen.compose.run import Compose
+    from bluegreen.domain.answers import Expectation
     from bluegreen.domain.record import Restored
     from bluegreen.features.init.layout import Layout
     from bluegreen.features.init.propose import Proposal
     from bluegreen.places.docker.colors import Colors
     from bluegreen.places.docker.containers import Engine
     from bluegreen.plans.plan import Wish
-    from bluegreen.probe.health import Prober, Target, Tries
-
-STATE = ".bluegreen"
-STATE_VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its own
-SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
 
 
 @dataclass
@@ -55,22 +55,15 @@ class App:
 
     @cached_property
     def compose_file(self) -> Path | None:
-        from bluegreen.compose.run import find_file
-
         return find_file(self.options, Path.cwd(), os.environ)
 
     @cached_property
     def state(self) -> Path:
         """The state folder beside the Compose file; where there is none, the nearest one above."""
-        if named := self.state_folder or os.environ.get(STATE_VARIABLE):
-            return Path(named)
-        if self.compose_file:
-            return self.compose_file.absolute().parent / STATE
-        start = Path(self.options.project_directory or ".").absolute()
-        for folder in (start, *start.parents):
-            if (folder / STATE).is_dir():
-                return folder / STATE
-        raise no_compose_file()
+        found = self.state_folder or state_folder(self.options, os.environ)
+        if found is None:
+            raise no_compose_file()
+        return found
 
     @cached_property
     def routing(self) -> Routing | None:
@@ -257,7 +250,7 @@ class App:
             self.state.mkdir(mode=0o700, exist_ok=True)
             user = prepare_folders(self.state)
         engine = Engine(app)
-        sockets = self._sockets()
+        sockets = short(self.state / "run")
         files, nginx, door = front_door(app, self.state, sockets, engine)
         return Tools(
             app=app,
@@ -288,13 +281,6 @@ class App:
         from bluegreen.places.docker.colors import Colors
 
         return Colors(engine, self.compose, self.state, user, shipped("compose") / "proxy.yaml")
-
-    def _sockets(self) -> Path:
-        folder = self.state / "run"
-        if len(os.fsencode(folder / "control.sock")) <= SOCKET_PATH_LIMIT:
-            return folder
-        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return Path(f"/proc/self/fd/{descriptor}")
 
     def _render(self, engine: Engine) -> RenderPort:
         def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
@@ -387,47 +373,6 @@ class ExpectedFile:
         expected_file.write(path, expectations)
 
 
-class Probes:
-    """The probe room behind the port that the stories know."""
-
-    def __init__(self, sockets: Path) -> None:
-        self._sockets = sockets
-
-    @cached_property
-    def _prober(self) -> Prober:
-        from bluegreen.probe.health import Prober
-
-        return Prober(self._sockets)
-
-    def once(self, checks: Sequence[Check]) -> dict[str, str]:
-        results = self._prober.once([self._target(check) for check in checks])
-        return {target.name: reason for target, reason in results if reason}
-
-    def wait(self, checks: Sequence[Check], between: Callable[[str], None]) -> dict[str, tuple[int, str]]:
-        from bluegreen.probe.health import Unproven
-
-        def tell(tries: Sequence[Tries]) -> None:
-            waiting = [attempt for attempt in tries if not attempt.proven]
-            text = f"{len(tries) - len(waiting)} of {len(tries)} healthy"
-            between(f"{text}; {waiting[0].target.name} {waiting[0].last}" if waiting else text)
-
-        try:
-            self._prober.wait([self._target(check) for check in checks], tell)
-        except Unproven as unproven:
-            return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
-        return {}
-
-    def ask(self, where: str, request: Expectation) -> Answer:
-        return self._prober.ask(f"{where}.sock", request)
-
-    @staticmethod
-    def _target(check: Check) -> Target:
-        from bluegreen.probe.health import Target
-
-        host = check.host.replace("*", "bluegreen", 1) if check.host else None  # *.example.com: any name below it
-        return Target(check.name, check.address, check.port, host, check.policy, check.path)
-
-
 @contextmanager
 def writing(state: Path) -> Iterator[None]:
     """What the file system refuses, as the error that a person meets."""
@@ -444,7 +389,7 @@ def writing(state: Path) -> Iterator[None]:
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
-    from bluegreen.compose.run import DEFAULT_FILES
+    from bluegreen.compose.options import DEFAULT_FILES
 
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from bluegreen.domain.app import Stack
 from bluegreen.domain.world import PlainContainer
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
 from bluegreen.flow.prerequisites import run_proxy
+from bluegreen.flow.values import Tools
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:

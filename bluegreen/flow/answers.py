@@ -14,7 +14,7 @@ from bluegreen.domain.color import counted
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 Where = Literal["public", "preview"]
 TIMES = 3  # times that a request is asked to be recorded: what differs is volatile

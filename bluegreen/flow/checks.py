@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.app import Stack
 from bluegreen.domain.findings import Finding
 from bluegreen.domain.routing import Slot
-from bluegreen.domain.world import World
+from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Check, Tools
+from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.values import Tools
+from bluegreen.plans.differences import missing_replicas, moved, unwell
 
 LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
 UNREACHED = "gave no answer on port"  # what our nginx says of a replica that takes no connection
 
 
-def replica_checks(slot: Slot) -> list[Check]:
-    """One for each routed replica, by its address, named SERVICE-N."""
-    return [
-        Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
-        for route in slot.routes
-        for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
-    ]
+def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Sequence[str]) -> BluegreenError:
+    """Why a color takes no traffic: what the Engine says of its containers, else what the probes said."""
+    reasons = unwell(slot, here) or silent
+    logs = f"{tools.command} logs {slot.color}"
+    if any(moved(slot, replica) for replica in here):
+        way = f"{tools.command} up (tells nginx where its replicas are)"
+    elif any(replica.running for replica in here):
+        way = f"{logs}, or {tools.command} flip-back --force"
+    elif missing_replicas(slot, here, routed_only=True):
+        way = f"{tools.command} switch (goes forward)"
+    else:
+        way = f"{logs}, or {tools.command} up (starts it)"
+    return BluegreenError(
+        f"{slot.color} is not healthy, so traffic stays.", failed="; ".join(reasons),
+        expected=f"every replica of release {slot.release} healthy", retry="safe", next=way,
+    )  # fmt: skip
 
 
 def serves_instead(tools: Tools, world: World) -> bool:

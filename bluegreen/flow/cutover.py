@@ -5,8 +5,8 @@ from __future__ import annotations
 from bluegreen.domain.color import Color
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Tools
 from bluegreen.flow.run import Action
+from bluegreen.flow.values import Tools
 
 
 class Cutover:

@@ -11,8 +11,8 @@ from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Result, Tools
-from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.flow.run import Action, Operation, describe, give_up
+from bluegreen.flow.values import Result, Tools
 from bluegreen.plans.down import plan_down
 from bluegreen.plans.plan import Plan
 
@@ -29,7 +29,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     plan = plan_down(world, stack.shared if stack else None, volumes)
     result = Result("down", "down")
     tools.show.plan(plan)
-    operation = begin(tools, plan)
+    operation = Operation(tools, plan, result).begin()
     left = world.slot(world.live) if world.live else None
     actions: dict[str, Action] = {
         "stop": lambda: _stop(tools, world),
@@ -37,11 +37,11 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
         "shared": lambda: _end_shared(tools, stack, volumes),
     }
     try:
-        run_phase(tools, plan, "end", actions, operation, result)
+        operation.phase("end", actions)
     except BluegreenError as error:
         error.traffic = "none: down has begun"
         error.next = error.next or f"{tools.command} down"
-        return failed(tools, operation, result, error, world)
+        return operation.failed(error, world)
     describe(result, world)
     result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
     if stack and left:
@@ -52,7 +52,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
             result.warnings.append(
                 f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."
             )
-    return ended(tools, operation, result)
+    return operation.ended()
 
 
 def _stop(tools: Tools, world: World) -> str:

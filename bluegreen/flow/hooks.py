@@ -10,8 +10,8 @@ from bluegreen.domain.app import HookName, OneOff, Stack
 from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Result, Tools
 from bluegreen.flow.task import Ended, run_to_end
+from bluegreen.flow.values import Result, Tools
 
 SHOWN_LINES = 8  # last lines of a failed hook in its error
 QUIET = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED)  # nothing was tried, or the person ended it

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.routing import Slot
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 
 def hand_over_jobs(

@@ -9,8 +9,8 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
 from bluegreen.domain.world import OnceContainer
 from bluegreen.errors import BluegreenError, Interrupted
-from bluegreen.flow.ports import Tools
 from bluegreen.flow.task import end, output_of, run_to_end
+from bluegreen.flow.values import Tools
 
 Answer = Literal["again", "skip"]
 SHOWN_LINES = 12  # last lines of a failed migration in its error

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 
 def look_again(tools: Tools, before: World) -> World:
@@ -15,6 +15,15 @@ def look_again(tools: Tools, before: World) -> World:
         return observe(tools)
     except BluegreenError:
         return replace(before, answer=tools.nginx.answer(), intended=tools.nginx.intended())
+
+
+def at_the_door(tools: Tools, wait: bool = True) -> World:
+    """What nginx and its files say, without the Engine and the journal: enough to go back.
+
+    `wait`: for a reload that the command before only began.
+    """
+    answer = tools.nginx.settled() if wait else tools.nginx.answer()
+    return World(tools.app, None, answer, tools.nginx.intended(), ())
 
 
 def observe(tools: Tools, thorough: bool = False) -> World:

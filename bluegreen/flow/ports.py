@@ -4,34 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bluegreen.domain.answers import Answer, Expectation
-from bluegreen.domain.app import Listen, OneOff, Stack
-from bluegreen.domain.color import Color, OnceRole, Role
-from bluegreen.domain.release import Begun, Image, Note
-from bluegreen.domain.routing import ControlAnswer, Routing
-from bluegreen.domain.world import EngineFacts, ImageFacts, OnceContainer, PlainContainer, ProxyContainer, Replica
-from bluegreen.errors import BluegreenError
-from bluegreen.plans.plan import Phase, Plan, Step
+if TYPE_CHECKING:
+    from bluegreen.domain.answers import Answer, Expectation
+    from bluegreen.domain.app import Listen, OneOff, Stack
+    from bluegreen.domain.color import Color, OnceRole
+    from bluegreen.domain.release import Begun, Image, Note
+    from bluegreen.domain.routing import ControlAnswer, Routing
+    from bluegreen.domain.world import EngineFacts, ImageFacts, OnceContainer, PlainContainer, ProxyContainer, Replica
+    from bluegreen.flow.values import Check, ImageWish, Order, StepDone
+    from bluegreen.plans.plan import Plan, Step
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Order:
-    """One container that a color is to have."""
-
-    color: Color
-    service: str
-    number: int
-    release: int
-    role: Role
-    image: Image
-    address: str
-    definition: str
 
 
 class EnginePort(Protocol):
@@ -198,48 +184,6 @@ class JournalPort(Protocol):
     def last_step_seconds(self, step: str) -> float | None: ...
 
 
-@dataclass(frozen=True)
-class Check:
-    """A replica to be probed by its address, or (address None) a route asked through preview."""
-
-    name: str
-    address: str | None
-    port: int
-    host: str | None
-    policy: Any
-    path: str | None = None
-
-
-@dataclass(frozen=True)
-class ImageWish:
-    """How the image of a service is found."""
-
-    build: bool = True
-    pull: bool = False
-    override: str | None = None
-    pinned: Image | None = None  # the very image, by its id: nothing is built or pulled
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """A step that has ended: what `--json` reports and the journal keeps."""
-
-    step: Step
-    seconds: float
-    outcome: str  # done, failed, warning, left out
-    detail: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "phase": self.step.phase,
-            "step": self.step.name,
-            "color": self.step.color,
-            "seconds": round(self.seconds, 3),
-            "outcome": self.outcome,
-            "detail": self.detail,
-        }
-
-
 class Show(Protocol):
     """Where progress goes while it happens."""
 
@@ -257,62 +201,3 @@ class SignalsPort(Protocol):
     def asked(self) -> str | None: ...
     def hold(self) -> None: ...
     def deferred(self) -> AbstractContextManager[None]: ...
-
-
-@dataclass
-class Tools:
-    """Everything that a story works with."""
-
-    app: str
-    engine: EnginePort
-    colors: ColorsPort
-    compose: ComposePort
-    nginx: NginxPort
-    door: DoorPort
-    snippets: SnippetsPort
-    render: RenderPort
-    prober: ProberPort
-    journal: JournalPort
-    host: HostPort
-    machine: MachinePort
-    expected: ExpectedPort
-    mask: Callable[[str], str]  # takes known secrets out of a text that is kept or shown
-    fingerprint: Callable[[str], str]  # a keyed hash: tells that two texts are the same, and nothing else of them
-    show: Show
-    signals: SignalsPort
-    phase: Callable[[str], None]  # tells others how far this operation is
-    now: Callable[[], str]  # ISO 8601, UTC
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
-    command: str = "bluegreen"  # with the global options that this app needs
-
-
-@dataclass
-class Result:
-    """How an operation ended; the fields of `--json`."""
-
-    verb: str
-    outcome: str
-    live: Mapping[str, Any] | None = None
-    previous: Mapping[str, Any] | None = None
-    steps: list[StepDone] = field(default_factory=list)
-    error: BluegreenError | None = None
-    message: str = ""
-    warnings: list[str] = field(default_factory=list)
-    next: str = ""  # a command that goes on from here
-    release: int | None = None  # what `next` is about
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "outcome": self.outcome,
-            "live": self.live,
-            "previous": self.previous,
-            "steps": [done.as_dict() for done in self.steps],
-            "error": self.error.fields() if self.error else None,
-            "message": self.message,
-            "warnings": self.warnings,
-            "next": self.next or None,
-        }
-
-
-__all__ = ["Check", "ImageWish", "Order", "Phase", "Result", "StepDone", "Tell", "Tools"]

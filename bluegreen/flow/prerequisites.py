@@ -7,8 +7,8 @@ from pathlib import Path
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing, too_old
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
 from bluegreen.flow.run import Action
+from bluegreen.flow.values import Tools
 
 ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
 ASK_AGAIN = 0.05  # seconds

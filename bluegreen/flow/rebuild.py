@@ -11,7 +11,7 @@ from bluegreen.domain.release import Image
 from bluegreen.domain.routing import Routing, Slot, Standing
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 LOG_LINES = 200  # of nginx's access log, to learn which color answered last
 

@@ -10,7 +10,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.domain.color import counted
 from bluegreen.domain.record import Restored, disposable, kept_releases, restore
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 
 def can_come_back(tools: Tools, record: Mapping[str, Any]) -> bool:

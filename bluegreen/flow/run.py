@@ -6,53 +6,107 @@ from collections.abc import Callable, Mapping
 
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Result, StepDone, Tools
+from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.plan import WAITS, Phase, Plan, Step
 
 Action = Callable[[], str]  # does the step, returns what happened in a phrase
 LEFT_OUT = "left out"
+OUTCOMES = {ExitCode.MOVED_BACK: "moved-back", ExitCode.UNKNOWN: "unknown"}
 
 
 class NothingChanged(Exception):
     """A step found that there is nothing to release; says why."""
 
 
-def give_up(tools: Tools, world: World) -> None:
-    """Ends an operation in the journal that never ended, tidies up after it, and says what became of it."""
+class Operation:
+    """One run of a plan, shown, and recorded in the journal from `begin` on.
+
+    flip-back begins it when traffic has moved: until then the journal is not even opened, and what was done so far
+    is recorded then.
+    """
+
+    def __init__(self, tools: Tools, plan: Plan, result: Result) -> None:
+        self.tools, self.plan, self.result = tools, plan, result
+        self._number: int | None = None
+
+    def begin(self) -> Operation:
+        """Opens it in the journal, with the steps that are done already."""
+        if self._number is None:
+            self._number = self.tools.journal.start_operation(self.plan.verb, self.plan.release, self.plan.target)
+            for done in self.result.steps:
+                self._record(done)
+        return self
+
+    def phase(self, phase: Phase, actions: Mapping[str, Action]) -> None:
+        """Runs the steps of one phase in order. A failing step is recorded and its error goes on.
+
+        From cutover on signals are only noted: half of a cutover would be worse than all of it.
+        """
+        if phase != "prepare":
+            self.tools.phase(phase)
+            self.tools.signals.hold()
+        for step in self.plan.steps:
+            if step.phase == phase:
+                _run_step(self.tools, step, actions[step.name], self)
+
+    def done(self, step: StepDone) -> None:
+        self.result.steps.append(step)
+        self.tools.show.ended(step)
+        if self._number is not None:
+            self._record(step)
+
+    def ended(self) -> Result:
+        """Closes an operation that reached its end; a signal that came meanwhile is answered for."""
+        _answer_signal(self.tools, self.result)
+        self._close()
+        return self.result
+
+    def failed(self, error: BluegreenError, world: World) -> Result:
+        """Closes an operation that failed; the error learns where traffic is."""
+        self.tools.signals.hold()
+        error.traffic = error.traffic or world.traffic()
+        error.retry = error.retry or "safe"
+        self.result.error = error
+        self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
+        describe(self.result, world)
+        if error.exit_code != ExitCode.INTERRUPTED:
+            _answer_signal(self.tools, self.result)
+        self._close(error)
+        return self.result
+
+    def _close(self, error: BluegreenError | None = None) -> None:
+        self.begin()
+        fields = error.fields() if error else None
+        self.tools.journal.end_operation(self._number or 0, self.result.outcome, fields)
+
+    def _record(self, done: StepDone) -> None:
+        step = done.step
+        self.tools.journal.step(
+            self._number or 0, step.phase, step.name, step.color, done.seconds, done.outcome, done.detail
+        )
+
+
+def give_up(tools: Tools, world: World) -> bool:
+    """Ends an operation in the journal that never ended, tidies up after it, and says what became of it.
+
+    Returns whether there was one. `world`: as it was before the command that finds it moved anything.
+    """
     left = tools.journal.unfinished()
     if left is None:
-        return
+        return False
     tools.engine.remove_once()
     tools.door.tidy()
     tools.snippets.tidy()
-    arrived = left.target is not None and left.target == world.live
+    unsealed = world.intended is not None and not world.intended.sealed
+    arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
     where = f"traffic is on {world.live}" if world.live else "no color is live"
     words = "traffic had moved, so it is finished" if arrived else "it is abandoned"
     tools.journal.end_operation(left.id, "finished" if arrived else "abandoned")
     tools.show.notice(f"An earlier {left.verb} (started {left.started}) never ended; {words}: {where}.")
+    return True
 
 
-def begin(tools: Tools, plan: Plan) -> int:
-    """Opens the operation in the journal."""
-    return tools.journal.start_operation(plan.verb, plan.release, plan.target)
-
-
-def run_phase(
-    tools: Tools, plan: Plan, phase: Phase, actions: Mapping[str, Action], operation: int, result: Result
-) -> None:
-    """Runs the steps of one phase in order. A failing step is recorded and its error goes on.
-
-    From cutover on signals are only noted: half of a cutover would be worse than all of it.
-    """
-    if phase != "prepare":
-        tools.phase(phase)
-        tools.signals.hold()
-    for step in plan.steps:
-        if step.phase == phase:
-            _run_step(tools, step, actions[step.name], operation, result)
-
-
-def _run_step(tools: Tools, step: Step, action: Action, operation: int, result: Result) -> None:
+def _run_step(tools: Tools, step: Step, action: Action, operation: Operation) -> None:
     tools.show.started(step)
     began = tools.clock()
     outcome, detail = "done", ""
@@ -69,37 +123,12 @@ def _run_step(tools: Tools, step: Step, action: Action, operation: int, result: 
         detail = str(error)
         if step.phase != "settle":
             raise
-        result.warnings.append(f"{step.name}: {error}")
+        operation.result.warnings.append(f"{step.name}: {error}")
     except BaseException as error:
         outcome, detail = "failed", str(error) or type(error).__name__
         raise
     finally:
-        done = StepDone(step, tools.clock() - began, outcome, detail)
-        result.steps.append(done)
-        tools.show.ended(done)
-        tools.journal.step(operation, step.phase, step.name, step.color, done.seconds, outcome, detail)
-
-
-def ended(tools: Tools, operation: int, result: Result) -> Result:
-    """Closes an operation that reached its end; a signal that came meanwhile is answered for."""
-    _answer_signal(tools, result)
-    tools.journal.end_operation(operation, result.outcome)
-    return result
-
-
-def failed(tools: Tools, operation: int, result: Result, error: BluegreenError, world: World) -> Result:
-    """Closes an operation that failed; the error learns where traffic is."""
-    tools.signals.hold()
-    error.traffic = error.traffic or world.traffic()
-    error.retry = error.retry or "safe"
-    result.error = error
-    outcomes = {ExitCode.MOVED_BACK: "moved-back", ExitCode.UNKNOWN: "unknown"}
-    result.outcome = outcomes.get(error.exit_code, "failed")
-    describe(result, world)
-    if error.exit_code != ExitCode.INTERRUPTED:
-        _answer_signal(tools, result)
-    tools.journal.end_operation(operation, result.outcome, error.fields())
-    return result
+        operation.done(StepDone(step, tools.clock() - began, outcome, detail))
 
 
 def _answer_signal(tools: Tools, result: Result) -> None:

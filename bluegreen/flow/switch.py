@@ -24,10 +24,10 @@ from bluegreen.flow.hooks import Moment, after_failure, run_hooks
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.migrate import Answer, migrate, refuse_doubt, settle_doubt
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.ports import Check, ImageWish, Order, Result, Tools
 from bluegreen.flow.prerequisites import ground, render_today
 from bluegreen.flow.retention import note_makings, prune
-from bluegreen.flow.run import Action, NothingChanged, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
+from bluegreen.flow.values import Check, ImageWish, Order, Result, Tools
 from bluegreen.plans.differences import actual, ended_jobs, unwell
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import plan_release, start_order
@@ -99,9 +99,9 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
         result.message = plan.nothing
         return result
     tools.show.plan(plan)
-    operation = begin(tools, plan)
+    operation = Operation(tools, plan, result).begin()
     adoption = Adoption(tools, stack, plain) if plain else None
-    release = Release(tools, stack, wish, request, world, plan, operation, result, adoption)
+    release = Release(stack, wish, request, world, operation, adoption)
     done = release.run()
     after_failure(tools, done, release.moment("failed"), lambda: stack, release.new.images)
     return done
@@ -122,19 +122,18 @@ class Release:
 
     def __init__(
         self,
-        tools: Tools,
         stack: Stack,
         wish: Wish,
         request: Request,
         world: World,
-        plan: Plan,
-        operation: int,
-        result: Result,
+        operation: Operation,
         adoption: Adoption | None,
     ) -> None:
         self.adoption = adoption
-        self.tools, self.stack, self.wish, self.request = tools, stack, wish, request
-        self.world, self.plan, self.operation, self.result = world, plan, operation, result
+        self.stack, self.wish, self.request, self.world = stack, wish, request, world
+        self.operation, self.tools = operation, operation.tools
+        self.plan, self.result = operation.plan, operation.result
+        tools, plan = self.tools, self.plan
         target = plan.target or world.idle
         self.new = Candidate(target, plan.release or wish.release)
         if not any(step.name == "create" for step in plan.steps):
@@ -156,27 +155,27 @@ class Release:
         except Interrupted as error:
             tools.signals.hold()
             self._withdraw(remove=True)
-            return failed(tools, self.operation, self.result, self._serving_still(error), world)
+            return self.operation.failed(self._serving_still(error), world)
         except BluegreenError as error:
             tools.signals.hold()
             error.next = error.next or f"{tools.command} logs {self.new.color}"
             self._withdraw(remove=False)
-            return failed(tools, self.operation, self.result, self._serving_still(error), world)
+            return self.operation.failed(self._serving_still(error), world)
         try:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
-            return failed(tools, self.operation, self.result, moved, look_again(tools, self.world))
+            return self.operation.failed(moved, look_again(tools, self.world))
         self._phase("settle")
         after = look_again(tools, self.world)
         self.result.outcome = OUTCOMES[self.request.verb]
         if self.adoption:
             self.result.message = self.adoption.said
         describe(self.result, after)
-        return ended(tools, self.operation, self.result)
+        return self.operation.ended()
 
     def _phase(self, phase: Literal["prepare", "cutover", "settle"]) -> None:
-        run_phase(self.tools, self.plan, phase, self._actions(), self.operation, self.result)
+        self.operation.phase(phase, self._actions())
 
     def _actions(self) -> dict[str, Action]:
         return {
@@ -559,7 +558,7 @@ class Release:
         self.tools.signals.hold()
         describe(self.result, look_again(self.tools, self.world))
         self.result.message = why
-        return ended(self.tools, self.operation, self.result)
+        return self.operation.ended()
 
     def _serving_still(self, error: BluegreenError) -> BluegreenError:
         """Before a take-over has begun, traffic goes where plain Compose has it."""

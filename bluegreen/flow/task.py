@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 ASK_AGAIN = 0.2  # seconds between two looks at it
 OUTPUT_LINES = 2000  # kept of what it writes, the last ones

@@ -11,14 +11,15 @@ from bluegreen.domain.verdict import expectation
 from bluegreen.domain.world import PlainContainer, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain
-from bluegreen.flow.checks import replica_checks, tell_failover
+from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.ports import Order, Result, Tools
 from bluegreen.flow.prerequisites import ground, render_today, run_proxy
+from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
-from bluegreen.flow.run import Action, begin, describe, ended, failed, give_up, run_phase
+from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.switch import Request, plan_switch, switch
+from bluegreen.flow.values import Order, Result, Tools
 from bluegreen.plans.differences import actual, strays
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
@@ -89,7 +90,7 @@ class Mend:
         tools = self.tools
         give_up(tools, self.world)
         tell_failover(tools, self.world)
-        operation = begin(tools, self.plan)
+        operation = Operation(tools, self.plan, self.result).begin()
         actions: dict[str, Action] = {
             **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
             "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
@@ -97,9 +98,9 @@ class Mend:
             "render": self._rendered,
         }  # fmt: skip
         try:
-            run_phase(tools, self.plan, "prepare", actions, operation, self.result)
+            operation.phase("prepare", actions)
         except BluegreenError as error:
-            return failed(tools, operation, self.result, error, self.world)
+            return operation.failed(error, self.world)
         after = look_again(tools, self.world)
         describe(self.result, after)
         mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
@@ -109,7 +110,7 @@ class Mend:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
             )
-        return ended(tools, operation, self.result)
+        return operation.ended()
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy

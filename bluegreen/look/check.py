@@ -15,10 +15,11 @@ from bluegreen.domain.verdict import expectation
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.answers import compare
-from bluegreen.flow.checks import replica_checks, retries
+from bluegreen.flow.checks import retries
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.switch import Request, plan_switch
+from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import unwell
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish

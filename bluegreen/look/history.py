@@ -7,8 +7,8 @@ from typing import Any
 
 from bluegreen.domain.record import difference
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Tools
 from bluegreen.flow.retention import can_come_back
+from bluegreen.flow.values import Tools
 
 SHOWN = 20  # releases that `history` lists unless told otherwise
 

@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.domain.app import Stack
 from bluegreen.flow.answers import load
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 from bluegreen.look.history import history
 from bluegreen.look.status import status
 

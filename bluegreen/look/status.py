@@ -11,11 +11,12 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.checks import replica_checks, serves_instead
+from bluegreen.flow.checks import serves_instead
 from bluegreen.flow.migrate import in_doubt
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
+from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import drift, unwell
 from bluegreen.plans.flip_back import plan_flip_back
 

@@ -100,12 +100,11 @@ def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     routed = [replica for replica in here if replica.role == "routed"]
     found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.well]
     found += [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
-    return found + [
-        f"{it.name} is not at the address that nginx knows" for it in routed if it.well and _moved(slot, it)
-    ]
+    return found + [f"{it.name} is not at the address that nginx knows" for it in routed if it.well and moved(slot, it)]
 
 
-def _moved(slot: Slot, replica: Replica) -> bool:
+def moved(slot: Slot, replica: Replica) -> bool:
+    """Whether a replica has another address than nginx knows."""
     return bool(replica.address) and replica.address not in slot.addresses.get(replica.service, ())
 
 

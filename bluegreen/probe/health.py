@@ -1,10 +1,9 @@
-"""Health checks: one probe through the proxy's probe socket, and the wait until enough are good in a row."""
+"""Health checks: the wait until enough probes are good in a row, and recorded requests."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,11 @@ import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from bluegreen.domain.answers import Answer, Expectation
-from bluegreen.domain.app import Health
-from bluegreen.domain.verdict import judge
+from bluegreen.probe.once import Target, once
 
-MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
-SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
-PARALLEL = 16  # probes at once
 MAX_ANSWER = 1024 * 1024  # bytes of an answer that is held against a recorded one
 ANSWER_SECONDS = 30.0  # for such an answer
 MAX_SECONDS = 60.0  # for a request without a limit of its own; there is none today
-
-
-@dataclass(frozen=True)
-class Target:
-    """What to probe: a replica by its address, or (address None) a route through the preview listener."""
-
-    name: str
-    address: str | None
-    port: int
-    host: str | None
-    policy: Health
-    path: str | None = None  # instead of the policy's
 
 
 @dataclass
@@ -107,40 +90,6 @@ class Prober:
     sleep: Callable[[float], None] = time.sleep
     _clients: dict[str, httpx.Client] = field(default_factory=dict)
 
-    def probe(self, target: Target) -> str | None:
-        """Why the target is not healthy, in a phrase; None: it is. Bounded in time and in bytes."""
-        if target.address is None:
-            client, path = self._client("preview.sock"), target.path or target.policy.path
-        else:
-            client = self._client("probe.sock")
-            path = f"/probe/{target.address}/{target.port}{target.path or target.policy.path}"
-        try:
-            return self._ask(client, path, target)
-        except httpx.HTTPError as error:
-            return f"gave no answer ({error or type(error).__name__})"
-
-    def _ask(self, client: httpx.Client, path: str, target: Target) -> str | None:
-        policy = target.policy
-        headers = {
-            "Host": target.host or "localhost",
-            "User-Agent": "bluegreen",
-            "Accept-Encoding": "identity",
-        }
-        with client.stream("GET", path, headers=headers, timeout=policy.request_timeout) as response:
-            body = b""
-            try:
-                for chunk in response.iter_raw():
-                    body += chunk
-                    if len(body) >= MAX_BODY:
-                        break
-            except httpx.ReadTimeout:
-                return f"was still answering after {policy.request_timeout:g} s"
-            names = {name.lower(): value for name, value in response.headers.items()}
-            text = body[:MAX_BODY].decode(errors="replace")
-            if SILENT in names:
-                return text
-            return judge(policy, response.status_code, names, text)
-
     def ask(self, socket: str, request: Expectation) -> Answer:
         """One request to a listener of the proxy, by its socket. Bounded in time and in bytes; follows nothing."""
         headers = {"Host": "localhost", "User-Agent": "bluegreen", "Accept-Encoding": "identity", "Accept": "*/*"}
@@ -178,10 +127,7 @@ class Prober:
 
     def once(self, targets: Sequence[Target]) -> list[tuple[Target, str | None]]:
         """One probe of each, at the same time."""
-        if not targets:
-            return []
-        with ThreadPoolExecutor(min(PARALLEL, len(targets))) as pool:
-            return list(zip(targets, pool.map(self.probe, targets), strict=True))
+        return once(str(self.sockets), targets)
 
     def wait(
         self, targets: Sequence[Target], between: Callable[[Sequence[Tries]], None] = lambda _: None

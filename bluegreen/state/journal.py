@@ -7,11 +7,13 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bluegreen.domain.release import Begun, Note
+from bluegreen.state.lock import left_by
+from bluegreen.state.rows import Operation, Run
 
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
@@ -94,34 +96,6 @@ RELEASE_COLUMNS = (
     "revision", "subject", "previous", "restores", "figures",
 )  # fmt: skip
 AS_JSON = ("images", "services", "figures")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A migration or a hook that ran once, as the journal knows it. `outcome` None: it never ended."""
-
-    id: int
-    release: int
-    kind: str  # migrate, or the name of a hook
-    name: str  # what ran: the service, or the command on the host
-    started: str
-    ended: str | None
-    outcome: str | None
-    code: int | None
-    output: str
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One run of a verb, as the journal knows it."""
-
-    id: int
-    verb: str
-    release: int | None
-    target: str | None
-    pid: int
-    started: str
-    outcome: str | None
 
 
 class Journal:
@@ -351,7 +325,10 @@ class Journal:
         row = self._execute(
             "select id, verb, release, target, pid, started, outcome from operations order by id desc limit 1"
         ).fetchone()
-        return Operation(*row) if row and row[6] is None else None
+        if row and row[6] is None:
+            return Operation(*row)
+        left = left_by(self._path.parent)
+        return Operation(0, left.verb, None, None, left.pid, left.since, None, recorded=False) if left else None
 
     def close(self) -> None:
         if self._opened is not None:

@@ -32,6 +32,7 @@ class Holder:
     pid: int = 0
     started: str = ""  # the process's start in clock ticks since boot: tells it from a later one of the same id
     phase: str = ""
+    left: dict[str, object] | None = None  # the one before, when it was killed
 
     def __str__(self) -> str:
         return f"{self.verb}, started by {self.who} at {self.since}, process {self.pid or '?'}"
@@ -83,7 +84,17 @@ def locked(
                 _take_over(state, file, verb, command, tell)
             else:
                 _wait(state, file, verb, wait, command, tell)
-        lock = Lock(file, Holder(verb, _user(), since, os.getpid(), _started(os.getpid()), PREPARE))
+        left = left_by(state)
+        mine = Holder(
+            verb,
+            _user(),
+            since,
+            os.getpid(),
+            _started(os.getpid()),
+            PREPARE,
+            asdict(replace(left, left=None)) if left else None,
+        )
+        lock = Lock(file, mine)
         try:
             yield lock
         finally:
@@ -159,10 +170,21 @@ def _end(state: Path, file: int, descriptor: int, holder: Holder, tell: Callable
 def read_holder(state: Path) -> Holder:
     """What the lock file says of the one who holds it."""
     try:
-        found = json.loads((state / "lock").read_text())
-        return Holder(**found)
+        return _holder(json.loads((state / "lock").read_text())) or Holder()
     except (OSError, ValueError, TypeError):
         return Holder()
+
+
+def _holder(found: object) -> Holder | None:
+    return Holder(**found) if isinstance(found, dict) else None
+
+
+def left_by(state: Path) -> Holder | None:
+    """A flip-back that was killed: it is recorded in the journal only once traffic has moved, so the lock tells."""
+    holder = read_holder(state)
+    if holder.pid and _started(holder.pid) == holder.started:
+        holder = _holder(holder.left) or Holder()
+    return holder if holder.verb == "flip-back" and holder.pid else None
 
 
 def _started(pid: int) -> str:

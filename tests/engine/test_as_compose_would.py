@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
-from bluegreen.compose.run import Compose, Options
+from bluegreen.compose.options import Options
+from bluegreen.compose.run import Compose
 from bluegreen.domain.app import Stack
-from bluegreen.flow.ports import ImageWish, Order
+from bluegreen.flow.values import ImageWish, Order
 from bluegreen.places.docker import spec as container_spec
 from bluegreen.places.docker.addresses import container_name
 from bluegreen.places.docker.colors import Colors, refusals

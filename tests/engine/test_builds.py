@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bluegreen.compose.run import Compose, Options
+from bluegreen.compose.options import Options
+from bluegreen.compose.run import Compose
 from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import ImageWish
+from bluegreen.flow.values import ImageWish
 from bluegreen.places.docker.colors import Colors
 from bluegreen.places.docker.containers import Engine
 from bluegreen.settings.stack import make_stack

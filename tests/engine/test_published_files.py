@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from bluegreen.compose.run import Compose, Options
+from bluegreen.compose.options import Options
+from bluegreen.compose.run import Compose
 from bluegreen.features.init.propose import Proposal, propose
 from bluegreen.places.docker.colors import refusals
 from bluegreen.settings.stack import make_stack

@@ -81,7 +81,8 @@ def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
 
 
 def main() -> int:
-    from bluegreen.cli.main import main as command
+    from bluegreen import unix_http
+    from bluegreen.__main__ import command
     from bluegreen.flow import run as execute
     from bluegreen.state.journal import Journal
 
@@ -104,7 +105,9 @@ def main() -> int:
 
     execute._run_step = run_step  # type: ignore[assignment]  # as the original, looser in its types
     _before(http.client.HTTPConnection, "getresponse", point.event)
+    _before(unix_http, "_read", point.event)
     _before(os, "fsync", point.event)
+    _before(os, "rename", point.event)
     _before(Journal, "end_release", point.event)
     popen = subprocess.Popen.__init__
 

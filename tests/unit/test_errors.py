@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegreen.cli import output, report
+from bluegreen.cli import text as words_of
 from bluegreen.domain import secrets as secrecy
 from bluegreen.domain.findings import Finding
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.ports import Result
+from bluegreen.flow.values import Result
 from bluegreen.plans.plan import Plan, Step
 from tests.support.machine import ROOT
 
@@ -50,7 +51,7 @@ def test_what_is_printed_has_every_field(code: ExitCode) -> None:
     error = BluegreenError("It failed.", failed="this", expected="that", exit_code=code)
     if code in (ExitCode.MOVED_BACK, ExitCode.UNKNOWN):  # where these two are made they say both
         error.traffic, error.retry = "blue", "no"
-    lines = report.error_text(error.complete("bluegreen -f x")).splitlines()
+    lines = words_of.error_text(error.complete("bluegreen -f x")).splitlines()
     assert [line.split()[0] for line in lines] == ["Error:", "failed", "expected", "traffic", "retry", "next"]
     assert "bluegreen -f x status" in lines[-1]
 
@@ -85,8 +86,8 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
                "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
     compared = {"color": "blue", "release": 1, "answers": [{"request": words[0], "differences": words[1:]}]}
     texts = [
-        report.error_text(error),
-        report.result_text(result, "bluegreen", None),
+        words_of.error_text(error),
+        words_of.result_text(result, "bluegreen", None),
         report.status_text(state, "bluegreen", datetime.now(UTC)),
         report.history_text([release], datetime.now(UTC)),
         report.release_text(release, "bluegreen"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bluegreen.cli.report import error_text, result_text, status_text
+from bluegreen.cli.report import status_text
+from bluegreen.cli.text import error_text, result_text
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.ports import Result
+from bluegreen.flow.values import Result
 
 NOW = datetime(2026, 11, 1, 10, 5, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from bluegreen.features.rehearsal import overlay as rehearsal
 from bluegreen.features.rehearsal.overlay import Mount, Overlay
 from bluegreen.flow.answers import compare, load
 from bluegreen.flow.observe import observe
-from bluegreen.flow.ports import Tools
+from bluegreen.flow.values import Tools
 
 SPARE = 200 * 1000 * 1000  # bytes that must stay free beside copies of volumes
 SETTLED = 1.0  # seconds of load before and after each shift

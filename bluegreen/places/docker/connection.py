@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docker.context import ContextAPI
-
 from bluegreen.errors import BluegreenError
 
 DEFAULT = "unix:///var/run/docker.sock"
@@ -25,6 +23,8 @@ def engine_address(environment: Mapping[str, str]) -> str:
     name = environment.get("DOCKER_CONTEXT") or _configured(environment).get("currentContext")
     if not name or name == "default":
         return DEFAULT
+    from docker.context import ContextAPI  # loads all of docker-py; the default needs none of it
+
     context = ContextAPI.get_context(name)
     if context is None:
         raise BluegreenError(

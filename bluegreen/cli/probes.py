@@ -1,0 +1,54 @@
+"""The probe room behind the port that the stories know. What waits and what records is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.flow.values import Check
+from bluegreen.probe.once import Target, once
+
+if TYPE_CHECKING:
+    from bluegreen.domain.answers import Answer, Expectation
+    from bluegreen.probe.health import Prober, Tries
+
+
+class Probes:
+    """The probe room behind the port that the stories know."""
+
+    def __init__(self, sockets: Path) -> None:
+        self._sockets = sockets
+
+    @cached_property
+    def _prober(self) -> Prober:
+        from bluegreen.probe.health import Prober
+
+        return Prober(self._sockets)
+
+    def once(self, checks: Sequence[Check]) -> dict[str, str]:
+        results = once(str(self._sockets), [self._target(check) for check in checks])
+        return {target.name: reason for target, reason in results if reason}
+
+    def wait(self, checks: Sequence[Check], between: Callable[[str], None]) -> dict[str, tuple[int, str]]:
+        from bluegreen.probe.health import Unproven
+
+        def tell(tries: Sequence[Tries]) -> None:
+            waiting = [attempt for attempt in tries if not attempt.proven]
+            text = f"{len(tries) - len(waiting)} of {len(tries)} healthy"
+            between(f"{text}; {waiting[0].target.name} {waiting[0].last}" if waiting else text)
+
+        try:
+            self._prober.wait([self._target(check) for check in checks], tell)
+        except Unproven as unproven:
+            return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
+        return {}
+
+    def ask(self, where: str, request: Expectation) -> Answer:
+        return self._prober.ask(f"{where}.sock", request)
+
+    @staticmethod
+    def _target(check: Check) -> Target:
+        host = check.host.replace("*", "bluegreen", 1) if check.host else None  # *.example.com: any name below it
+        return Target(check.name, check.address, check.port, host, check.policy, check.path)

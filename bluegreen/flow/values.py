@@ -1,0 +1,142 @@
+"""What the stories hand around: values without behaviour. Cheap to import; flip-back needs them first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bluegreen.plans.plan import Step
+
+if TYPE_CHECKING:
+    from bluegreen.domain.color import Color, Role
+    from bluegreen.domain.release import Image
+    from bluegreen.errors import BluegreenError
+    from bluegreen.flow.ports import (
+        ColorsPort,
+        ComposePort,
+        DoorPort,
+        EnginePort,
+        ExpectedPort,
+        HostPort,
+        JournalPort,
+        MachinePort,
+        NginxPort,
+        ProberPort,
+        RenderPort,
+        Show,
+        SignalsPort,
+        SnippetsPort,
+    )
+
+
+@dataclass(frozen=True)
+class Order:
+    """One container that a color is to have."""
+
+    color: Color
+    service: str
+    number: int
+    release: int
+    role: Role
+    image: Image
+    address: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A replica to be probed by its address, or (address None) a route asked through preview."""
+
+    name: str
+    address: str | None
+    port: int
+    host: str | None
+    policy: Any
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageWish:
+    """How the image of a service is found."""
+
+    build: bool = True
+    pull: bool = False
+    override: str | None = None
+    pinned: Image | None = None  # the very image, by its id: nothing is built or pulled
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step that has ended: what `--json` reports and the journal keeps."""
+
+    step: Step
+    seconds: float
+    outcome: str  # done, failed, warning, left out
+    detail: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "phase": self.step.phase,
+            "step": self.step.name,
+            "color": self.step.color,
+            "seconds": round(self.seconds, 3),
+            "outcome": self.outcome,
+            "detail": self.detail,
+        }
+
+
+@dataclass
+class Result:
+    """How an operation ended; the fields of `--json`."""
+
+    verb: str
+    outcome: str
+    live: Mapping[str, Any] | None = None
+    previous: Mapping[str, Any] | None = None
+    steps: list[StepDone] = field(default_factory=list)
+    error: BluegreenError | None = None
+    message: str = ""
+    warnings: list[str] = field(default_factory=list)
+    next: str = ""  # a command that goes on from here
+    release: int | None = None  # what `next` is about
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "live": self.live,
+            "previous": self.previous,
+            "steps": [done.as_dict() for done in self.steps],
+            "error": self.error.fields() if self.error else None,
+            "message": self.message,
+            "warnings": self.warnings,
+            "next": self.next or None,
+        }
+
+
+@dataclass
+class Tools:
+    """Everything that a story works with."""
+
+    app: str
+    engine: EnginePort
+    colors: ColorsPort
+    compose: ComposePort
+    nginx: NginxPort
+    door: DoorPort
+    snippets: SnippetsPort
+    render: RenderPort
+    prober: ProberPort
+    journal: JournalPort
+    host: HostPort
+    machine: MachinePort
+    expected: ExpectedPort
+    mask: Callable[[str], str]  # takes known secrets out of a text that is kept or shown
+    fingerprint: Callable[[str], str]  # a keyed hash: tells that two texts are the same, and nothing else of them
+    show: Show
+    signals: SignalsPort
+    phase: Callable[[str], None]  # tells others how far this operation is
+    now: Callable[[], str]  # ISO 8601, UTC
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    command: str = "bluegreen"  # with the global options that this app needs
