@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 
@@ -19,7 +18,6 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # 128 + SIGINT, before cutover
 
 
-@dataclass
 class BluegreenError(Exception):
     """Raised where a failure is known, printed once by the command.
 
@@ -28,17 +26,22 @@ class BluegreenError(Exception):
     of a report.
     """
 
-    summary: str
-    failed: str = ""
-    expected: str = ""
-    traffic: str = ""
-    retry: str = ""
-    next: str = ""
-    exit_code: ExitCode = ExitCode.FAILED
-    lines: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(self.summary)
+    def __init__(
+        self,
+        summary: str,
+        failed: str = "",
+        expected: str = "",
+        traffic: str = "",
+        retry: str = "",
+        next: str = "",  # noqa: A002 - the field's name, as it is printed
+        exit_code: ExitCode = ExitCode.FAILED,
+        lines: list[str] | None = None,
+    ) -> None:
+        super().__init__(summary)
+        self.summary, self.failed, self.expected = summary, failed, expected
+        self.traffic, self.retry, self.next = traffic, retry, next
+        self.exit_code = exit_code
+        self.lines = [] if lines is None else lines
 
     def __str__(self) -> str:
         return f"{self.summary} ({self.failed})" if self.failed else self.summary

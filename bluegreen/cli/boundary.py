@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from bluegreen import __version__
 from bluegreen.cli import output
 from bluegreen.cli.show import show_error
 from bluegreen.errors import BluegreenError, ExitCode
+
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def guarded(run: Callable[[], int], json_: bool) -> int:

@@ -23,7 +23,7 @@ def front_door(app: str, state: Path, sockets: Path, place: ProxyHandle) -> tupl
     """The files, what nginx says, and what changes it. `sockets`: a short name of the state folder's run/."""
     proxy, folder = f"{app}-proxy", str(sockets)
     files = Files(str(state / "nginx"))
-    change = Change(files, folder, str(state / "run" / "handed"), lambda: place.signal(proxy, "HUP"))
+    change = Change(files, folder, lambda: place.signal(proxy, "HUP"))
     nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy, command))
     door = Door(files, change, lambda command: place.run_in(proxy, command), nginx.sees_our_folders)
     return files, nginx, door

@@ -6,17 +6,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
 
-from bluegreen.flow.values import StepDone
-from bluegreen.plans.plan import Plan, Step
-
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
-    from bluegreen.flow.ports import Show
+    from collections.abc import Mapping
+    from typing import Any, TextIO
 
-AROUND = 24  # columns of the spinner, the name and the time on a live line
+    from bluegreen.cli.alive import Alive
+    from bluegreen.flow.ports import Show
+    from bluegreen.flow.values import StepDone
+    from bluegreen.plans.plan import Plan, Step
+
 LONG = ("jobs", "after_flip_back")  # steps of a flip-back that take as long as others let them
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
@@ -44,7 +44,7 @@ def result(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError:
-        _silence(sys.stdout)
+        silence(sys.stdout)
 
 
 def note(text: str) -> None:
@@ -52,7 +52,7 @@ def note(text: str) -> None:
     try:
         _write(sys.stderr, text)
     except OSError:
-        _silence(sys.stderr)
+        silence(sys.stderr)
 
 
 def _write(stream: TextIO, text: str) -> None:
@@ -60,7 +60,7 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _silence(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
     """The terminal is gone or its disk is full: what is written from now on goes nowhere, without an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
@@ -79,7 +79,7 @@ class Plain:
         self._last = ""
 
     def plan(self, plan: Plan) -> None:
-        note(_headline(plan))
+        note(headline(plan.verb, plan.target, plan.release))
 
     def started(self, step: Step) -> None:  # noqa: ARG002 - plain output says it when the step has ended
         self._spoke = time.monotonic()
@@ -91,7 +91,7 @@ class Plain:
             note(f"            {text}")
 
     def ended(self, done: StepDone) -> None:
-        note(_line(done))
+        note(line(done.as_dict()))
 
     def notice(self, text: str) -> None:
         note(f"Note: {clean(text)}")
@@ -134,54 +134,6 @@ class Quiet(Json):
         pass
 
 
-class Alive:
-    """On a terminal: the step at work with a spinner and its elapsed time, those that ended above it."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.fields[step]:<10}", markup=False), TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True, highlight=False), transient=True,
-        )  # fmt: skip
-        self._task: Any = None
-
-    def plan(self, plan: Plan) -> None:
-        note(_headline(plan))
-
-    def started(self, step: Step) -> None:
-        with _lively():
-            self._progress.start()
-            self._task = self._progress.add_task(self._short(step.cause), step=step.name, total=None)
-
-    def _short(self, text: str) -> str:
-        return clean(text)[: max(20, self._progress.console.width - AROUND)]
-
-    def progress(self, text: str) -> None:
-        if self._task is not None:
-            with _lively():
-                self._progress.update(self._task, description=self._short(text))
-
-    def ended(self, done: StepDone) -> None:
-        with _lively():
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-                self._task = None
-            self._progress.stop()
-        note(_line(done))
-
-    def notice(self, text: str) -> None:
-        with _lively():
-            self._progress.stop()
-        note(f"{paint('Note:', 'yellow', sys.stderr)} {clean(text)}")
-
-    def close(self) -> None:
-        with _lively():
-            self._progress.stop()
-
-
 class Prompt(Plain):
     """Plain lines while traffic moves; on a terminal alive for what may take long after that. rich is loaded then."""
 
@@ -191,6 +143,8 @@ class Prompt(Plain):
 
     def started(self, step: Step) -> None:
         if step.name in LONG and sys.stderr.isatty():
+            from bluegreen.cli.alive import Alive
+
             self._alive = Alive()
             self._alive.started(step)
         else:
@@ -212,31 +166,28 @@ def prompt() -> Show:
     return Prompt()
 
 
-@contextmanager
-def _lively() -> Iterator[None]:
-    """A terminal that is gone must not end the operation that was shown on it."""
-    try:
-        yield
-    except OSError:
-        _silence(sys.stderr)
-
-
 def choose(progress: str) -> Show:
     """The way to show progress: `json`, `none`, `plain`, or `auto` (alive on a terminal)."""
     if progress == "json":
         return Json()
     if progress == "none":
         return Quiet()
-    return Alive() if progress == "auto" and sys.stderr.isatty() else Plain()
+    if progress == "auto" and sys.stderr.isatty():
+        from bluegreen.cli.alive import Alive
+
+        return Alive()
+    return Plain()
 
 
-def _headline(plan: Plan) -> str:
-    to = f" to {paint(plan.target, plan.target, sys.stderr)}" if plan.target else ""
-    release = f", release {plan.release}" if plan.release else ""
-    return f"{paint(plan.verb, 'bold', sys.stderr)}{to}{release}"
+def headline(verb: str, target: str | None, release: int | None) -> str:
+    """What is about to be done, in a line."""
+    to = f" to {paint(target, target, sys.stderr)}" if target else ""
+    of = f", release {release}" if release else ""
+    return f"{paint(verb, 'bold', sys.stderr)}{to}{of}"
 
 
-def _line(done: StepDone) -> str:
-    mark, color = MARKS[done.outcome]
-    seconds = paint(f"{done.seconds:6.2f} s", "dim", sys.stderr)
-    return f"  {paint(mark, color, sys.stderr)} {done.step.name:<10}{seconds}  {clean(done.detail)}"
+def line(done: Mapping[str, Any]) -> str:
+    """A step that has ended, with the fields of `--json`, in a line."""
+    mark, color = MARKS[done["outcome"]]
+    seconds = paint(f"{done['seconds']:6.2f} s", "dim", sys.stderr)
+    return f"  {paint(mark, color, sys.stderr)} {done['step']:<10}{seconds}  {clean(done['detail'])}"

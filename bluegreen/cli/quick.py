@@ -1,157 +1,255 @@
-"""The way back, by the side door: nothing but the standard library is loaded until traffic has moved.
+"""The way back, by the side door: next to nothing is loaded until traffic has moved, and for most apps nothing after.
 
-It runs the same story as the command that click calls, with the same front door, lock and probes; what that story
-needs after traffic has moved is made when it is first used. Anything unusual is left to the full command.
+Each step is the function that the full story calls for it: the same lock, probe, rename, question, seal and journal.
+What is unusual in any way is left to the full story before anything has moved; jobs, hooks and whatever goes wrong
+afterwards are gone on with by it.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
 
+from bluegreen.cli import output
 from bluegreen.cli.boundary import guarded
 from bluegreen.cli.clock import utc_now
-from bluegreen.cli.doors import front_door
-from bluegreen.cli.output import prompt
-from bluegreen.cli.probes import Probes
-from bluegreen.cli.show import show_result
+from bluegreen.cli.show import show_done
 from bluegreen.cli.signals import Signals
-from bluegreen.cli.where import short, state_folder
-from bluegreen.compose.options import Options
-from bluegreen.errors import BluegreenError
-from bluegreen.flow.flip_back import Wanted, flip_back
-from bluegreen.flow.values import Tools
-from bluegreen.frontdoor.files import Files
-from bluegreen.places.docker.signal import signal
-from bluegreen.state.lock import Lock, locked
+from bluegreen.domain.words import counted, migration_stays, signal_came
+from bluegreen.frontdoor import control, disk, route, seal, text
+from bluegreen.probe.one import probe
+from bluegreen.state import holder
+from bluegreen.state.folder import find
 
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
-    from bluegreen.cli.wiring import App
-    from bluegreen.domain.routing import Routing
-
-VALUED = {"-f": "files", "--file": "files", "-p": "project_name", "--project-name": "project_name"}
-FLAGS = ("--json", "--force")
-
-
-class Later:
-    """Something that is made when it is first used."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        if self._made is None:
-            self._made = self._make()
-        return getattr(self._made, name)
-
-
-class Place:
-    """The proxy's container: a signal without docker-py, everything else with it."""
-
-    def __init__(self, engine: Later) -> None:
-        self._engine = engine
-
-    def signal(self, container: str, name: str) -> None:
-        if not signal(container, name, os.environ):
-            self._engine.signal(container, name)
-
-    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        code, output = self._engine.run_in(container, command)
-        return int(code), str(output)
+VALUED = ("-f", "--file", "-p", "--project-name")
+CONFIRM_TRIES = 3  # questions to nginx, which looks at the route at each; the full story asks for longer
+OTHER = {"blue": "green", "green": "blue"}
 
 
 def run(arguments: Sequence[str]) -> int | None:
-    """The exit code of a flip-back; None: the full command has to look at these arguments, or at this app."""
+    """The exit code of a flip-back; None: it is for the full story, and nothing has moved."""
     typed = _read(arguments)
-    if typed is None:
+    found = _find(typed) if typed else None
+    if typed is None or found is None:
         return None
-    options, flags = typed
-    state = state_folder(options, os.environ)
-    routing = Files(str(state / "nginx")).routing() if state else None
-    if state is None or routing is None or options.project_name not in (None, routing.app):
+    lock = _lock(found.state)
+    if lock is None:
         return None
-    with ExitStack() as stack:
+    signals = Signals()
+    try:
+        with signals.listening():
+            return guarded(lambda: Quick(typed, found, lock, signals).run(), typed.json) or 0
+    except _Unusual:
+        return None
+    finally:
+        holder.write(lock, None)
+        os.close(lock)
+
+
+class _Unusual(BaseException):
+    """Nothing has moved, and the full story has to look."""
+
+
+def _read(arguments: Sequence[str]) -> Any:
+    """What was typed: global options, then `flip-back`, then nothing but --json. None: something else."""
+    words = list(arguments)
+    place = words.index("flip-back")
+    before, after = words[:place], words[place + 1 :]
+    pairs = list(zip(before[::2], before[1::2], strict=False))
+    if len(before) % 2 or any(key not in VALUED or value.startswith("-") for key, value in pairs):
+        return None
+    if after not in ([], ["--json"]):
+        return None
+    files = [value for key, value in pairs if key in VALUED[:2]]
+    names = [value for key, value in pairs if key in VALUED[2:]]
+    return SimpleNamespace(files=files, name=names[-1] if names else None, json=bool(after))
+
+
+def _find(typed: Any) -> Any:
+    """The app and what its file and nginx say, if all of it is as usual; None: it is not."""
+    state = find(typed.files, os.environ)
+    routing = text.header(disk.read(f"{state}/nginx") or "") if state else None
+    if state is None or routing is None:
+        return None
+    answer, named = control.ask(f"{state}/run"), route.read(f"{state}/nginx")
+    if not usual(routing, answer, named) or typed.name not in (None, routing["app"]):
+        return None
+    return SimpleNamespace(state=state, routing=routing, answer=answer, live=routing["live"])
+
+
+def usual(routing: dict[str, Any], answer: dict[str, Any] | None, named: str | None) -> bool:
+    """Whether a file, nginx's answer and the route agree on everything, and on a release that may be gone back to.
+
+    Stricter than the plan of a flip-back: what it lets through, the plan has no objection to.
+    """
+    try:
+        live = routing["live"]
+        leaving, slot = routing["slots"][live], routing["slots"][OTHER[live]]
+        same = answer and (answer["app"], answer["generation"]) == (routing["app"], routing["generation"])
+        going_back = leaving["release"] > slot["release"] and leaving["migrated"] and not leaving["reversible"]
+        reached = all(slot["addresses"][it["service"]] and it["health"]["path"] for it in slot["routes"])
+        agreed = answer and answer["live"] == answer["default"] == live and named in (live, route.NOBODY)
+        return bool(same and agreed and routing["standing"] == "previous" and reached and not going_back)
+    except (KeyError, TypeError):
+        return False
+
+
+def _lock(state: str) -> int | None:
+    """The lock, if it is free and the one before has ended as it should."""
+    try:
+        left = holder.read(state)
+        descriptor = holder.take(state) if left is None else None
+    except OSError:
+        return None
+    if descriptor is not None:
+        holder.write(descriptor, holder.me("flip-back", utc_now()))
+    return descriptor
+
+
+class Quick:
+    """One flip-back, from the first probe to the last word."""
+
+    def __init__(self, typed: Any, found: Any, lock: int, signals: Signals) -> None:
+        self.typed, self.lock, self.signals = typed, lock, signals
+        self.state, self.routing, self.live = found.state, found.routing, found.live
+        self.answer = found.answer
+        self.nginx, self.sockets = f"{self.state}/nginx", f"{self.state}/run"
+        self.target = OTHER[self.live]
+        self.slot = self.routing["slots"][self.target]
+        self.since = ""
+        self.steps: list[dict[str, Any]] = []
+
+    def run(self) -> int:
+        """Returns the exit code. Raises _Unusual while nothing has moved."""
+        self._step("prepare", "health", self._health)
+        output.note(output.headline("flip-back", self.target, self.slot["release"]))
+        output.note(output.line(self.steps[0]))
+        self.phase("cutover")
+        self.signals.hold()
+        self._step("cutover", "route", self._turn)
+        if not self._step("cutover", "confirm", self._confirm):
+            return self._go_on("nginx does not follow the route")
+        for done in self.steps[1:]:
+            output.note(output.line(done))
+        self.phase("settle")
+        return self._go_on() if self._more_to_do() else self._settle()
+
+    # -- the steps
+
+    def _health(self) -> str:
+        count = 0
+        for it in self.slot["routes"]:
+            for address in self.slot["addresses"][it["service"]]:
+                policy = SimpleNamespace(**it["health"])
+                if probe(self.sockets, (address, it["port"]), it["host"], policy, policy.path):
+                    raise _Unusual
+                count += 1
+        return counted(count, "replica")
+
+    def _turn(self) -> str:
+        self.since = utc_now()
         try:
-            lock = stack.enter_context(locked(state, "flip-back", utc_now()))
-        except (BluegreenError, OSError):
-            return None
-        return guarded(lambda: _flip_back(options, state, routing, lock, flags), "--json" in flags)
+            route.turn(self.nginx, self.target)
+        except OSError:
+            if route.read(self.nginx) != self.target:
+                raise _Unusual from None
+        return f"renamed to {self.target}"
+
+    def _confirm(self) -> str:
+        for _ in range(CONFIRM_TRIES):
+            answer = control.ask(self.sockets)
+            if answer and answer["live"] == self.target:
+                return f"nginx answers {self.target}"
+        return ""
+
+    def _seal(self) -> str:
+        content = disk.read(self.nginx, disk.stored_name(self.target)) or ""
+        return f"generation {seal.begin(self.nginx, self.sockets, content, self.since, self._hup)}, begun"
+
+    def _hup(self) -> None:
+        if not seal.hup_master(self.sockets):
+            raise OSError("nginx's master cannot be signalled")
+
+    # -- what comes after
+
+    def _more_to_do(self) -> bool:
+        jobs = self.slot["jobs"] or self.routing["slots"][self.live]["jobs"]
+        text_ready = os.path.exists(f"{self.nginx}/{disk.stored_name(self.target)}")
+        return bool(jobs or self.routing["hooks"] or self.routing["failover"] or not text_ready)
+
+    def _settle(self) -> int:
+        from bluegreen.state import database
+
+        db = database.Database(self.state, utc_now, lambda words: output.note(f"Note: {output.clean(words)}"))
+        if database.unfinished(db):
+            db.close()
+            return self._go_on()
+        try:
+            self._step("settle", "seal", self._seal)
+        except OSError:  # the disk, or the signal: the full story knows what to say
+            db.close()
+            return self._go_on()
+        self._step("settle", "record", lambda: f"release {self.slot['release']}")
+        for done in self.steps[-2:]:
+            output.note(output.line(done))
+        found = self._result()
+        database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
+        db.close()
+        return show_done(found, self._command(), self.routing["preview"], self.typed.json)
+
+    def _result(self) -> dict[str, Any]:
+        left = self.routing["slots"][self.live]
+        return {
+            "outcome": "flipped-back",
+            "live": {"color": self.target, "release": self.slot["release"]},
+            "previous": {"color": self.live, "release": left["release"]},
+            "steps": self.steps,
+            "error": None,
+            "message": "",
+            "warnings": [*_of_migration(left, self.slot), *_of_signal(self.signals.asked)],
+            "next": None,
+        }
+
+    def _go_on(self, wrong: str = "") -> int:
+        """Hands over to the full story, with what was done so far; `wrong`: why traffic has to be moved back."""
+        from bluegreen.cli.resume import resume
+
+        return resume(self, wrong)
+
+    # -- small parts
+
+    def _command(self) -> str:
+        options = [f" -f {file}" for file in self.typed.files] + [
+            f" -p {self.typed.name}" for _ in [0] if self.typed.name
+        ]
+        return "bluegreen" + "".join(options)
+
+    def phase(self, name: str) -> None:
+        holder.write(self.lock, {**holder.me("flip-back", self.since or utc_now()), "phase": name})
+
+    def _step(self, phase: str, name: str, action: Callable[[], str]) -> str:
+        began = time.monotonic()
+        detail = action()
+        self.steps.append(
+            {
+                "phase": phase, "step": name, "color": None if name == "record" else self.target,
+                "seconds": round(time.monotonic() - began, 4), "outcome": "done" if detail else "failed",
+                "detail": detail,
+            }
+        )  # fmt: skip
+        return detail
 
 
-def _read(arguments: Sequence[str]) -> tuple[Options, frozenset[str]] | None:
-    files: list[str] = []
-    name: str | None = None
-    flags, verb = set(), False
-    rest = iter(arguments)
-    for word in rest:
-        if word == "flip-back" and not verb:
-            verb = True
-        elif word in FLAGS and verb:
-            flags.add(word)
-        elif word in VALUED and not verb:
-            value = next(rest, None)
-            if value is None or value.startswith("-"):
-                return None
-            if VALUED[word] == "files":
-                files.append(value)
-            else:
-                name = value
-        else:
-            return None
-    return (Options(tuple(files), name), frozenset(flags)) if verb else None
+def _of_migration(left: dict[str, Any], slot: dict[str, Any]) -> list[str]:
+    stays = left["migrated"] and left["release"] > slot["release"]
+    return [migration_stays(left["release"], slot["release"])] if stays else []
 
 
-class Rest:
-    """What comes after traffic has moved: the full command's own app and tools, made when they are first used."""
-
-    def __init__(self, options: Options, state: Path, name: str, phase: Callable[[str], None]) -> None:
-        self._options, self._state, self._name, self._phase = options, state, name, phase
-        self.show, self.signals = prompt(), Signals()
-
-    @cached_property
-    def app(self) -> App:
-        from bluegreen.cli.wiring import App
-
-        return App(self._options, self.show, self.signals, self._phase, self._state)
-
-    @cached_property
-    def _tools(self) -> Tools:
-        return self.app.tools(self._name)
-
-    def later(self, part: str) -> Any:
-        return Later(lambda: getattr(self._tools, part))
-
-    def call(self, part: str) -> Any:
-        return lambda *arguments: getattr(self._tools, part)(*arguments)
-
-    def journal(self) -> Any:
-        from bluegreen.state.journal import Journal
-
-        return Journal(self._state, utc_now, self.show.notice)
-
-
-def _flip_back(options: Options, state: Path, routing: Routing, lock: Lock, flags: frozenset[str]) -> int:
-    rest = Rest(options, state, routing.app, lock.phase)
-    with rest.signals.listening():
-        tools = _tools(rest, state, routing.app, lock, f"bluegreen{options.shown()}")
-        result = flip_back(tools, Wanted("--force" in flags, lambda: rest.app.stack))
-        return show_result(result, tools.command, routing.preview, "--json" in flags)
-
-
-def _tools(rest: Rest, state: Path, app: str, lock: Lock, command: str) -> Tools:
-    sockets, engine = short(state / "run"), rest.later("engine")
-    _, nginx, door = front_door(app, state, sockets, Place(engine))
-    return Tools(
-        app=app, engine=engine, nginx=nginx, door=door, prober=Probes(sockets), journal=Later(rest.journal),
-        colors=rest.later("colors"), compose=rest.later("compose"), snippets=rest.later("snippets"),
-        machine=rest.later("machine"), expected=rest.later("expected"), render=rest.call("render"),
-        host=rest.call("host"), mask=rest.call("mask"), fingerprint=rest.call("fingerprint"), show=rest.show,
-        signals=rest.signals, phase=lock.phase, now=utc_now, clock=time.monotonic, sleep=time.sleep, command=command,
-    )  # fmt: skip
+def _of_signal(asked: str | None) -> list[str]:
+    return [signal_came(asked, "flip-back")] if asked else []

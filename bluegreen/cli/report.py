@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from bluegreen.cli.output import clean
-from bluegreen.domain.color import counted
 from bluegreen.domain.findings import Finding
+from bluegreen.domain.words import counted
 from bluegreen.plans.plan import FAILURE, Plan
 
 OUTPUT_SHOWN = 30  # last lines of a migration or hook that `show` prints; --json has more

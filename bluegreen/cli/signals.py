@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from bluegreen.errors import ExitCode, Interrupted
+
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,10 +36,11 @@ class Signals:
         Once one came they stay taken until the process ends: an impatient person's second Ctrl-C, or the signal that
         a shell and a terminal both send, would otherwise end the command while it says what it has done.
         """
-        if threading.current_thread() is not threading.main_thread():
+        try:
+            self._former = {number: signal.signal(number, self._note) for number in HANDLED}
+        except ValueError:  # not the main thread: signals are another's matter
             yield
             return
-        self._former = {number: signal.signal(number, self._note) for number in HANDLED}
         try:
             yield
         finally:

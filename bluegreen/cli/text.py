@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from bluegreen.cli.output import clean
-from bluegreen.errors import BluegreenError
-from bluegreen.flow.values import Result
+
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from bluegreen.errors import BluegreenError
 
 FIELDS = ("failed", "expected", "traffic", "retry", "next")
 VERBS = {"switched": "Switched", "flipped-back": "Flipped back", "prepared": "Prepared"}
@@ -21,32 +24,35 @@ def error_text(error: BluegreenError) -> str:
     return "\n".join(found)
 
 
-def result_text(result: Result, command: str, preview: str | None) -> str:
-    """One or two lines: where traffic is now and what to type next."""
-    return "\n".join([*_result_lines(result, command, preview), *(f"Warning: {clean(w)}" for w in result.warnings)])
+def result_text(found: Mapping[str, Any], command: str, preview: str | None) -> str:
+    """One or two lines for the fields of `--json`: where traffic is now and what to type next."""
+    warnings = [f"Warning: {clean(warning)}" for warning in found["warnings"]]
+    return "\n".join([*_result_lines(found, command, preview), *warnings])
 
 
-def _result_lines(result: Result, command: str, preview: str | None) -> Iterator[str]:
-    live = f"{result.live['color']}, release {result.live['release']}" if result.live else "none"
-    if result.outcome in ("switched", "flipped-back"):
-        yield f"{VERBS[result.outcome]}: live is {live}{_moved(result)}."
-        if result.message:
-            yield clean(result.message)
-        if result.previous:
-            yield f"To go back to release {result.previous['release']}: {command} flip-back"
-    elif result.outcome == "prepared":
+def _result_lines(found: Mapping[str, Any], command: str, preview: str | None) -> Iterator[str]:
+    outcome, message, previous = found["outcome"], clean(found["message"]), found["previous"]
+    live = f"{found['live']['color']}, release {found['live']['release']}" if found["live"] else "none"
+    if outcome in ("switched", "flipped-back"):
+        yield f"{VERBS[outcome]}: live is {live}{_moved(found)}."
+        if message:
+            yield message
+        if previous:
+            yield f"To go back to release {previous['release']}: {command} flip-back"
+    elif outcome == "prepared":
         where = f" Look at it: http://{preview}/" if preview else ""
         yield f"Prepared; traffic stays on {live}.{where}"
         yield f"To move traffic to it: {command} switch"
-    elif result.outcome == "unchanged":
-        yield f"Nothing to do: {clean(result.message)}."
+    elif outcome == "unchanged":
+        yield f"Nothing to do: {message}."
     else:
-        yield clean(result.message)
-    if result.next:
-        yield f"To serve release {result.release} with plain Compose: {clean(result.next)}"
+        yield message
+    if found["next"]:
+        of = f" release {found['live']['release']}" if found["live"] else " it"
+        yield f"To serve{of} with plain Compose: {clean(found['next'])}"
 
 
-def _moved(result: Result) -> str:
+def _moved(found: Mapping[str, Any]) -> str:
     """How long it took until traffic was there and that was confirmed; what follows is tidying up."""
-    steps = [done for done in result.steps if done.step.phase != "settle"]
-    return f" (traffic moved after {sum(done.seconds for done in steps):.2f} s)" if steps else ""
+    steps = [done["seconds"] for done in found["steps"] if done["phase"] != "settle"]
+    return f" (traffic moved after {sum(steps):.2f} s)" if steps else ""

@@ -21,8 +21,3 @@ LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, whi
 def other(color: Color) -> Color:
     """The color across from this one."""
     return "green" if color == "blue" else "blue"
-
-
-def counted(number: int, word: str) -> str:
-    """A number and its noun: 1 replica, 2 replicas."""
-    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from bluegreen.domain.app import Health
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from bluegreen.domain.app import Health
 
 SHOWN = 120  # characters of an answer that a message quotes
 

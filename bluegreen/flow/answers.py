@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from bluegreen.domain.answers import SAFE, SECRET, VARIABLE, Answer, Expectation, Identity, differences, learn
 from bluegreen.domain.app import EXPECTED_FILE, Settings
-from bluegreen.domain.color import counted
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.observe import observe

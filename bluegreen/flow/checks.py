@@ -23,7 +23,7 @@ def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Seque
     """Why a color takes no traffic: what the Engine says of its containers, else what the probes said."""
     reasons = unwell(slot, here) or silent
     logs = f"{tools.command} logs {slot.color}"
-    if any(moved(slot, replica) for replica in here):
+    if any(it.role == "routed" and it.well and moved(slot, it) for it in here):
         way = f"{tools.command} up (tells nginx where its replicas are)"
     elif any(replica.running for replica in here):
         way = f"{logs}, or {tools.command} flip-back --force"

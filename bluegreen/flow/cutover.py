@@ -17,6 +17,10 @@ class Cutover:
         self._renamed = False
         self.since = ""  # when the target became live
 
+    def turned(self, since: str) -> None:
+        """The rename was made already, at this moment."""
+        self._renamed, self.since = True, since
+
     def actions(self) -> dict[str, Action]:
         return {"route": self.route, "confirm": self.confirm, "seal": self.seal}
 

@@ -6,8 +6,8 @@ import contextlib
 from typing import Any
 
 from bluegreen.domain.app import Route, Stack
-from bluegreen.domain.color import counted
 from bluegreen.domain.routing import Slot
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.observe import observe
@@ -46,7 +46,6 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
     if stack and left:
         result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
-        result.release = left.release
         others = [route.service for route in left.routes if route.service != front(left).service]
         if others:
             result.warnings.append(

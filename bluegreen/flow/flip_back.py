@@ -1,22 +1,23 @@
 """Back to the idle color at once.
 
-Until traffic has moved this needs the standard library, nginx's answer, its file and the route: not the Engine, not
-the journal, not the Compose file, no registry and no template engine. All else comes after.
+Until traffic has moved this needs nginx's answer, its file and the route: not the Engine, not the journal, not the
+Compose file, no registry and no template engine. All else comes after. `cli/quick.py` does the same for an app on
+which nothing is unusual, without loading even this; `go_on` is what it calls for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bluegreen.domain.color import counted
+from bluegreen.domain.words import counted, migration_stays
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.observe import at_the_door, look_again, observe
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.run import Action, Operation, describe, give_up
-from bluegreen.flow.values import Result, Tools
+from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.flip_back import plan_flip_back
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Wanted:
     owner: str = ""
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A flip-back whose rename is made. `steps`: the fields of `--json`; `wrong`: why it has to be taken back."""
+
+    steps: Sequence[Mapping[str, Any]]
+    since: str
+    wrong: str = ""
+
+
 def flip_back(tools: Tools, wanted: Wanted) -> Result:
     """Carries out a flip-back. Never raises BluegreenError: it is in the result."""
     world = at_the_door(tools)
@@ -47,11 +57,29 @@ def flip_back(tools: Tools, wanted: Wanted) -> Result:
         return _refused(tools, wanted.force, result)
     tools.show.plan(plan)
     flip = FlipBack(Operation(tools, plan, result), world, wanted)
-    done = flip.run()
-    if "on_failure" in (world.intended.hooks if world.intended else ()):
+    return _ended(flip, flip.run())
+
+
+def go_on(tools: Tools, wanted: Wanted, world: World, begun: Begun) -> Result:
+    """What comes after a rename that was made by the quick way. `world`: as it was before."""
+    plan = plan_flip_back(world, wanted.force)
+    steps = {step.name: step for step in plan.steps}
+    result = Result("flip-back", "failed")
+    for done in begun.steps:
+        result.steps.append(StepDone(steps[done["step"]], done["seconds"], done["outcome"], done["detail"]))
+    flip = FlipBack(Operation(tools, plan, result), world, wanted)
+    flip.cutover.turned(begun.since)
+    if begun.wrong:
+        failed = BluegreenError("nginx does not follow the route.", failed=begun.wrong, expected=f"{plan.target}")
+        return _ended(flip, flip.move_back(failed))
+    return _ended(flip, flip.settle())
+
+
+def _ended(flip: FlipBack, done: Result) -> Result:
+    if "on_failure" in (flip.world.intended.hooks if flip.world.intended else ()):
         from bluegreen.flow.hooks import after_failure
 
-        after_failure(tools, done, flip.moment("failed"), wanted.load, flip.slot.images)
+        after_failure(flip.tools, done, flip.moment("failed"), flip.wanted.load, flip.slot.images)
     return done
 
 
@@ -84,39 +112,44 @@ class FlipBack:
         self.tools, self.result = operation.tools, operation.result
         self.target, self.slot = _way_back(operation.plan, world)
         self.cutover = Cutover(self.tools, world, self.target)
-
-    def run(self) -> Result:
-        actions: dict[str, Action] = {
+        self._unfinished = False  # whether an earlier command was killed
+        self._actions: dict[str, Action] = {
             "health": self._health, **self.cutover.actions(), "seal": lambda: self.cutover.seal(wait=False),
             "jobs": self._jobs, "after_flip_back": self._hook, "record": lambda: f"release {self.slot.release}",
         }  # fmt: skip
+
+    def run(self) -> Result:
         try:
-            self.operation.phase("prepare", actions)
+            self.operation.phase("prepare", self._actions)
         except BluegreenError as error:
             self.tools.signals.hold()
             give_up(self.tools, self.world)
             return self.operation.failed(error, self.world)
         try:
-            self.operation.phase("cutover", actions)
+            self.operation.phase("cutover", self._actions)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            moved = self.cutover.move_back(cause)
-            give_up(self.tools, self.world)
-            return self.operation.failed(moved, look_again(self.tools, self.world))
-        return self._settle(actions)
+            return self.move_back(cause)
+        return self.settle()
 
-    def _settle(self, actions: dict[str, Action]) -> Result:
+    def move_back(self, cause: Exception) -> Result:
+        """After a rename that did not do what it should have done."""
+        moved = self.cutover.move_back(cause)
+        give_up(self.tools, self.world)
+        return self.operation.failed(moved, look_again(self.tools, self.world))
+
+    def settle(self) -> Result:
         """Traffic is back; from here on nothing is in a hurry."""
         tools, plan = self.tools, self.operation.plan
-        unfinished = give_up(tools, self.world)
+        self._unfinished = give_up(tools, self.world)
         self.operation.begin()
         if self.world.intended and self.world.intended.failover:
             from bluegreen.flow.checks import tell_failover
 
             tell_failover(tools, self.world)
-        self.operation.phase("settle", actions)
+        self.operation.phase("settle", self._actions)
         self.result.outcome = "flipped-back"
         self._tell_of_migration()
-        more = unfinished or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
+        more = self._unfinished or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
         after = look_again(tools, self.world) if more else at_the_door(tools, wait=False)
         self._tell_of_drift(after)
         describe(self.result, after)
@@ -130,7 +163,7 @@ class FlipBack:
     def _jobs(self) -> str:
         from bluegreen.flow.jobs import hand_over_jobs
 
-        return hand_over_jobs(self.tools, self.target, slot=self.slot)
+        return hand_over_jobs(self.tools, self.target, slot=self.slot, after_kill=self._unfinished)
 
     def _hook(self) -> str:
         from bluegreen.flow.hooks import run_hooks
@@ -147,10 +180,7 @@ class FlipBack:
     def _tell_of_migration(self) -> None:
         left = self.world.slot(self.world.live) if self.world.live else None
         if left and left.migrated and left.release > self.slot.release:
-            self.result.warnings.append(
-                f"Release {left.release} ran a migration, and flip-back does not undo it: "
-                f"release {self.slot.release} works on the migrated data."
-            )
+            self.result.warnings.append(migration_stays(left.release, self.slot.release))
 
     def _tell_of_drift(self, after: World) -> None:
         from bluegreen.plans.differences import drift

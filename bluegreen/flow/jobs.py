@@ -16,10 +16,14 @@ def hand_over_jobs(
     order: Sequence[str] = (),
     ready: Callable[[str], None] | None = None,
     slot: Slot | None = None,
+    after_kill: bool = False,
 ) -> str:
     """Stops the jobs of the color across and starts those of `target`. Safe to run again.
 
     They start in this order of services, each after `ready` has found what it depends on.
+
+    `after_kill`: a command that was killed may have told those of `target` to stop a moment ago. The Engine shows
+    such a container as running until it ends, so it is stopped by us, which waits for that, and started.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
     BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
@@ -33,8 +37,10 @@ def hand_over_jobs(
             tools.engine.stop(replica.id)
     places = {service: place for place, service in enumerate(order)}
     for replica in sorted(coming, key=lambda replica: places.get(replica.service, 0)):
+        if replica.running and after_kill:
+            tools.engine.stop(replica.id)
         tools.colors.restart_as_defined(replica)
-        if not replica.running:
+        if not replica.running or after_kill:
             if ready:
                 ready(replica.service)
             tools.engine.start(replica.id)

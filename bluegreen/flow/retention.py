@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.domain.app import Stack
-from bluegreen.domain.color import counted
 from bluegreen.domain.record import Restored, disposable, kept_releases, restore
+from bluegreen.domain.words import counted
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Tools
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, StepDone, Tools
@@ -80,10 +81,7 @@ class Operation:
         self.tools.journal.end_operation(self._number or 0, self.result.outcome, fields)
 
     def _record(self, done: StepDone) -> None:
-        step = done.step
-        self.tools.journal.step(
-            self._number or 0, step.phase, step.name, step.color, done.seconds, done.outcome, done.detail
-        )
+        self.tools.journal.step(self._number or 0, done.as_dict())
 
 
 def give_up(tools: Tools, world: World) -> bool:
@@ -134,8 +132,7 @@ def _run_step(tools: Tools, step: Step, action: Action, operation: Operation) ->
 def _answer_signal(tools: Tools, result: Result) -> None:
     if asked := tools.signals.asked:
         skipped = [done.step.name for done in result.steps if done.outcome == LEFT_OUT]
-        left_out = f"; left out: {', '.join(skipped)}" if skipped else ""
-        result.warnings.append(f"{asked} came when only the end was safe, so {result.verb} went on to it{left_out}.")
+        result.warnings.append(signal_came(asked, result.verb, ", ".join(skipped)))
 
 
 def describe(result: Result, world: World) -> None:

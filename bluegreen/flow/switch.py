@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from bluegreen.domain.app import HookName, Stack
-from bluegreen.domain.color import Color, Role, counted, other
+from bluegreen.domain.color import Color, Role, other
 from bluegreen.domain.record import Restored, defining_services, written_down
 from bluegreen.domain.release import Begun, Image, Note
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError, ExitCode, Interrupted
 from bluegreen.flow.adopt import Adoption, find_plain

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.domain.app import Stack
-from bluegreen.domain.color import COLORS, Color, Role, counted
+from bluegreen.domain.color import COLORS, Color, Role
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import PlainContainer, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain

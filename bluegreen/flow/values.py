@@ -80,7 +80,7 @@ class StepDone:
             "phase": self.step.phase,
             "step": self.step.name,
             "color": self.step.color,
-            "seconds": round(self.seconds, 3),
+            "seconds": round(self.seconds, 4),
             "outcome": self.outcome,
             "detail": self.detail,
         }
@@ -99,7 +99,6 @@ class Result:
     message: str = ""
     warnings: list[str] = field(default_factory=list)
     next: str = ""  # a command that goes on from here
-    release: int | None = None  # what `next` is about
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,6 @@ Standard library only; the signal is handed in, because only the place's room ta
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from collections.abc import Callable
 from bluegreen.domain.color import Color
 from bluegreen.domain.routing import ControlAnswer
 from bluegreen.errors import BluegreenError
-from bluegreen.frontdoor import control, text
+from bluegreen.frontdoor import control, seal
+from bluegreen.frontdoor.answer import ask
 from bluegreen.frontdoor.files import Files
 
 CONFIRM_TIMEOUT = 10.0  # seconds from the signal until the new generation must answer; measured: 0.03
@@ -22,8 +22,6 @@ ROUTE_TIMEOUT = 2.0  # seconds from the rename until nginx must answer by it; it
 BEGUN = 10.0  # seconds in which a reload that somebody began, and did not wait for, may still be under way
 ASK_AGAIN = 0.01  # seconds between two questions while a reload is under way
 FRESH_ANSWERS = 8  # new connections that must all reach the new generation after the old workers quit
-KEPT_NOTES = 100  # generations whose notes for old workers are kept; workers live for minutes, not for so long
-OLD_WORKERS = 20  # generations before the loaded one whose workers may still hold connections
 
 
 class NotConfirmed(Exception):
@@ -33,8 +31,8 @@ class NotConfirmed(Exception):
 class Change:
     """Changes of what one app's nginx has loaded. `sockets`: a short name of the state folder's run/."""
 
-    def __init__(self, files: Files, sockets: str, handed: str, hup: Callable[[], None]) -> None:
-        self._files, self._sockets, self._handed, self._hup = files, sockets, handed, hup
+    def __init__(self, files: Files, sockets: str, hup: Callable[[], None]) -> None:
+        self._files, self._sockets, self._hup = files, sockets, hup
 
     def load(self, content: str, live: Color | None, since: str) -> int:
         """Loads a rendered text whose own default is `live`, and returns its generation when nginx has it.
@@ -46,11 +44,11 @@ class Change:
         try:
             self._files.turn(live)
             generation, left = self._write(content, since)
-            self._hup()
+            self._signal()
             self._confirm(generation, live, held)
         finally:
             _close(held)
-        self._hand_over(left)
+        seal.hand_over(f"{self._sockets}/handed", left)
         return generation
 
     def seal(self, color: Color, since: str, wait: bool) -> int:
@@ -59,24 +57,21 @@ class Change:
         Without `wait` it is only begun: whoever looks next sees whether nginx has it. Raises as `load` does.
         """
         content = self._files.stored(color)
-        if content is None:
+        if not content:
             raise BluegreenError(
                 f"The rendered file for {color} is gone.", failed=f"live-{color}.conf is missing in the state folder",
                 expected="a text for each color, as every switch leaves them",
             )  # fmt: skip
         if wait:
             return self.load(content, color, since)
-        generation, left = self._write(content, since)
-        # Workers of today pass on to a socket that they themselves answer, until their successors do.
-        self._hand_over(left)
-        self._hup()
-        return generation
+        folder = self._files.folder
+        return self._files.writing(lambda: seal.begin(folder, self._sockets, content, since, self._signal))
 
     def confirm_route(self, color: Color | None) -> None:
         """Returns when nginx answers by the route with this color. Raises NotConfirmed."""
         deadline = time.monotonic() + ROUTE_TIMEOUT
         while True:
-            seen = control.ask(self._sockets)
+            seen = ask(self._sockets)
             if seen and seen.live == color:
                 return
             if time.monotonic() > deadline:
@@ -86,25 +81,26 @@ class Change:
 
     def await_begun(self) -> ControlAnswer | None:
         """nginx's answer; one that is about to change, because a seal was begun just now, is waited for."""
-        seen = control.ask(self._sockets)
+        seen = ask(self._sockets)
         disk = self._files.routing()
         if seen is None or disk is None or seen.generation >= disk.generation or self._files.age() > BEGUN:
             return seen
         deadline = time.monotonic() + CONFIRM_TIMEOUT / 4
         while seen and seen.generation < disk.generation and time.monotonic() < deadline:
             time.sleep(ASK_AGAIN)
-            seen = control.ask(self._sockets)
+            seen = ask(self._sockets)
         return seen
 
     # -- the parts of a reload
 
-    def _write(self, content: str, since: str) -> tuple[int, int | None]:
+    def _write(self, content: str, since: str) -> tuple[int, int]:
         """(generation of the file that is now there, the newest one before)."""
-        known = [it.generation for it in (control.ask(self._sockets), self._files.routing()) if it]
-        left = max(known, default=None)
-        generation = (left or 0) + 1
-        self._files.write(text.activate(content, generation, since))
-        return generation, left
+        return self._files.writing(lambda: seal.write(self._files.folder, self._sockets, content, since))
+
+    def _signal(self) -> None:
+        """SIGHUP. It says nothing about whether nginx will load the file; only its answer does."""
+        if not seal.hup_master(self._sockets):
+            self._hup()
 
     def _hold(self) -> socket.socket | None:
         """A connection to a worker of today, which closes it at the moment it stops accepting."""
@@ -129,7 +125,7 @@ class Change:
         deadline = time.monotonic() + CONFIRM_TIMEOUT
         seen: ControlAnswer | None = None
         while True:
-            seen = control.ask(self._sockets) or seen
+            seen = ask(self._sockets) or seen
             if seen and (seen.generation, seen.live) == (generation, live):
                 break
             if time.monotonic() > deadline:
@@ -141,25 +137,10 @@ class Change:
         deadline = time.monotonic() + QUIT_TIMEOUT
         fresh = 0
         while fresh < FRESH_ANSWERS:
-            seen = control.ask(self._sockets)
+            seen = ask(self._sockets)
             fresh = fresh + 1 if seen and seen.generation == generation else 0
             if time.monotonic() > deadline:
                 raise NotConfirmed(_instead(generation, seen))
-
-    def _hand_over(self, left: int | None) -> None:
-        """Tells workers of the generations that were left to pass on what still reaches them.
-
-        They keep idle connections open for ten seconds, so that no client meets a closing one. What
-        arrives there goes, through a socket on which only their successors accept, to where new traffic goes.
-        """
-        there = {int(name) for name in os.listdir(self._handed) if name.isdigit()}
-        for generation in range(max(1, (left or 0) - OLD_WORKERS), (left or 0) + 1):
-            if generation not in there:
-                path = os.path.join(self._handed, str(generation))
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-        for generation in there:
-            if generation < (left or 0) - KEPT_NOTES:
-                os.unlink(os.path.join(self._handed, str(generation)))
 
 
 def _closed_within(connection: socket.socket, seconds: float) -> bool:

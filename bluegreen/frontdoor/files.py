@@ -8,13 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from bluegreen.domain.color import COLORS, Color
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError
-from bluegreen.frontdoor import route, text
+from bluegreen.frontdoor import disk, route, text
+from bluegreen.frontdoor.disk import LOADED, stored_name
 
-LOADED = "nginx.conf"
+T = TypeVar("T")
 CANDIDATE = "candidate"  # with a number: a text that nginx -t is asked about
 
 
@@ -26,23 +29,23 @@ class Files:
 
     def loaded_text(self) -> str | None:
         """What nginx loads at its next start."""
-        return _read(self.folder, LOADED)
+        return disk.read(self.folder, LOADED)
 
     def stored(self, color: Color) -> str | None:
         """The text that makes `color` the file's own default, as the last switch left it; None: there is none."""
-        return _read(self.folder, f"live-{color}.conf")
+        return disk.read(self.folder, stored_name(color))
 
     def store(self, directions: dict[Color, str]) -> None:
         """The rendered texts, with their marks, for either direction; absent ones are removed."""
         for color in COLORS:
             if wanted := directions.get(color):
-                self.write(wanted, f"live-{color}.conf")
+                self.write(wanted, stored_name(color))
             else:
-                _forget(self.folder, f"live-{color}.conf")
+                disk.forget(self.folder, stored_name(color))
 
     def routing(self) -> Routing | None:
         """What the file and the route beside it say together; None: the file is absent, or not ours."""
-        found = text.read_routing(self.loaded_text() or "")
+        found = read_routing(self.loaded_text() or "")
         named = route.read(self.folder)
         if found is None or named is None or (named == route.NOBODY and found.live is not None):
             return found
@@ -52,7 +55,7 @@ class Files:
     def edited(self) -> bool:
         """Whether the rendered file is another text than the one that was written; unknown counts as no."""
         found = self.loaded_text()
-        return found is not None and text.read_routing(found) is not None and text.edited(found)
+        return found is not None and read_routing(found) is not None and text.edited(found)
 
     def age(self) -> float:
         """Seconds since the file was written."""
@@ -65,7 +68,7 @@ class Files:
         """Removes what a killed command may have left: files that were being written."""
         for name in os.listdir(self.folder) if os.path.isdir(self.folder) else ():
             if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
-                _forget(self.folder, name)
+                disk.forget(self.folder, name)
 
     def turn(self, color: Color | None) -> None:
         """Renames the route. Raises BluegreenError."""
@@ -81,11 +84,18 @@ class Files:
                 "There is no rendered file to load.", failed="the text is empty", expected="a rendered text"
             )
         try:
-            _replace(self.folder, name, content)
-        except OSError as error:
+            self.writing(lambda: disk.replace(self.folder, name, content))
+        except BluegreenError:
             with contextlib.suppress(OSError):  # the folder itself may be what refuses
-                _forget(self.folder, f".{name}.new")
-            raise self._refused("nginx's file cannot be written.", error, name) from None
+                disk.forget(self.folder, f".{name}.new")
+            raise
+
+    def writing(self, act: Callable[[], T]) -> T:
+        """Runs what writes nginx's file. Raises BluegreenError for what the disk refuses."""
+        try:
+            return act()
+        except OSError as error:
+            raise self._refused("nginx's file cannot be written.", error, LOADED) from None
 
     def candidates(self, contents: list[str]) -> list[str]:
         """Writes texts that nginx -t is to be asked about; returns their names."""
@@ -96,7 +106,7 @@ class Files:
 
     def forget(self, names: list[str]) -> None:
         for name in names:
-            _forget(self.folder, name)
+            disk.forget(self.folder, name)
 
     # -- small parts
 
@@ -114,26 +124,9 @@ class Files:
         )
 
 
-def _read(folder: str, name: str) -> str | None:
+def read_routing(content: str) -> Routing | None:
+    """What a rendered file routes, from its own first line; None when it is not one of ours."""
     try:
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
+        return Routing.from_dict(text.header(content) or {})
+    except (KeyError, TypeError, ValueError):
         return None
-
-
-def _forget(folder: str, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(folder, name))
-
-
-def _replace(folder: str, name: str, content: str) -> None:
-    temporary = os.path.join(folder, f".{name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)  # the folder above is 0700; nginx runs as another user
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, os.path.join(folder, name))
-    route.sync(folder)

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from bluegreen.domain.color import Color
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.errors import BluegreenError
-from bluegreen.frontdoor import control, route
+from bluegreen.frontdoor import route
+from bluegreen.frontdoor.answer import ask
 from bluegreen.frontdoor.change import Change
 from bluegreen.frontdoor.files import Files
 
@@ -32,7 +33,7 @@ class Nginx:
 
     def answer(self) -> ControlAnswer | None:
         """What the loaded nginx says of itself; None when nothing answers on the control socket."""
-        return control.ask(self._sockets)
+        return ask(self._sockets)
 
     def settled(self) -> ControlAnswer | None:
         """The same; a reload that the command before only began is waited for."""

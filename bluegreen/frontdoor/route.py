@@ -6,7 +6,6 @@ there, whatever the loaded file's own default is. A visitor that no color names 
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
@@ -61,8 +60,10 @@ def turn(nginx: str, color: str | None) -> None:
     prepare(nginx)
     folder = os.path.join(nginx, FOLDER)
     fresh = os.path.join(folder, ".live.new")
-    with contextlib.suppress(FileNotFoundError):
+    try:  # noqa: SIM105 - contextlib is not worth its time here
         os.unlink(fresh)
+    except FileNotFoundError:
+        pass
     os.symlink(color or NOBODY, fresh)
     os.rename(fresh, os.path.join(folder, "live"))
     sync(folder)

@@ -2,15 +2,17 @@
 
 A file is written for a generation and a moment that are not known when it is rendered: the texts for both
 directions lie ready with two marks, and `activate` fills the marks in. That needs no template engine, so a
-flip-back does not wait for one. Standard library only.
+flip-back does not wait for one. Standard library only, and little of it.
 """
 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
+import zlib
 
-from bluegreen.domain.routing import Routing
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from typing import Any
 
 HEADER = "# bluegreen-routing: "
 FOOTER = "# bluegreen-written: "
@@ -19,27 +21,26 @@ SINCE_MARK = "@since@"
 
 
 def activate(text: str, generation: int, since: str) -> str:
-    """A rendered text with its marks filled in, and signed: what nginx is to load."""
+    """A rendered text with its marks filled in, and a checksum at its end: what nginx is to load."""
     filled = text.replace(str(GENERATION_MARK), str(generation)).replace(SINCE_MARK, since)
-    return f"{filled}{FOOTER}{_digest(filled)}\n"
+    return f"{filled}{FOOTER}{_checksum(filled)}\n"
 
 
 def edited(text: str) -> bool:
     """Whether this is another text than the one that was written."""
     body, mark, digest = text.rpartition(FOOTER)
-    return not mark or digest != f"{_digest(body)}\n"
+    return not mark or digest != f"{_checksum(body)}\n"
 
 
-def read_routing(text: str) -> Routing | None:
-    """What a rendered file routes, from its own first line; None when it is not one of ours."""
+def header(text: str) -> dict[str, Any] | None:
+    """What a rendered file says of itself in its own first line; None when it is not one of ours."""
     first = text.partition("\n")[0]
-    if not first.startswith(HEADER):
-        return None
     try:
-        return Routing.from_dict(json.loads(first[len(HEADER) :]))
-    except (KeyError, TypeError, ValueError):
+        found = json.loads(first[len(HEADER) :]) if first.startswith(HEADER) else None
+    except ValueError:
         return None
+    return found if isinstance(found, dict) else None
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"

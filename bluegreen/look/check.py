@@ -8,10 +8,10 @@ from pathlib import Path
 from bluegreen.domain import findings
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
-from bluegreen.domain.color import counted
 from bluegreen.domain.findings import Finding
 from bluegreen.domain.routing import Slot, too_old
 from bluegreen.domain.verdict import expectation
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.answers import compare

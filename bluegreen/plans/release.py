@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from bluegreen.domain.color import Color, counted
+from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Slot
+from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
 from bluegreen.plans.differences import actual, missing_replicas
 from bluegreen.plans.plan import Plan, Step, Wish

@@ -6,11 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bluegreen.domain.app import Health
-from bluegreen.domain.verdict import judge
-from bluegreen.unix_http import NoAnswer, StillAnswering, get
+from bluegreen.probe import one
 
-MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
-SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
 PARALLEL = 16  # probes at once
 
 
@@ -27,21 +24,9 @@ class Target:
 
 
 def probe(sockets: str, target: Target) -> str | None:
-    """Why the target is not healthy, in a phrase; None: it is. Bounded in time and in bytes."""
-    policy, path = target.policy, target.path or target.policy.path
-    socket = "preview.sock"
-    if target.address is not None:
-        socket, path = "probe.sock", f"/probe/{target.address}/{target.port}{path}"
-    try:
-        status, headers, body = get(
-            f"{sockets}/{socket}", path, target.host or "localhost", policy.request_timeout, MAX_BODY
-        )
-    except StillAnswering as error:
-        return str(error)
-    except NoAnswer as error:
-        return f"gave no answer ({error})"
-    text = body.decode(errors="replace")
-    return text if SILENT in headers else judge(policy, status, headers, text)
+    """Why the target is not healthy, in a phrase; None: it is."""
+    at = (target.address, target.port) if target.address is not None else None
+    return one.probe(sockets, at, target.host, target.policy, target.path or target.policy.path)
 
 
 def once(sockets: str, targets: Sequence[Target]) -> list[tuple[Target, str | None]]:

@@ -3,94 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bluegreen.domain.release import Begun, Note
+from bluegreen.state import database
+from bluegreen.state.database import Database
 from bluegreen.state.lock import left_by
 from bluegreen.state.rows import Operation, Run
 
-SCHEMA_VERSION = 3
-BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
-
-_SCHEMA = """
-create table if not exists releases (
-    number integer primary key,
-    created text not null,
-    color text not null,
-    outcome text not null default 'started',
-    definition text not null default '',
-    images text not null default '{}',
-    services text not null default '{}',
-    owner text not null default '',
-    expect text not null default '',
-    note text not null default '',
-    revision text not null default '',
-    subject text not null default '',
-    previous integer,
-    restores integer,
-    figures text not null default '{}'
-);
-create table if not exists runs (
-    id integer primary key,
-    release integer not null,
-    kind text not null,
-    name text not null,
-    started text not null,
-    ended text,
-    outcome text,
-    code integer,
-    output text not null default ''
-);
-create table if not exists makings (
-    ref text primary key,
-    before text
-);
-create table if not exists strays (
-    id text primary key,
-    ref text not null
-);
-create table if not exists operations (
-    id integer primary key,
-    verb text not null,
-    release integer,
-    target text,
-    pid integer not null,
-    started text not null,
-    ended text,
-    outcome text,
-    error text
-);
-create table if not exists steps (
-    operation integer not null references operations(id),
-    phase text not null,
-    step text not null,
-    color text,
-    started text not null,
-    seconds real,
-    outcome text,
-    detail text
-);
-"""
-
-
-# What brings a journal of an older version to this one; the tables that are new are made anyway.
-_UPGRADES = {
-    1: tuple(
-        f"alter table releases add column {column}"
-        for column in (
-            "owner text not null default ''", "expect text not null default ''", "note text not null default ''",
-            "revision text not null default ''", "subject text not null default ''", "previous integer",
-            "restores integer", "figures text not null default '{}'",
-        )
-    ),
-    2: (),
-}  # fmt: skip
 RELEASE_COLUMNS = (
     "number", "created", "color", "outcome", "definition", "images", "services", "owner", "expect", "note",
     "revision", "subject", "previous", "restores", "figures",
@@ -106,68 +29,10 @@ class Journal:
     """
 
     def __init__(self, state: Path, now: Callable[[], str], tell: Callable[[str], None] = lambda _: None) -> None:
-        self._path = state / "journal.db"
-        self._now = now
-        self._tell = tell
-        self._opened: sqlite3.Connection | None = None
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._opened is None:
-            self._opened = self._open()
-        return self._opened
-
-    def _open(self, again: bool = True) -> sqlite3.Connection:
-        try:
-            if not self._path.exists():
-                os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
-            return self._connect(str(self._path))
-        except (OSError, sqlite3.Error) as error:
-            if again and _is_broken(error) and (aside := self._set_aside()):
-                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
-                return self._open(again=False)
-            return self._without(error)
-
-    def _connect(self, path: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            if _version(connection) > SCHEMA_VERSION:
-                raise sqlite3.OperationalError(f"it is of a newer bluegreen (version {_version(connection)})")
-            if _version(connection) < SCHEMA_VERSION:
-                _bring_up_to_date(connection)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    def _set_aside(self) -> str | None:
-        moment = re.sub(r"[^0-9]", "", self._now())[:14]
-        aside = self._path.with_name(f"journal-broken-{moment}.db")
-        try:
-            self._path.replace(aside)
-            for end in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + end).unlink(missing_ok=True)
-        except OSError:
-            return None
-        return aside.name
-
-    def _without(self, error: Exception) -> sqlite3.Connection:
-        self._tell(f"The journal cannot be used ({error}), so this run is not recorded; traffic does not depend on it.")
-        return self._connect(":memory:")
-
-    def _execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        try:
-            return self._db.execute(statement, values)
-        except sqlite3.Error as error:
-            if self._opened is not None:
-                self._opened.close()
-            self._opened = None
-            if _is_broken(error) and (aside := self._set_aside()):
-                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
-            else:
-                self._opened = self._without(error)
-            return self._db.execute(statement, values)
+        self._state, self._now = state, now
+        self._db = Database(str(state), now, tell)
+        self._execute = self._db.execute
+        self.close = self._db.close
 
     def newest_release(self) -> int:
         """The highest release number given out; 0: none."""
@@ -201,7 +66,7 @@ class Journal:
 
     def releases(self) -> list[dict[str, Any]]:
         """Every release, the newest first, with the names of RELEASE_COLUMNS as keys."""
-        if not self._path.exists():
+        if not self._db.exists():
             return []
         rows = self._execute(f"select {', '.join(RELEASE_COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
         found = [dict(zip(RELEASE_COLUMNS, row, strict=True)) for row in rows]
@@ -248,7 +113,7 @@ class Journal:
         )
 
     def runs(self, release: int) -> list[Run]:
-        if not self._path.exists():
+        if not self._db.exists():
             return []
         rows = self._execute(
             "select id, release, kind, name, started, ended, outcome, code, output from runs where release = ?"
@@ -258,7 +123,7 @@ class Journal:
 
     def doubtful_runs(self) -> list[Run]:
         """Migrations of which nobody knows how far they came: cut by a kill, or by a person."""
-        if not self._path.exists():
+        if not self._db.exists():
             return []
         rows = self._execute(
             "select id, release, kind, name, started, ended, outcome, code, output from runs"
@@ -271,37 +136,18 @@ class Journal:
         return str(row[0]) if row else None
 
     def start_operation(self, verb: str, release: int | None, target: str | None) -> int:
-        cursor = self._execute(
-            "insert into operations (verb, release, target, pid, started) values (?, ?, ?, ?, ?)",
-            (verb, release, target, os.getpid(), self._now()),
-        )
-        return int(cursor.lastrowid or 0)
+        return database.start_operation(self._db, verb, release, target)
 
     def end_operation(self, operation: int, outcome: str, error: Mapping[str, object] | None = None) -> None:
-        self._execute(
-            "update operations set ended = ?, outcome = ?, error = ? where id = ?",
-            (self._now(), outcome, json.dumps(error) if error else None, operation),
-        )
+        database.end_operation(self._db, operation, outcome, error)
 
-    def step(
-        self,
-        operation: int,
-        phase: str,
-        step: str,
-        color: str | None,
-        seconds: float,
-        outcome: str,
-        detail: str,
-    ) -> None:
-        """Records a step that has ended; `seconds` is how long it took."""
-        self._execute(
-            "insert into steps values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (operation, phase, step, color, self._now(), round(seconds, 4), outcome, detail),
-        )
+    def step(self, operation: int, done: Mapping[str, Any]) -> None:
+        """Records a step that has ended, with the fields of `--json`."""
+        database.add_step(self._db, operation, done)
 
     def last_seconds(self, verb: str) -> float | None:
         """How long the newest operation of a verb took until traffic had moved; None: none did."""
-        if not self._path.exists():
+        if not self._db.exists():
             return None
         row = self._execute(
             "select sum(seconds) from steps where phase in ('prepare', 'cutover') and operation = (select max(id)"
@@ -311,7 +157,7 @@ class Journal:
 
     def last_step_seconds(self, step: str) -> float | None:
         """How long the newest step of this name took; None: none was done."""
-        if not self._path.exists():
+        if not self._db.exists():
             return None
         row = self._execute(
             "select seconds from steps where step = ? and outcome = 'done' order by rowid desc limit 1", (step,)
@@ -320,42 +166,7 @@ class Journal:
 
     def unfinished(self) -> Operation | None:
         """The newest operation that never ended: its process was killed, or is at work now."""
-        if not self._path.exists():
-            return None
-        row = self._execute(
-            "select id, verb, release, target, pid, started, outcome from operations order by id desc limit 1"
-        ).fetchone()
-        if row and row[6] is None:
+        if row := database.unfinished(self._db):
             return Operation(*row)
-        left = left_by(self._path.parent)
+        left = left_by(self._state)
         return Operation(0, left.verb, None, None, left.pid, left.since, None, recorded=False) if left else None
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("pragma user_version").fetchone()[0])
-
-
-def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """All of it or nothing; whoever comes second finds it done."""
-    connection.execute("begin immediate")
-    try:
-        version = _version(connection)
-        older = range(version, SCHEMA_VERSION) if version else ()  # 0: a new file, without tables
-        steps = [statement for number in older for statement in _UPGRADES[number]]
-        for statement in [*steps, *filter(str.strip, _SCHEMA.split(";")), f"pragma user_version = {SCHEMA_VERSION}"]:
-            connection.execute(statement)
-    except sqlite3.Error:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
-
-
-def _is_broken(error: Exception) -> bool:
-    """Whether what is there is no journal: not a full or read-only disk, not a newer version."""
-    lost_tables = isinstance(error, sqlite3.OperationalError) and "no such" in str(error)
-    return lost_tables or (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError))

@@ -25,6 +25,7 @@ from bluegreen.domain.release import Image
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import render as config
 from bluegreen.frontdoor import text
+from bluegreen.frontdoor.files import read_routing
 from bluegreen.settings.parse import InvalidSettings, Problem, parse_settings
 from bluegreen.shipped import shipped
 from tests.support.machine import images
@@ -266,6 +267,6 @@ def test_the_rendered_header_cannot_break_out_of_its_line() -> None:
     slot = Slot("blue", 1, hostile, (), {}, {hostile: Image(hostile, hostile)}, {}, ())
     routing = Routing("shop", 1, None, {"blue": slot}, None, hostile, 1.0)
     rendered = config.render(routing, config.Frame((), None, (), ()), shipped("nginx"))
-    assert text.read_routing(rendered) is not None
+    assert read_routing(rendered) is not None
     assert "load_module" not in "\n".join(rendered.splitlines()[1:]), "it stays in the comment"
     assert json.loads(rendered.split("\n", 1)[0].removeprefix(text.HEADER))["slots"]["blue"]["definition"] == hostile

@@ -8,6 +8,7 @@ from bluegreen.domain.app import Listen, Route
 from bluegreen.domain.routing import Routing, Slot, too_old
 from bluegreen.frontdoor import render as config
 from bluegreen.frontdoor import text
+from bluegreen.frontdoor.files import read_routing
 from bluegreen.frontdoor.places import servers
 from bluegreen.shipped import shipped
 from tests.unit.worlds import routing, slot
@@ -25,7 +26,7 @@ def _routes(*routes: Route) -> Slot:
 
 def test_a_rendered_file_says_what_it_routes() -> None:
     wanted = routing("blue", blue=slot("blue", 7), green=slot("green", 6))
-    found = text.read_routing(_render(wanted))
+    found = read_routing(_render(wanted))
     assert found == replace(
         wanted,
         generation=12,
@@ -36,10 +37,10 @@ def test_a_rendered_file_says_what_it_routes() -> None:
 
 
 def test_what_is_not_ours_is_not_read() -> None:
-    assert text.read_routing("") is None
-    assert text.read_routing("worker_processes 1;") is None
-    assert text.read_routing(text.HEADER + "{}") is None
-    assert text.read_routing(text.HEADER + "not json") is None
+    assert read_routing("") is None
+    assert read_routing("worker_processes 1;") is None
+    assert read_routing(text.HEADER + "{}") is None
+    assert read_routing(text.HEADER + "not json") is None
 
 
 def test_activation_fills_in_every_mark() -> None:

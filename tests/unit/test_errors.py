@@ -71,7 +71,7 @@ def _rehearsal(words: list[str]) -> dict[str, Any]:
 @given(st.lists(HOSTILE, min_size=8, max_size=8))
 def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
     error = BluegreenError(words[0], words[1], words[2], words[3], words[4], words[5], lines=words[6:])
-    result = Result("switch", "unchanged", message=words[0], warnings=words[1:3], next=words[4], release=1)
+    result = Result("switch", "unchanged", message=words[0], warnings=words[1:3], next=words[4])
     slot = {"color": "blue", "release": 1, "since": words[0], "standing": "live",
             "replicas": {}, "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
     state: dict[str, Any] = {"app": "shop", "urls": [], "live": slot, "idle": None, "preview": None, "drift": words[3],
@@ -87,7 +87,7 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
     compared = {"color": "blue", "release": 1, "answers": [{"request": words[0], "differences": words[1:]}]}
     texts = [
         words_of.error_text(error),
-        words_of.result_text(result, "bluegreen", None),
+        words_of.result_text(result.as_dict(), "bluegreen", None),
         report.status_text(state, "bluegreen", datetime.now(UTC)),
         report.history_text([release], datetime.now(UTC)),
         report.release_text(release, "bluegreen"),

@@ -37,7 +37,7 @@ def test_no_escape_sequence_of_others_reaches_the_terminal() -> None:
 
 def test_a_result_says_where_traffic_is_and_what_to_type_next() -> None:
     result = Result("switch", "switched", {"color": "green", "release": 8}, {"color": "blue", "release": 7})
-    assert result_text(result, "bluegreen -f x.yaml", None).splitlines() == [
+    assert result_text(result.as_dict(), "bluegreen -f x.yaml", None).splitlines() == [
         "Switched: live is green, release 8.",
         "To go back to release 7: bluegreen -f x.yaml flip-back",
     ]

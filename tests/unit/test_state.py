@@ -46,7 +46,8 @@ def test_an_operation_that_never_ended_is_found_until_it_is_given_up(tmp_path: P
     journal = Journal(tmp_path, lambda: "2026-11-01T10:00:00+00:00")
     assert journal.unfinished() is None
     operation = journal.start_operation("switch", 3, "green")
-    journal.step(operation, "prepare", "image", "green", 1.25, "done", "web")
+    done = {"phase": "prepare", "step": "image", "color": "green", "seconds": 1.25, "outcome": "done", "detail": "web"}
+    journal.step(operation, done)
     found = journal.unfinished()
     assert found is not None
     assert (found.verb, found.release, found.target) == ("switch", 3, "green")

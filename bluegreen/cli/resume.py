@@ -1,0 +1,29 @@
+"""From the quick way back into the full story, with what was done so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.cli import output
+from bluegreen.cli.show import show_result
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+from bluegreen.domain.routing import ControlAnswer, Routing
+from bluegreen.domain.world import World
+from bluegreen.flow.flip_back import Begun, Wanted, go_on
+
+if TYPE_CHECKING:
+    from bluegreen.cli.quick import Quick
+
+
+def resume(quick: Quick, wrong: str) -> int:
+    """Settles, or moves traffic back when something went `wrong`; returns the exit code."""
+    typed = quick.typed
+    options = Options(tuple(typed.files), typed.name)
+    app = App(options, output.choose("auto"), quick.signals, quick.phase, Path(quick.state))
+    routing = Routing.from_dict(quick.routing)
+    world = World(routing.app, None, ControlAnswer(**quick.answer), routing, ())
+    wanted = Wanted(False, lambda: app.stack)
+    result = go_on(app.tools(routing.app), wanted, world, Begun(quick.steps, quick.since, wrong))
+    return show_result(result, app.command, routing.preview, typed.json)

@@ -1,0 +1,21 @@
+"""Phrases that more than one way says. Nothing is imported; flip-back says them, too."""
+
+from __future__ import annotations
+
+
+def counted(number: int, word: str) -> str:
+    """A number and its noun: 1 replica, 2 replicas."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def migration_stays(left: int, target: int) -> str:
+    """For going back over a migration: numbers of the release that was left and of the one that is live again."""
+    return (
+        f"Release {left} ran a migration, and flip-back does not undo it: release {target} works on the migrated data."
+    )
+
+
+def signal_came(signal: str, verb: str, left_out: str = "") -> str:
+    """For a signal that came when only the end was safe. `left_out`: steps that only wait."""
+    more = f"; left out: {left_out}" if left_out else ""
+    return f"{signal} came when only the end was safe, so {verb} went on to it{more}."

@@ -1,0 +1,75 @@
+"""A reload, begun: the file is written, old workers are told to pass on, the master is signalled.
+
+Standard library only, and little of it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from bluegreen.frontdoor import control, disk, text
+
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEPT_NOTES = 100  # generations whose notes for old workers are kept; workers live for minutes, not for so long
+OLD_WORKERS = 20  # generations before the loaded one whose workers may still hold connections
+HUP = 1  # signal(7)
+
+
+def write(folder: str, sockets: str, content: str, since: str) -> tuple[int, int]:
+    """Writes a rendered text as the next generation: (that one, the newest before; 0: none). Raises OSError."""
+    known = [it["generation"] for it in (control.ask(sockets), text.header(disk.read(folder) or "")) if it]
+    left = max(known, default=0)
+    disk.replace(folder, disk.LOADED, text.activate(content, left + 1, since))
+    return left + 1, left
+
+
+def begin(folder: str, run: str, content: str, since: str, hup: Callable[[], None]) -> int:
+    """Begins a reload without waiting for it; returns the generation. `run`: the folder of the sockets.
+
+    Workers of today pass on to a socket that they themselves answer until their successors do. Raises OSError.
+    """
+    generation, left = write(folder, run, content, since)
+    hand_over(os.path.join(run, "handed"), left)
+    hup()
+    return generation
+
+
+def hand_over(handed: str, left: int) -> None:
+    """Tells workers of the generations that were left to pass on what still reaches them.
+
+    They keep idle connections open for ten seconds, so that no client meets a closing one. What
+    arrives there goes, through a socket on which only their successors accept, to where new traffic goes.
+    """
+    there = {int(name) for name in os.listdir(handed) if name.isdigit()}
+    for generation in range(max(1, left - OLD_WORKERS), left + 1):
+        if generation not in there:
+            path = os.path.join(handed, str(generation))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+    for generation in there:
+        if generation < left - KEPT_NOTES:
+            os.unlink(os.path.join(handed, str(generation)))
+
+
+def hup_master(sockets: str) -> bool:
+    """SIGHUP to the process that listens on the control socket, without asking the Engine for it.
+
+    The kernel knows who called listen() on it: nginx's master (SO_PEERCRED, unix(7)). False: it cannot be told, or
+    not be signalled; then the Engine has to.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(control.TIMEOUT)
+            connection.connect(f"{sockets}/{control.SOCKET}")
+            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        master = int.from_bytes(found[:4], "little", signed=True)
+        with open(f"/proc/{master}/comm", encoding="utf-8") as file:
+            if master < 2 or file.read().strip() != "nginx":
+                return False
+        os.kill(master, HUP)
+    except (OSError, ValueError):
+        return False
+    return True
