@@ -16,6 +16,7 @@ from bluegreen import __version__
 from bluegreen.cli import arguments, output, report
 from bluegreen.cli.boundary import guarded
 from bluegreen.cli.show import show_result
+from bluegreen.cli.text import urls
 from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.domain.release import Note
@@ -42,6 +43,7 @@ MIGRATE = click.option(
     "--migrate", type=click.Choice(["again", "skip"]), default=None,
     help="What to do about a migration that was cut: run it again, or take it as done.",
 )  # fmt: skip
+HERE = click.option("--here", is_flag=True, help="This folder takes the place of the one that the app was made from.")
 IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
 
 
@@ -72,6 +74,7 @@ def cli(
 @NOTE
 @REVISION
 @MIGRATE
+@HERE
 @WAIT
 @DRY_RUN
 @JSON
@@ -89,12 +92,14 @@ def up(
     note: str,
     revision: str,
     migrate: Any,
+    here: bool,
     wait: float,
     dry_run: bool,
     json_: bool,
     progress: str,
 ) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
+    from bluegreen.cli.claim import bring_home, forget_old_place
     from bluegreen.flow.switch import Request
     from bluegreen.flow.up import plan_up
     from bluegreen.flow.up import up as story
@@ -104,14 +109,19 @@ def up(
     given = app.note(Note(owner, expect, note, revision), ())
     request = Request("up", False, not no_build, pull, adopt, given, migrate)
     if dry_run:
-        with app.without_traces():
-            tools = app.tools(stack.app)
-            plan = plan_up(tools, stack, app.wish(tools, stack), request)
+        tools = app.tools(stack.app)
+        plan = plan_up(tools, stack, app.wish(tools, stack), request)
         return _show_plan(plan, json_, (*stack.notices, *stack.together))
+    app.claim(here)
     with app.acting("up", wait):
+        app.record()
+        bring_home(app)
         tools = app.tools(stack.app)
         _notices(tools, stack.notices)
-        return _show(story(tools, stack, app.wish(tools, stack), request), app, json_)
+        result = story(tools, stack, app.wish(tools, stack), request)
+        if result.error is None:
+            forget_old_place(app)
+        return _show(result, app, json_)
 
 
 @cli.command()
@@ -127,6 +137,7 @@ def up(
 @NOTE
 @REVISION
 @MIGRATE
+@HERE
 @WAIT
 @DRY_RUN
 @JSON
@@ -147,6 +158,7 @@ def switch(options: Options, /, **typed: Any) -> int:
 @NOTE
 @REVISION
 @MIGRATE
+@HERE
 @WAIT
 @DRY_RUN
 @JSON
@@ -170,6 +182,7 @@ def _release(
     note: str,
     revision: str,
     migrate: Any,
+    here: bool,
     wait: float,
     dry_run: bool,
     json_: bool,
@@ -186,7 +199,10 @@ def _release(
     request = Request(verb, force, not no_build, pull, note=said, migrate=migrate, overrides=overrides)
     if app.routing is None or app.routing.live is None:
         raise _before_up(app)
+    app.claim(here)
     with contextlib.nullcontext() if dry_run else app.acting(verb, wait):
+        if not dry_run:
+            app.record()
         tools = app.tools(stack.app)
         if to is None:
             wish = app.wish(tools, stack)
@@ -226,10 +242,11 @@ def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bo
     app = App(options, output.choose(progress))
     if app.routing is None:
         raise _before_up(app)
+    name = app.running_app(acts=True)
     if dry_run:
-        return _show_plan(plan_flip_back(observe(app.tools(app.running_app())), force), json_)
+        return _show_plan(plan_flip_back(observe(app.tools(name)), force), json_)
     with app.acting("flip-back", wait, now):
-        return _show(story(app.tools(app.running_app()), Wanted(force, lambda: app.stack)), app, json_)
+        return _show(story(app.tools(name), Wanted(force, lambda: app.stack)), app, json_)
 
 
 @cli.command()
@@ -241,7 +258,7 @@ def status(options: Options, json_: bool) -> int:
 
     app = App(options, output.choose("none"))
     if app.routing:
-        state = story(app.tools(app.running_app()), _urls(app.routing.listen), app.routing.preview)
+        state = story(app.tools(app.running_app()), urls(app.routing.listen), app.routing.preview)
     else:
         state = _status_without_state(app)
     if json_:
@@ -249,6 +266,22 @@ def status(options: Options, json_: bool) -> int:
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
     return 0
+
+
+@cli.command("apps")
+@JSON
+def all_apps(json_: bool) -> int:
+    """All apps of this machine: name, live release, URL, folder, owner."""
+    from bluegreen.cli import apps
+
+    found, notes = apps.apps()
+    for words in notes:
+        output.note(f"Note: {output.clean(words)}")
+    if json_:
+        output.as_json({"apps": found, "notes": notes})
+    else:
+        output.result("\n".join(output.clean(line) for line in apps.lines(found)))
+    return int(ExitCode.DONE)
 
 
 @cli.command()
@@ -317,9 +350,8 @@ def check(options: Options, json_: bool) -> int:
 
     app = App(options, output.choose("none"))
     stack = app.stack
-    with app.without_traces():
-        tools = app.tools(stack.app)
-        found, plan = story(tools, stack, app.wish(tools, stack), app.state)
+    tools = app.tools(stack.app)
+    found, plan = story(tools, stack, app.wish(tools, stack), app.state)
     ready = may_release(found)
     if json_:
         findings = [finding.as_dict() for finding in found]
@@ -398,9 +430,8 @@ def runbook(options: Options) -> int:
 
     app = App(options, output.choose("none"))
     settings = app.stack.settings
-    with app.without_traces():
-        preview = str(settings.preview) if settings.preview else None
-        facts = story(app.tools(app.stack.app), app.stack, _urls([str(at) for at in settings.listen]), preview)
+    preview = str(settings.preview) if settings.preview else None
+    facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)
     output.result(page(facts, datetime.now(UTC)))
     return int(ExitCode.DONE)
 
@@ -440,11 +471,10 @@ def down(options: Options, volumes: bool, yes: bool, wait: float, dry_run: bool,
     from bluegreen.flow.down import plan_ending
 
     app = App(options, output.choose(progress))
-    name = app.running_app()
+    name = app.running_app(acts=True)
     if dry_run:
-        with app.without_traces():
-            tools = app.tools(name)
-            return _show_plan(plan_ending(tools, _stack_or_none(app, tools), volumes), json_)
+        tools = app.tools(name)
+        return _show_plan(plan_ending(tools, _stack_or_none(app, tools), volumes), json_)
     if not yes and not _sure(
         f"Stop {name}? It will serve nothing until the next up{' and its volumes are deleted' if volumes else ''}."
     ):
@@ -557,10 +587,6 @@ def _notices(tools: Tools, notices: tuple[str, ...]) -> None:
 # -- small questions
 
 
-def _urls(listen: Sequence[str]) -> list[str]:
-    return [f"http://{at if ':' in at else f'localhost:{at}'}/".replace(":80/", "/") for at in listen]
-
-
 def _status_without_state(app: App) -> dict[str, Any]:
     """The state folder is gone: what is live comes from nginx and the Engine, the rest from the Compose file."""
     from bluegreen.look.status import status as story
@@ -569,12 +595,14 @@ def _status_without_state(app: App) -> dict[str, Any]:
         raise _before_up(app)
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
-    with app.without_traces():
-        return story(app.tools(app.stack.app), _urls([str(at) for at in settings.listen]), preview, app.stack)
+    return story(app.tools(app.stack.app), urls([str(at) for at in settings.listen]), preview, app.stack)
 
 
 def _before_up(app: App) -> BluegreenError:
+    from bluegreen.cli.claim import refuse_another_name
+
     app.running_app()  # a missing or broken Compose file is the better message
+    refuse_another_name(app)
     if app.routing:
         left = app.tools(app.routing.app).journal.unfinished()
         return BluegreenError(

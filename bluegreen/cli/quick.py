@@ -73,7 +73,7 @@ def _read(arguments: Sequence[str]) -> Any:
 
 def _find(typed: Any) -> Any:
     """The app and what its file and nginx say, if all of it is as usual; None: it is not."""
-    state = find(typed.files, os.environ)
+    state = find(typed.files, typed.name, os.environ)
     routing = text.header(disk.read(f"{state}/nginx") or "") if state else None
     if state is None or routing is None:
         return None
@@ -122,7 +122,7 @@ class Quick:
         self.nginx, self.sockets = f"{self.state}/nginx", f"{self.state}/run"
         self.target = OTHER[self.live]
         self.slot = self.routing["slots"][self.target]
-        self.since = ""
+        self.since = self.instead = ""
         self.steps: list[dict[str, Any]] = []
 
     def run(self) -> int:
@@ -134,7 +134,7 @@ class Quick:
         self.signals.hold()
         self._step("cutover", "route", self._turn)
         if not self._step("cutover", "confirm", self._confirm):
-            return self._go_on("nginx does not follow the route")
+            return self._go_on(self.instead)
         for done in self.steps[1:]:
             output.note(output.line(done))
         self.phase("settle")
@@ -166,6 +166,8 @@ class Quick:
             answer = control.ask(self.sockets)
             if answer and answer["live"] == self.target:
                 return f"nginx answers {self.target}"
+            says = answer["live"] or "no color" if answer else "nothing"
+            self.instead = f"nginx answers {says} on its control socket instead of {self.target}"
         return ""
 
     def _seal(self) -> str:

@@ -6,12 +6,13 @@ from bluegreen.cli.output import clean
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from bluegreen.errors import BluegreenError
 
 FIELDS = ("failed", "expected", "traffic", "retry", "next")
+MOMENT = 0.1  # seconds; below, thousandths are shown
 VERBS = {"switched": "Switched", "flipped-back": "Flipped back", "prepared": "Prepared"}
 
 
@@ -55,4 +56,11 @@ def _result_lines(found: Mapping[str, Any], command: str, preview: str | None) -
 def _moved(found: Mapping[str, Any]) -> str:
     """How long it took until traffic was there and that was confirmed; what follows is tidying up."""
     steps = [done["seconds"] for done in found["steps"] if done["phase"] != "settle"]
-    return f" (traffic moved after {sum(steps):.2f} s)" if steps else ""
+    seconds = sum(steps)
+    shown = f"{seconds:.2f} s" if seconds >= MOMENT else f"{seconds * 1000:.0f} ms"
+    return f" (traffic moved after {shown})" if steps else ""
+
+
+def urls(listen: Sequence[str]) -> list[str]:
+    """Where a browser finds what is published there."""
+    return [f"http://{at if ':' in at else f'localhost:{at}'}/".replace(":80/", "/") for at in listen]

@@ -1,4 +1,4 @@
-"""Where an app's state is. Cheap to import; flip-back needs it first."""
+"""Where an app's state is, and whose project it is: the full answer, with the Engine's labels and what was before."""
 
 from __future__ import annotations
 
@@ -7,25 +7,105 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bluegreen.compose.options import Options, find_file
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.frontdoor.files import Files
+from bluegreen.state import folder as folders
 
-STATE = ".bluegreen"
-STATE_VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its own
+STATE_VARIABLE = folders.VARIABLE
 SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
 
 
-def state_folder(options: Options, environment: Mapping[str, str]) -> Path | None:
-    """The state folder beside the Compose file; where there is none, the nearest one above. None: neither."""
+def of_here(options: Options, environment: Mapping[str, str]) -> Path | None:
+    """The state that these options and this folder mean without asking Compose. None: only Compose can tell."""
     if named := environment.get(STATE_VARIABLE):
         return Path(named)
+    if name := options.project_name or environment.get("COMPOSE_PROJECT_NAME"):
+        return of_app(name, options, environment)
+    start = os.path.abspath(options.project_directory or ".")
+    found = folders.of_folder(start, options.files, environment)
+    return Path(found[0]) if len(found) == 1 else before(options, environment)
+
+
+def of_app(app: str, options: Options, environment: Mapping[str, str]) -> Path | None:
+    """The state of the app of this name; None: there is none that this user or the Engine knows of."""
+    known = [state for state in folders.states(environment) if os.path.basename(state) == app]
+    if known:
+        return Path(known[0])
+    old = before(options, environment)
+    routing = Files(str(old / "nginx")).routing() if old else None
+    if old and routing and routing.app == app:
+        return old
+    return _labelled(app)
+
+
+def new(app: str, environment: Mapping[str, str]) -> Path:
+    """Where the state of a new app goes. Raises BluegreenError for a user without a home."""
+    place = folders.home(environment)
+    if place is None:
+        raise BluegreenError(
+            "There is no folder for the state of a new app.", failed="this user has no home",
+            expected=f"HOME or XDG_STATE_HOME, or {STATE_VARIABLE}", retry="safe",
+            next=f"{STATE_VARIABLE}=/somewhere/{app} bluegreen up", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    return Path(place, app)
+
+
+def before(options: Options, environment: Mapping[str, str]) -> Path | None:
+    """The folder .bluegreen beside the Compose file, of a bluegreen before; without a file, the nearest one above."""
     if file := find_file(options, Path.cwd(), environment):
-        return file.absolute().parent / STATE
+        beside = file.absolute().parent / folders.BEFORE
+        return beside if (beside / "nginx").is_dir() else None
     start = Path(options.project_directory or ".").absolute()
-    return next((folder / STATE for folder in (start, *start.parents) if (folder / STATE).is_dir()), None)
+    above = (folder / folders.BEFORE for folder in (start, *start.parents))
+    return next((state for state in above if (state / "nginx").is_dir()), None)
+
+
+def _labelled(app: str) -> Path | None:
+    """The state that the proxy's own label names: that of another user's app."""
+    from bluegreen.places.docker.proxies import proxies
+
+    try:
+        found = [proxy.state for proxy in proxies() if proxy.app == app and proxy.state]
+    except BluegreenError:
+        return None  # no Engine, no label; what is asked of it next says so
+    return Path(found[0]) if found else None
+
+
+def refuse_unreadable(state: Path, command: str) -> None:
+    """Raises BluegreenError when somebody else's state may not be read: it is there, and not this user's."""
+    try:
+        os.listdir(state)
+    except PermissionError:
+        owner = _owner(state)
+        raise BluegreenError(
+            f"The state of this app belongs to {owner}, and this user may not read it.",
+            failed=f"Permission denied: {state}", expected=f"{owner}, or root",
+            traffic="not asked; nothing was changed", retry="safe, as another user", next=f"sudo {command}",
+        ) from None  # fmt: skip
+    except OSError:
+        return  # there is none yet
+
+
+def _owner(state: Path) -> str:
+    import pwd
+
+    for path in (state, *state.parents):
+        try:
+            found = path.stat().st_uid
+        except PermissionError:
+            continue
+        except OSError:
+            return "somebody else"
+        try:
+            return pwd.getpwuid(found).pw_name
+        except KeyError:
+            return f"uid {found}"
+    return "somebody else"
 
 
 def short(sockets: Path) -> Path:
     """A name of the folder of sockets that is short enough for a Unix socket's path (107 bytes)."""
-    if len(os.fsencode(sockets / "control.sock")) <= SOCKET_PATH_LIMIT:
+    if len(os.fsencode(sockets / "control.sock")) <= SOCKET_PATH_LIMIT or not sockets.is_dir():
         return sockets
     descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     return Path(f"/proc/self/fd/{descriptor}")

@@ -13,11 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.cli import output
+from bluegreen.cli import output, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.probes import Probes
 from bluegreen.cli.signals import Signals
-from bluegreen.cli.where import short, state_folder
+from bluegreen.cli.where import short
 from bluegreen.compose.options import find_file
 from bluegreen.domain import secrets as secrecy
 from bluegreen.domain.app import Stack
@@ -28,6 +28,7 @@ from bluegreen.flow.ports import RenderPort, Show
 from bluegreen.flow.values import Tools
 from bluegreen.host import machine
 from bluegreen.shipped import shipped
+from bluegreen.state import folder as folders
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.compose.options import Options
@@ -50,6 +51,7 @@ class App:
     signals: Signals = field(default_factory=Signals)
     phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
     state_folder: Path | None = None
+    _acts: bool = False  # a look makes and changes nothing in the state folder
 
     # -- where
 
@@ -59,10 +61,18 @@ class App:
 
     @cached_property
     def state(self) -> Path:
-        """The state folder beside the Compose file; where there is none, the nearest one above."""
-        found = self.state_folder or state_folder(self.options, os.environ)
+        """The app's state folder: by the name in the Compose file once that was read, else by what is recorded."""
+        found = self.state_folder
+        if found is None and os.environ.get(where.STATE_VARIABLE):
+            found = Path(os.environ[where.STATE_VARIABLE])
+        if found is None and "stack" not in self.__dict__:
+            found = where.of_here(self.options, os.environ)
         if found is None:
-            raise no_compose_file()
+            if self.compose_file is None and "stack" not in self.__dict__:
+                raise no_compose_file()
+            app = self.stack.app
+            found = where.of_app(app, self.options, os.environ) or where.new(app, os.environ)
+        where.refuse_unreadable(found, f"{self.command} …")
         return found
 
     @cached_property
@@ -83,7 +93,7 @@ class App:
     def compose(self) -> Compose:
         from bluegreen.compose.run import Compose
 
-        return Compose(self.options, self.state)
+        return Compose(self.options, lambda: self.state)
 
     @property
     def project_directory(self) -> Path:
@@ -141,9 +151,7 @@ class App:
         folder = self.project_directory
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
         stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
-        stack = replace(stack, notices=(*stack.notices, *(f"Compose: {words}" for words in self.compose.warnings)))
-        self._same_app(stack.app)
-        return stack
+        return replace(stack, notices=(*stack.notices, *(f"Compose: {words}" for words in self.compose.warnings)))
 
     def _same_app(self, app: str) -> None:
         if self.routing and self.routing.app != app:
@@ -230,6 +238,8 @@ class App:
         try:
             return path.read_bytes()
         except FileNotFoundError:
+            if not self._acts:  # a look before the first up writes nothing; no hash of it is ever compared
+                return secrets.token_bytes(32)
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with open(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(32))
@@ -240,29 +250,30 @@ class App:
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""
         from bluegreen.cli.doors import front_door
-        from bluegreen.frontdoor.folders import prepare_folders
+        from bluegreen.frontdoor.folders import prepare_folders, proxy_user
         from bluegreen.frontdoor.snippets import Snippets
         from bluegreen.places.docker.colors import fingerprint
         from bluegreen.places.docker.containers import Engine
         from bluegreen.state.journal import Journal
 
-        with writing(self.state):
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            user = prepare_folders(self.state)
+        look = not self._acts
+        if self._acts:
+            with writing(self.state):
+                prepare_folders(self.state)
         engine = Engine(app)
         sockets = short(self.state / "run")
         files, nginx, door = front_door(app, self.state, sockets, engine)
         return Tools(
             app=app,
             engine=engine,
-            colors=self._colors(engine, user),
+            colors=self._colors(engine, proxy_user(self.state)),
             compose=self.compose,
             nginx=nginx,
             door=door,
-            snippets=Snippets(files),
+            snippets=Snippets(files, look),
             render=self._render(engine),
             prober=Probes(sockets),
-            journal=Journal(self.state, utc_now, self.show.notice),
+            journal=Journal(self.state, utc_now, self.show.notice, look),
             host=run_on_host,
             expected=ExpectedFile(),
             machine=machine,
@@ -299,16 +310,51 @@ class App:
     @contextmanager
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
+        from bluegreen.frontdoor.folders import give_to_owner
         from bluegreen.state.lock import locked
 
+        self._acts = True
         with writing(self.state):
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            if self.state.stat().st_mode & 0o777 != 0o700:
-                os.chmod(self.state, 0o700)
-        with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
-            self.phase = lock.phase
-            with self.signals.listening():
-                yield
+            self._make_state()
+        try:
+            with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
+                self.phase = lock.phase
+                with self.signals.listening():
+                    yield
+        finally:
+            give_to_owner(self.state)
+
+    def _make_state(self) -> None:
+        """The state folder, 0700, with the folders above it; one that is somebody else's is left as it is."""
+        if not self.state.parent.is_dir():
+            os.makedirs(self.state.parent, mode=0o755, exist_ok=True)
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        found = self.state.stat()
+        if found.st_uid == os.geteuid() and found.st_mode & 0o777 != 0o700:
+            os.chmod(self.state, 0o700)
+
+    def claim(self, here: bool) -> None:
+        """Refuses an app whose project is another folder, unless this one is to be its own from now on (`here`).
+
+        Raises BluegreenError before anything is touched.
+        """
+        from bluegreen.cli.claim import claim
+
+        claim(self, here)
+
+    def record(self) -> None:
+        """Writes down whose state this is. The lock is held."""
+        files = [str(self.compose_file.absolute())] if self.compose_file else []
+        if self.options.files:
+            files = [os.path.abspath(file) for file in self.options.files]
+        app, folder = self.stack.app, self.stack.project_directory
+        with writing(self.state):
+            if folders.read(str(self.state)) != {"app": app, "folder": folder, "files": files}:
+                folders.write(str(self.state), app, folder, files)
+
+    def moved_to(self, state: Path) -> None:
+        """The state folder was moved; the lock on it is the same."""
+        self.__dict__["state"] = state
 
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
@@ -317,21 +363,10 @@ class App:
 
         folder = self.state / "rehearsing"
         with writing(self.state):
+            self._make_state()
             folder.mkdir(mode=0o700, exist_ok=True, parents=True)
         with locked(folder, "rehearse", utc_now(), command=self.command), self.signals.listening():
             yield
-
-    @contextmanager
-    def without_traces(self) -> Iterator[None]:
-        """A look before the first `up`: the state folder that it needs is gone afterwards."""
-        import shutil
-
-        there = self.state.exists()
-        try:
-            yield
-        finally:
-            if not there:
-                shutil.rmtree(self.state, ignore_errors=True)
 
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""
@@ -339,13 +374,25 @@ class App:
 
         return Engine(self.stack.app).proxy() is not None
 
-    def running_app(self) -> str:
-        """The app's name from the state folder, or from the Compose file when there is no state yet."""
-        if self.routing:
-            if self.options.project_name:
-                self._same_app(self.options.project_name)
-            return self.routing.app
-        return self.stack.app
+    def running_app(self, acts: bool = False) -> str:
+        """The app's name from the state folder, or from the Compose file when there is no state yet.
+
+        Raises BluegreenError for a verb that acts on an app of another folder; a look says whose it is.
+        """
+        from bluegreen.cli.claim import belongs_elsewhere, elsewhere
+
+        if not self.routing:
+            return self.stack.app
+        if self.options.project_name:
+            self._same_app(self.options.project_name)
+        elif not os.environ.get("COMPOSE_PROJECT_NAME"):
+            here = str(self.compose_file.absolute().parent if self.compose_file else Path.cwd())
+            other = elsewhere(self, here)
+            if other and not Path(here).is_relative_to(other):
+                if acts:
+                    raise belongs_elsewhere(self, self.routing.app, other, here)
+                output.note(f"Note: {self.routing.app} is the app of {other}; this is {here}.")
+        return self.routing.app
 
 
 def run_on_host(
@@ -396,6 +443,6 @@ def no_compose_file(named: Path | None = None) -> BluegreenError:
         failed=f"{named} does not exist" if named else f"looked for {', '.join(DEFAULT_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
-        next="cd to your project, or bluegreen -f FILE …",
+        next="cd to your project, or bluegreen -f FILE …, or bluegreen -p APP … (bluegreen apps lists them)",
         exit_code=ExitCode.USAGE,
     )  # fmt: skip

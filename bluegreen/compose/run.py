@@ -38,7 +38,7 @@ Tell = Callable[[str], None]
 class Compose:
     """The real Compose, for one project."""
 
-    def __init__(self, options: Options, state: Path | None = None) -> None:
+    def __init__(self, options: Options, state: Callable[[], Path] | None = None) -> None:
         self._options = options
         self._state = state
         self._interpolated: dict[str, str] | None = None
@@ -179,7 +179,7 @@ class Compose:
         """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
         if self._state is None:
             return ""
-        file = self._state / PLAIN
+        file = self._state() / PLAIN
         file.write_text(json.dumps(override, indent=2) + "\n")
         shown = os.path.relpath(file)
         both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]

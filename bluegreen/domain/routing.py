@@ -63,7 +63,6 @@ class Routing:
 
     `generation` counts rendered files: no two files that nginx was ever told to load share one.
     `standing` says what the idle slot is: the previous release, or one that is only prepared.
-    `sealed` says whether the file's own default is what the route says; a file itself does not know that.
     """
 
     app: str
@@ -77,7 +76,12 @@ class Routing:
     preview: str | None = None
     failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
     hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
-    sealed: bool = True
+    own: Routing | None = None  # what the file says by itself, when the route says something else
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the file's own default is what the route says."""
+        return self.own is None
 
     @property
     def live_slot(self) -> Slot | None:
@@ -96,7 +100,7 @@ class Routing:
         if color == self.live:
             return self
         standing: Standing | None = "previous" if color and other(color) in self.slots and self.live else None
-        return replace(self, live=color, standing=standing, since=since, sealed=False)
+        return replace(self, live=color, standing=standing, since=since, own=self)
 
     def as_dict(self) -> dict[str, Any]:
         return {

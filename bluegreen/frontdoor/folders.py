@@ -9,18 +9,42 @@ FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
 
 
-def prepare_folders(state: Path) -> tuple[int, int]:
-    """The folders that the proxy mounts, and the (user, group) that it runs as. Safe to run again."""
-    owner = os.geteuid(), os.getegid()
-    user = owner if owner[0] else (PROXY_USER, PROXY_USER)
+def proxy_user(state: Path) -> tuple[int, int]:
+    """The (user, group) that the proxy runs as: the owner of the state folder, or nobody when that is root."""
+    try:
+        found = state.stat()
+        owner = found.st_uid, found.st_gid
+    except OSError:  # not made yet
+        owner = os.geteuid(), os.getegid()
+    return owner if owner[0] else (PROXY_USER, PROXY_USER)
+
+
+def prepare_folders(state: Path) -> None:
+    """The folders that the proxy mounts. Safe to run again. Raises OSError."""
+    user = proxy_user(state)
     for name in ("nginx", "nginx/snippets", "run", "run/handed", "run/temp"):
         folder = state / name
         folder.mkdir(exist_ok=True)
-        if folder.stat().st_mode & 0o777 != FOLDER_MODE:  # only then: the disk may be read-only, and a look must work
+        if folder.stat().st_mode & 0o777 != FOLDER_MODE:  # only then: the disk may be read-only
             os.chmod(folder, FOLDER_MODE)
-    if user != owner:
-        for name in ("run", "run/temp"):
-            found = (state / name).stat()
-            if (found.st_uid, found.st_gid) != user:
-                os.chown(state / name, *user)
-    return user
+    if user[0] == os.geteuid():
+        return
+    for name in ("run", "run/temp"):
+        found = (state / name).lstat()
+        if (found.st_uid, found.st_gid) != user:
+            os.chown(state / name, *user, follow_symlinks=False)
+
+
+def give_to_owner(state: Path) -> None:
+    """What root made in somebody's state folder becomes theirs. Below run/, where nginx writes, nothing is touched."""
+    owner = state.stat()
+    if os.geteuid() or not owner.st_uid:
+        return
+    for folder, names, files, descriptor in os.fwalk(state, follow_symlinks=False):
+        if Path(folder) == state / "run":
+            names.clear()
+            continue
+        for name in (*names, *files):
+            found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if found.st_uid == 0:
+                os.chown(name, owner.st_uid, owner.st_gid, dir_fd=descriptor, follow_symlinks=False)

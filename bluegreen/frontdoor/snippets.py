@@ -17,8 +17,8 @@ FOLDER = "snippets"
 class Snippets:
     """The copies of proxy.include that rendered files name. nginx only ever loads one that `nginx -t` accepted."""
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
+    def __init__(self, files: Files, look: bool = False) -> None:
+        self._files, self._look = files, look  # a look makes no copies
         self._folder = Path(files.folder, FOLDER)
 
     def take(self, folder: Path | None) -> str | None:
@@ -33,7 +33,7 @@ class Snippets:
         for name, content in contents:
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         place = self._folder / digest.hexdigest()[:16]
-        if not place.is_dir():
+        if not place.is_dir() and not self._look:
             building = place.with_suffix(".new")
             shutil.rmtree(building, ignore_errors=True)
             (building / "http").mkdir(parents=True)

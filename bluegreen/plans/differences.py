@@ -43,10 +43,12 @@ def actual(world: World) -> Routing | None:
     found = world.intended
     if found is None:
         return None
-    if found.live != world.live:  # nginx does not follow the route that is there: what it answers counts
+    if found.own and found.own.live == world.live:  # nginx does not follow the route that is there
+        found = found.own
+    if found.live != world.live:  # what it answers counts
         standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
         found = replace(found, live=world.live, standing=standing if found.slots.get(world.idle) else None)
-    found = replace(found, sealed=True)  # as a file that is made from it will be
+    found = replace(found, own=None)  # as a file that is made from it will be
     if way_back_gone(world):
         slots = {color: slot for color, slot in found.slots.items() if color == world.live}
         found = replace(found, slots=slots, standing=None)

@@ -100,9 +100,10 @@ class Database:
     without. `tell` hears of it, once.
     """
 
-    def __init__(self, state: str, now: Callable[[], str], tell: Callable[[str], None]) -> None:
+    def __init__(self, state: str, now: Callable[[], str], tell: Callable[[str], None], look: bool = False) -> None:
         self.path = os.path.join(state, NAME)
         self.now, self._tell = now, tell
+        self._look = look  # a look makes no file
         self._opened: sqlite3.Connection | None = None
 
     def exists(self) -> bool:
@@ -132,6 +133,8 @@ class Database:
 
     def _open(self, again: bool = True) -> sqlite3.Connection:
         try:
+            if self._look and not self.exists():
+                return self._connect(":memory:")
             if not self.exists():
                 os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
             return self._connect(self.path)

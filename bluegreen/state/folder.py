@@ -1,35 +1,124 @@
-"""Which state folder a command means. Standard library only, and little of it: flip-back asks first."""
+"""Where the state of an app is, and which app a folder means. Standard library only, and little of it.
+
+A state folder holds `project.json`: the app, the project's folder and its Compose files. flip-back asks here first.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
-STATE = ".bluegreen"
 VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its own
+MACHINE = "/var/lib/bluegreen"  # apps that root made
+BEFORE = ".bluegreen"  # where the state was before: beside the Compose file
+PROJECT = "project.json"
+MOST = 64 * 1024  # bytes of it that are read
 SOCKET_PATH_LIMIT = 107  # bytes, without the end of the string; unix(7)
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 
 
-def find(files: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """The state folder for these Compose files, or for this folder. None: it is not certain; ask the full command."""
-    if named := environment.get(VARIABLE):
-        return named if _short(named) else None
-    if environment.get("COMPOSE_FILE"):
+def home(environment: Mapping[str, str]) -> str | None:
+    """Where this user makes the state of new apps; None: the user has no home.
+
+    Source: the XDG Base Directory Specification, XDG_STATE_HOME.
+    """
+    if os.geteuid() == 0:
+        return MACHINE
+    base = environment.get("XDG_STATE_HOME", "")
+    if not base.startswith("/"):  # the specification: a relative one counts as not set
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "bluegreen") if base.startswith("/") else None
+
+
+def homes(environment: Mapping[str, str]) -> list[str]:
+    """Where this user looks for apps: among the own ones, and among those that root made."""
+    mine = home(environment)
+    return [MACHINE] if mine is None or mine == MACHINE else [mine, MACHINE]
+
+
+def states(environment: Mapping[str, str]) -> Iterator[str]:
+    """Every state folder that this user can know of."""
+    for place in homes(environment):
+        try:
+            names = sorted(os.listdir(place))
+        except OSError:
+            continue
+        yield from (os.path.join(place, name) for name in names if os.path.isdir(os.path.join(place, name)))
+
+
+def read(state: str) -> dict[str, Any] | None:
+    """What `project.json` says: app, folder, files. None: there is none, or it is not ours. Raises PermissionError."""
+    try:
+        descriptor = os.open(os.path.join(state, PROJECT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = json.loads(os.read(descriptor, MOST))
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        raise
+    except (OSError, ValueError):
         return None
-    start = os.path.dirname(os.path.abspath(files[0])) if files else os.getcwd()
+    fits = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in ("app", "folder"))
+    return found if fits and isinstance(found.get("files"), list) else None
+
+
+def write(state: str, app: str, folder: str, files: Sequence[str]) -> None:
+    """Records whose state this is: aside, on the disk, renamed. Raises OSError."""
+    fresh = os.path.join(state, f".{PROJECT}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"app": app, "folder": folder, "files": list(files)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, os.path.join(state, PROJECT))
+
+
+def trusted(state: str) -> bool:
+    """Whether what is in there may be believed: it is this user's, or root's. Root believes whoever made it."""
+    try:
+        owner = os.stat(state).st_uid
+    except OSError:
+        return False
+    return owner in (0, os.geteuid()) or os.geteuid() == 0
+
+
+def of_folder(start: str, files: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The states of the apps whose project folder is `start` or the nearest one above it. `files`: as typed with -f."""
+    known = [(state, found) for state in states(environment) if trusted(state) and (found := _readable(state))]
+    named = [os.path.join(start, file) for file in files]
+    folder = os.path.dirname(os.path.abspath(named[0])) if named else start
     while True:
-        state = os.path.join(start, STATE)
-        if os.path.isdir(state):
-            return state if _short(state) else None
-        if files or start == "/" or any(os.path.exists(os.path.join(start, name)) for name in COMPOSE_FILES):
-            return None
-        start = os.path.dirname(start)
+        here = [(state, found) for state, found in known if found["folder"] == folder]
+        if named:
+            here = [(state, found) for state, found in here if [os.path.abspath(it) for it in named] == found["files"]]
+        if here or folder == "/" or named:
+            return [state for state, _ in here]
+        folder = os.path.dirname(folder)
 
 
-def _short(state: str) -> bool:
-    """Whether the sockets below it have paths that the kernel takes (107 bytes); else they need another name."""
+def find(files: Sequence[str], app: str | None, environment: Mapping[str, str]) -> str | None:
+    """The state folder that a flip-back means here. None: it is not certain; the full command finds out, and says."""
+    if named := environment.get(VARIABLE):
+        return named if short(named) else None
+    if name := app or environment.get("COMPOSE_PROJECT_NAME"):
+        found = [state for state in states(environment) if os.path.basename(state) == name and trusted(state)]
+    else:
+        found = [] if environment.get("COMPOSE_FILE") else of_folder(os.getcwd(), files, environment)
+    return found[0] if len(found) == 1 and short(found[0]) else None
+
+
+def short(state: str) -> bool:
+    """Whether the sockets below it have paths that the kernel takes; else they need another name."""
     return len(os.fsencode(os.path.join(state, "run", "control.sock"))) <= SOCKET_PATH_LIMIT
+
+
+def _readable(state: str) -> dict[str, Any] | None:
+    try:
+        return read(state)
+    except PermissionError:
+        return None

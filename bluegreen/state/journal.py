@@ -28,9 +28,11 @@ class Journal:
     left alone, one that cannot be written is done without. `tell` hears of it, once.
     """
 
-    def __init__(self, state: Path, now: Callable[[], str], tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, state: Path, now: Callable[[], str], tell: Callable[[str], None] = lambda _: None, look: bool = False
+    ) -> None:
         self._state, self._now = state, now
-        self._db = Database(str(state), now, tell)
+        self._db = Database(str(state), now, tell, look)
         self._execute = self._db.execute
         self.close = self._db.close
 

@@ -71,15 +71,14 @@ with socket.create_server(("0.0.0.0", 8000)) as server:
 PROBE = """
 import json, sys
 from pathlib import Path
-from bluegreen.probe.health import Prober, Target
+from bluegreen.probe.once import Target, once
 from bluegreen.domain.app import Health
-prober = Prober(Path(sys.argv[1]))
 def peak():
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(fields["VmHWM"].split()[0])
 def probe(path):
     policy = Health(path=path, json={"ok": True}, request_timeout=1.0)
-    return prober.probe(Target("web-1", sys.argv[2], 8000, None, policy))
+    return once(sys.argv[1], [Target("web-1", sys.argv[2], 8000, None, policy)])[0][1]
 good, before = probe("/health"), peak()
 print(json.dumps([good, probe(sys.argv[3]), before, peak()]))
 """
@@ -95,7 +94,7 @@ WORDS = {
     "/not-json": "without JSON",
     "/deep": "without JSON",
     "/headers": "gave no answer on port 8000",
-    "/nonsense": "gave no answer (illegal status line",
+    "/nonsense": "gave no answer (what came is not HTTP)",
 }
 MORE = 16 * 1024  # KiB of memory that a hostile answer may take beyond what a good one takes
 

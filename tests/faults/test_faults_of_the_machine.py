@@ -161,7 +161,7 @@ def _fill(folder: Path) -> Path:
 
 
 def test_configuration_folder_read_only(lean: Project) -> None:
-    lean.state.mkdir(mode=0o700)
+    lean.state.mkdir(mode=0o700, parents=True)
     with _small_disk(lean.state / "nginx", "2m") as folder:
         lean.ok("up")
         lean.ok("switch", GREETING="two")
@@ -177,7 +177,7 @@ def test_configuration_folder_read_only(lean: Project) -> None:
 
 
 def test_disk_full_while_the_upstream_file_is_written(lean: Project) -> None:
-    lean.state.mkdir(mode=0o700)
+    lean.state.mkdir(mode=0o700, parents=True)
     with _small_disk(lean.state / "nginx", "256k") as folder:
         lean.ok("up")
         lean.ok("switch", GREETING="two")
@@ -459,14 +459,17 @@ def test_the_engine_slow(two: Project) -> None:
     slow = Slow(path, 2.0)
     try:
         with under_load(two) as tally:
-            done = two.ok("flip-back", DOCKER_HOST=f"unix://{path}")
+            back = two.ok("flip-back", DOCKER_HOST=f"unix://{path}")
+            asked = slow.requests
+            done = two.ok("switch", "--no-build", DOCKER_HOST=f"unix://{path}", GREETING="slow")
     finally:
         slow.close()
         path.unlink()
     _nothing_lost(tally)
+    assert asked == 0, "the way back asks the Engine nothing"
     assert slow.requests >= 4
-    print(f"\nflip-back took {done.seconds:.1f} s with {slow.requests} calls of 2 s each")
-    assert two.color() == "blue"
+    print(f"\nflip-back took {back.seconds:.2f} s, switch {done.seconds:.1f} s with {slow.requests} calls of 2 s each")
+    assert two.color() == "green"
 
 
 def test_clock_set_back_an_hour(two: Project) -> None:

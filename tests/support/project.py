@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bluegreen.state import folder
 from tests.support.machine import BIN, EXAMPLE, ROOT, docker, environment, free_port
 
 SERVICE_IMAGE = "bluegreen-test/shop"  # built once from the example; the tests share its layers
@@ -63,7 +64,8 @@ class Project:
 
     @property
     def state(self) -> Path:
-        return self.folder / ".bluegreen"
+        """Where bluegreen keeps what it must remember of this app."""
+        return Path(folder.home(self.environment({})) or "/nowhere", self.name)
 
     def write(self, compose: str) -> None:
         self.file.write_text(compose)
@@ -168,6 +170,7 @@ class Project:
                         else:
                             warnings.warn(f"{self.name}: {kind} {name} is left: {why}", stacklevel=2)
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.state, ignore_errors=True)
 
 
 def _remove(kind: str, name: str) -> str:

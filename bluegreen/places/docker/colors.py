@@ -19,10 +19,12 @@ from bluegreen.domain.color import (
     LABEL_COLOR,
     LABEL_DEFINITION,
     LABEL_NUMBER,
+    LABEL_PROJECT,
     LABEL_RELEASE,
     LABEL_RESTART,
     LABEL_ROLE,
     LABEL_SERVICE,
+    LABEL_STATE,
     Color,
     OnceRole,
     Role,
@@ -389,7 +391,10 @@ class Colors:
         request["ExposedPorts"] = {port: {} for port in bindings}
         request["HostConfig"]["PortBindings"] = bindings
         definition = self.proxy_definition(stack)
-        request["Labels"] = {LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition}
+        request["Labels"] = {
+            LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
+            LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
+        }  # fmt: skip
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
         return self._engine.create(proxy_name(stack.app), request, endpoints)
 

@@ -61,7 +61,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _translated(call: Callable[P, R]) -> Callable[P, R]:
+def translated(call: Callable[P, R]) -> Callable[P, R]:
     """docker-py's and requests' exceptions as the error that a person meets."""
 
     @functools.wraps(call)
@@ -127,7 +127,7 @@ class Engine:
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
 
-    @_translated
+    @translated
     def api_version(self) -> str:
         """The API version that this Engine and docker-py agreed upon, such as 1.41."""
         version: str = self.api.api_version
@@ -148,7 +148,7 @@ class Engine:
 
     # -- looking
 
-    @_translated
+    @translated
     def of_compose(self, service: str) -> tuple[tuple[str, str], ...]:
         """(id, name) of the containers that Compose itself runs of a service, in any state, by number."""
         labels = [f"com.docker.compose.project={self.app}", f"com.docker.compose.service={service}"]
@@ -157,7 +157,7 @@ class Engine:
         found.sort(key=lambda entry: int(entry["Labels"].get("com.docker.compose.container-number") or 0))
         return tuple((entry["Id"], entry["Names"][0].lstrip("/")) for entry in found)
 
-    @_translated
+    @translated
     def replicas(self) -> tuple[Replica, ...]:
         """Every container of a color, in any state, ordered by name."""
         found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", LABEL_COLOR]})
@@ -191,7 +191,7 @@ class Engine:
         wanted = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
         return endpoint.get("IPAddress") or wanted or None
 
-    @_translated
+    @translated
     def proxy(self) -> ProxyContainer | None:
         found = self.api.containers(all=True, filters={"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=proxy"]})
         if not found:
@@ -203,7 +203,7 @@ class Engine:
             public_network_name(self.app) in (entry["NetworkSettings"]["Networks"] or {}),
         )  # fmt: skip
 
-    @_translated
+    @translated
     def plain_containers(self) -> tuple[PlainContainer, ...]:
         """The containers that plain Compose made of any service of this app, in any state, by name."""
         label = [f"com.docker.compose.project={self.app}", "com.docker.compose.oneoff=False"]
@@ -219,7 +219,7 @@ class Engine:
             )
         )
 
-    @_translated
+    @translated
     def port_holder(self, listen: Listen) -> str | None:
         """Who holds a port that nginx is to be published on: a container's name, "" for no container, None for nobody.
 
@@ -235,7 +235,7 @@ class Engine:
                 return None
         return "" if _is_taken(listen) else None
 
-    @_translated
+    @translated
     def publish(self, container: str) -> None:
         """Connects the proxy to its public network, running or not: its ports are published from then on."""
         name = public_network_name(self.app)
@@ -243,18 +243,18 @@ class Engine:
             self.api.create_network(name, driver="bridge", labels={LABEL_APP: self.app, LABEL_ROLE: "network"})
         self.api.connect_container_to_network(container, name)
 
-    @_translated
+    @translated
     def remove_keeping_volumes(self, container: str) -> None:
         """Removes a stopped container; anonymous volumes stay as well."""
         self.api.remove_container(container, force=True, v=False)
 
-    @_translated
+    @translated
     def log_tail(self, container: str, lines: int) -> list[str]:
         """The last lines that a container wrote, both streams."""
         output: bytes = self.api.logs(container, tail=lines, stdout=True, stderr=True)
         return output.decode(errors="replace").splitlines()
 
-    @_translated
+    @translated
     def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
         """What a container writes, as it arrives; ends with the container unless `follow` is off before."""
         stream: Iterator[bytes] = self.api.logs(
@@ -262,13 +262,13 @@ class Engine:
         )
         return stream
 
-    @_translated
+    @translated
     def end_of(self, container: str) -> int | None:
         """The exit code of a container that was started; None: it runs."""
         state = self.api.inspect_container(container)["State"]
         return None if state["Running"] or state["Status"] == "created" else int(state["ExitCode"])
 
-    @_translated
+    @translated
     def exit_of(self, container: str) -> tuple[int, int, str]:
         """(exit code, restarts, Engine's own words) of a container's last end."""
         found = self.api.inspect_container(container)
@@ -276,7 +276,7 @@ class Engine:
 
     # -- the app's network
 
-    @_translated
+    @translated
     def subnet(self) -> Subnet | None:
         """The app's network as it is; None: there is none that addresses can be given out in."""
         pool = self._pool()
@@ -290,7 +290,7 @@ class Engine:
         pool: Mapping[str, Any] = found["IPAM"]["Config"][0]
         return pool
 
-    @_translated
+    @translated
     def ensure_network(self) -> Subnet:
         """The app's network, made if there is none, with the subnet that the Engine itself picks.
 
@@ -321,7 +321,7 @@ class Engine:
         )
         return picked
 
-    @_translated
+    @translated
     def ensure_color_network(self, color: Color) -> None:
         """The network on which the services of one color find each other by their Compose names."""
         name = color_network_name(self.app, color)
@@ -329,11 +329,11 @@ class Engine:
             labels = {LABEL_APP: self.app, LABEL_ROLE: "network", LABEL_COLOR: color}
             self.api.create_network(name, driver="bridge", labels=labels)
 
-    @_translated
+    @translated
     def network_there(self, name: str) -> bool:
         return bool(self.api.networks(filters={"name": f"^{re.escape(name)}$"}))
 
-    @_translated
+    @translated
     def volume_there(self, name: str) -> bool:
         try:
             self.api.inspect_volume(name)
@@ -343,7 +343,7 @@ class Engine:
 
     # -- containers
 
-    @_translated
+    @translated
     def create(
         self,
         name: str,
@@ -377,7 +377,7 @@ class Engine:
             self.remove(found["Id"])
             return str(self.api.create_container_from_config(body, name, platform)["Id"])
 
-    @_translated
+    @translated
     def copy_file(self, container: str, file: CopiedFile) -> None:
         """Puts a file into a container that has not been started."""
         packed = io.BytesIO()
@@ -392,27 +392,27 @@ class Engine:
         answer = api._put(api._url("/containers/{0}/archive", container), params=parameters, data=packed.getvalue())
         api._raise_for_status(answer)
 
-    @_translated
+    @translated
     def start(self, container: str) -> None:
         self.api.start(container)
 
-    @_translated
+    @translated
     def stop(self, container: str, grace: int | None = None) -> None:
         """The stop signal, then after `grace` seconds (None: the container's own) the kill."""
         with self._patient():
             self.api.stop(container, timeout=grace)
 
-    @_translated
+    @translated
     def connect(self, container: str, address: str) -> None:
         """Puts a container back on the app's network, at the address that nginx knows."""
         self.api.connect_container_to_network(container, network_name(self.app), ipv4_address=address)
 
-    @_translated
+    @translated
     def restart(self, container: str, grace: int) -> None:
         """Stops and starts a container; its folders are mounted anew."""
         self.api.restart(container, timeout=grace)
 
-    @_translated
+    @translated
     def remove(self, container: str) -> None:
         """Removes a container with its anonymous volumes; one that is gone already is fine."""
         try:
@@ -423,16 +423,16 @@ class Engine:
             if error.status_code != 409:  # 409: its removal is under way
                 raise
 
-    @_translated
+    @translated
     def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
         """Changes the restart policy of a container that exists."""
         self.api.update_container(container, restart_policy=dict(policy))
 
-    @_translated
+    @translated
     def signal(self, container: str, signal: str) -> None:
         self.api.kill(container, signal)
 
-    @_translated
+    @translated
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
         """Runs a command in a running container; (exit code, both streams)."""
         execution = self.api.exec_create(container, list(command), stdout=True, stderr=True)
@@ -440,7 +440,7 @@ class Engine:
         code = self.api.exec_inspect(execution["Id"])["ExitCode"]
         return code, output.decode(errors="replace")
 
-    @_translated
+    @translated
     def run_once(self, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
         """Runs a command in a container that exists for it only; (exit code, both streams)."""
         labels = {LABEL_APP: self.app, LABEL_ROLE: "once"}
@@ -453,7 +453,7 @@ class Engine:
         finally:
             self.remove(container)
 
-    @_translated
+    @translated
     def once_containers(self, role: OnceRole) -> tuple[OnceContainer, ...]:
         """The containers of one-off runs that are still there: killed commands left them."""
         label = {"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}={role}"]}
@@ -466,7 +466,7 @@ class Engine:
             for it in found
         )  # fmt: skip
 
-    @_translated
+    @translated
     def remove_once(self) -> None:
         """Removes containers of `run_once` that a killed command left."""
         label = {"label": [f"{LABEL_APP}={self.app}", f"{LABEL_ROLE}=once"]}
@@ -475,7 +475,7 @@ class Engine:
 
     # -- the end
 
-    @_translated
+    @translated
     def remove_leftovers(self) -> list[str]:
         """Removes every container and network with this app's label; returns their names."""
         gone = []
@@ -488,7 +488,7 @@ class Engine:
             gone.append(entry["Name"])
         return gone
 
-    @_translated
+    @translated
     def remove_compose_network(self, name: str) -> bool:
         """Removes a network of the Compose file if nobody uses it."""
         try:
@@ -497,7 +497,7 @@ class Engine:
             return False
         return True
 
-    @_translated
+    @translated
     def remove_volume(self, name: str) -> bool:
         try:
             self.api.remove_volume(name)
@@ -515,13 +515,13 @@ class Engine:
             raise unreachable(error) from None
         return found
 
-    @_translated
+    @translated
     def facts(self) -> EngineFacts:
         found = self.api.version()
         info = self.api.info()
         return EngineFacts(found["Version"], self.api_version(), info["DockerRootDir"])
 
-    @_translated
+    @translated
     def image_facts(self, reference: str) -> ImageFacts | None:
         """Size and user of an image that the Engine has; None: it has none of this name."""
         found = self.image(reference)
@@ -540,7 +540,7 @@ class Engine:
             return " ".join(str(error).split())[:200]
         return None
 
-    @_translated
+    @translated
     def text_of(self, container: str, path: str) -> str | None:
         """A small text file in a container, running or not; None: there is none."""
         try:
@@ -554,30 +554,30 @@ class Engine:
             file = archive.extractfile(member) if member and member.isfile() else None
             return file.read().decode(errors="replace") if file else None
 
-    @_translated
+    @translated
     def volumes_of_compose(self) -> list[str]:
         """The named volumes that Compose made for this app."""
         found = self.api.volumes(filters={"label": f"com.docker.compose.project={self.app}"})
         return [entry["Name"] for entry in found["Volumes"] or []]
 
-    @_translated
+    @translated
     def tag(self, image: str, reference: str) -> None:
         name, _, tag = reference.rpartition(":")
         self.api.tag(image, name, tag)
 
-    @_translated
+    @translated
     def untag(self, reference: str) -> None:
         """Takes a name away; an image without any goes as well. One that is not there is fine."""
         with contextlib.suppress(ImageNotFound):
             self.api.remove_image(reference)
 
-    @_translated
+    @translated
     def volume_size(self, name: str, image: str) -> int:
         """What a named volume holds, in bytes, counted in a container of this image."""
         _, output = self.run_once(image, ["du", "-sk", "/from"], _mounting(f"{name}:/from:ro"))
         return int(output.split()[0]) * 1024
 
-    @_translated
+    @translated
     def copy_volume(self, name: str, to: str, labels: Mapping[str, str], image: str) -> None:
         """A new volume with what another one holds, owners and modes included. Raises BluegreenError."""
         self.api.create_volume(to, labels=dict(labels))
@@ -587,7 +587,7 @@ class Engine:
                 f"The volume {name} could not be copied.", failed=output.strip()[:300], expected="cp -a to end well"
             )
 
-    @_translated
+    @translated
     def volume_path(self, name: str) -> str | None:
         """Where a named volume of the local driver lies on this machine; None: there is none."""
         try:
@@ -595,7 +595,7 @@ class Engine:
         except NotFound:
             return None
 
-    @_translated
+    @translated
     def remove_image(self, image: str, references: frozenset[str]) -> bool:
         """Removes an image whose only names are these; one that a container or another image needs stays.
 
@@ -619,7 +619,7 @@ class Engine:
             return False
         return True
 
-    @_translated
+    @translated
     def _patient(self) -> _Patience:
         return _Patience(self.api)
 

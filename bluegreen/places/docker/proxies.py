@@ -1,0 +1,27 @@
+"""The proxies of this machine: each app's, with what its labels say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.places.docker.containers import Engine, translated
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """`state`, `project`: folders, as they were when the container was made; empty for one of a bluegreen before."""
+
+    app: str
+    state: str
+    project: str
+
+
+@translated
+def proxies() -> list[Proxy]:
+    """Every proxy that the Engine has, running or not. Raises BluegreenError when it does not answer."""
+    found = Engine("").api.containers(all=True, filters={"label": [f"{LABEL_ROLE}=proxy"]})
+    return [
+        Proxy(it["Labels"].get(LABEL_APP, ""), it["Labels"].get(LABEL_STATE, ""), it["Labels"].get(LABEL_PROJECT, ""))
+        for it in found
+    ]
