@@ -71,7 +71,8 @@ def bring_home(app: App) -> None:
     A link stays at the old place until the proxy, which has it mounted, is made anew: it may start again before that.
     """
     old = app.state
-    if old.name != folders.BEFORE or old.is_symlink():
+    chosen = app.state_folder or os.environ.get(where.STATE_VARIABLE)
+    if chosen or old.name != folders.BEFORE or old.is_symlink():
         return
     new = where.new(app.stack.app, os.environ)
     os.makedirs(new.parent, mode=0o755, exist_ok=True)

@@ -75,7 +75,7 @@ def _find(typed: Any) -> Any:
     """The app and what its file and nginx say, if all of it is as usual; None: it is not."""
     state = find(typed.files, typed.name, os.environ)
     routing = text.header(disk.read(f"{state}/nginx") or "") if state else None
-    if state is None or routing is None:
+    if state is None or routing is None or os.stat(state).st_uid != os.geteuid():
         return None
     answer, named = control.ask(f"{state}/run"), route.read(f"{state}/nginx")
     if not usual(routing, answer, named) or typed.name not in (None, routing["app"]):

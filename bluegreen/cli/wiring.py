@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import time
@@ -29,6 +28,7 @@ from bluegreen.flow.values import Tools
 from bluegreen.host import machine
 from bluegreen.shipped import shipped
 from bluegreen.state import folder as folders
+from bluegreen.state.holder import user
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.compose.options import Options
@@ -105,10 +105,14 @@ class App:
     def proposal(self) -> tuple[Proposal | None, Path]:
         """The block that would do for this Compose file (None: it has one) and the file. For `init`."""
         from bluegreen.features.init.propose import propose
+        from bluegreen.places.docker import contexts
 
         document = self.compose.resolve(self.project_directory)
         file = self.compose_file or Path()
-        return (None if "x-bluegreen" in document else propose(document)), file
+        found = None if "x-bluegreen" in document else propose(document)
+        if found:
+            found.advice.extend(contexts.notices(document["services"], list(document["services"])))
+        return found, file
 
     def layout(self, folder: Path) -> tuple[Layout, dict[str, str]]:
         """(how a project without a Compose file is laid out, its files). Raises BluegreenError: it cannot be told."""
@@ -141,6 +145,7 @@ class App:
     @cached_property
     def stack(self) -> Stack:
         """The app as the Compose file describes it. Raises BluegreenError with every problem."""
+        from bluegreen.places.docker import contexts
         from bluegreen.places.docker.colors import refusals
         from bluegreen.places.docker.containers import Engine
         from bluegreen.settings.stack import make_stack
@@ -151,7 +156,9 @@ class App:
         folder = self.project_directory
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
         stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
-        return replace(stack, notices=(*stack.notices, *(f"Compose: {words}" for words in self.compose.warnings)))
+        said = [f"Compose: {words}" for words in self.compose.warnings]
+        said += contexts.notices(stack.services, stack.settings.own_services())
+        return replace(stack, notices=(*stack.notices, *said))
 
     def _same_app(self, app: str) -> None:
         if self.routing and self.routing.app != app:
@@ -231,7 +238,7 @@ class App:
                 failed=f"nothing was given for {', '.join(missing)} (x-bluegreen.require)",
                 expected=options, retry="safe", next=f"{self.command} switch {options}", exit_code=ExitCode.USAGE,
             )  # fmt: skip
-        return note if note.owner else replace(note, owner=getpass.getuser())
+        return note if note.owner else replace(note, owner=user())
 
     def _salt(self) -> bytes:
         path = self.state / "salt"

@@ -47,11 +47,22 @@ def hand_over(handed: str, left: int) -> None:
     there = {int(name) for name in os.listdir(handed) if name.isdigit()}
     for generation in range(max(1, left - OLD_WORKERS), left + 1):
         if generation not in there:
-            path = os.path.join(handed, str(generation))
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+            _note(handed, str(generation))
     for generation in there:
         if generation < left - KEPT_NOTES:
             os.unlink(os.path.join(handed, str(generation)))
+
+
+def _note(handed: str, name: str) -> None:
+    """An empty file, the folder's owner's; nginx can write there, so no link of its making is followed."""
+    path = os.path.join(handed, name)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        if os.geteuid() == 0:
+            owner = os.stat(handed, follow_symlinks=False)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(descriptor)
 
 
 def hup_master(sockets: str) -> bool:

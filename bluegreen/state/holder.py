@@ -39,7 +39,7 @@ def taken(descriptor: int) -> bool:
 def me(verb: str, since: str) -> dict[str, Any]:
     """This process as the holder of the lock."""
     pid = os.getpid()
-    return {"verb": verb, "who": _user(), "since": since, "pid": pid, "started": started(pid), "phase": PREPARE}
+    return {"verb": verb, "who": user(), "since": since, "pid": pid, "started": started(pid), "phase": PREPARE}
 
 
 def write(descriptor: int, holder: dict[str, Any] | None) -> None:
@@ -73,7 +73,8 @@ def started(pid: int) -> str:
         return ""
 
 
-def _user() -> str:
+def user() -> str:
+    """The login, as getpass finds it; a number for a user without an entry in passwd."""
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):  # as getpass looks
         if user := os.environ.get(name):
             return user
