@@ -145,6 +145,9 @@ class App:
     @cached_property
     def stack(self) -> Stack:
         """The app as the Compose file describes it. Raises BluegreenError with every problem."""
+        folder = self.project_directory
+        document = self.compose.resolve(folder)
+
         from bluegreen.places.docker import contexts
         from bluegreen.places.docker.colors import refusals
         from bluegreen.places.docker.containers import Engine
@@ -153,9 +156,8 @@ class App:
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
             return refusals(document, names, Engine(document["name"]).api_version)
 
-        folder = self.project_directory
         profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
-        stack = make_stack(self.compose.resolve(folder), str(folder), profiles, refuse)
+        stack = make_stack(document, str(folder), profiles, refuse)
         said = [f"Compose: {words}" for words in self.compose.warnings]
         said += contexts.notices(stack.services, stack.settings.own_services())
         return replace(stack, notices=(*stack.notices, *said))

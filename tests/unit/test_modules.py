@@ -1,0 +1,56 @@
+"""Start-up time is part of the product: how many modules each verb loads, held as a number that may only shrink."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COUNT = """
+import atexit, sys
+def report():
+    tops = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+    sys.stderr.write(f"\\n{len(sys.modules)} {' '.join(sorted(tops))}")
+atexit.register(report)
+from bluegreen.__main__ import command
+sys.exit(command(sys.argv[1:]))
+"""
+PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+# Verb, most modules, and the libraries that it may use: for those that show something without an app, all of it; for
+# the others what they load until they see that there is none.
+VERBS = {
+    "--help": (195, {"click"}),
+    "--version": (190, {"click"}),
+    "completion bash": (195, {"click"}),
+    "status": (200, {"click"}),
+    "history": (200, {"click"}),
+    "show": (200, {"click"}),
+    "logs": (200, {"click"}),
+    "flip-back": (200, {"click"}),
+    "down --yes": (200, {"click"}),
+    "up": (215, {"click"}),
+    "switch": (205, {"click"}),
+    "prepare": (205, {"click"}),
+    "check": (205, {"click"}),
+    "init": (215, {"click"}),
+    "schema": (
+        300,
+        {"click", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"},
+    ),
+}
+OF_PYTHON = {"_distutils_hack", "__main__", "bluegreen", "sitecustomize", "usercustomize"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_loads_what_it_uses(verb: str, tmp_path: Path) -> None:
+    most, libraries = VERBS[verb]
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT, *verb.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    count, *tops = done.stderr.rpartition("\n")[2].split()
+    found = {top for top in tops if not top.startswith(("_", "__editable__"))} - OF_PYTHON
+    assert found <= libraries, found - libraries
+    assert int(count) <= most, f"{count} modules"
