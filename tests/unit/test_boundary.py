@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.cli import main as module
+from bluegreen.cli.verbs import look
 from bluegreen.errors import ExitCode
 
 
@@ -20,7 +21,7 @@ def test_a_bug_is_one_short_message_a_file_with_the_traceback_and_exit_3(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr(module, "App", broken)
+    monkeypatch.setattr(look, "App", broken)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert module.main(["status"]) == ExitCode.BUG
     err = capsys.readouterr().err

@@ -16,12 +16,9 @@ FUNCTION_LINES = 45
 
 # Each with today's size: whoever makes one smaller writes the smaller number, and takes it out once it fits.
 LARGER: dict[str, int] = {
-    "cli/main.py lines": 663,
-    "cli/main.py up parameters": 14,
-    "cli/main.py _release parameters": 17,
-    "cli/main.py flip_back parameters": 7,
-    "cli/main.py expect parameters": 7,
-    "cli/main.py down parameters": 7,
+    "cli/verbs/answers.py expect parameters": 7,
+    "cli/verbs/back.py flip_back parameters": 7,
+    "cli/verbs/ending.py down parameters": 7,
     "cli/wiring.py lines": 457,
     "cli/wiring.py App methods": 27,
     "compose/run.py Compose methods": 17,

@@ -1,0 +1,62 @@
+"""What several verbs do at their end, or when there is no app yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bluegreen.cli import output, report
+from bluegreen.cli.show import show_result
+from bluegreen.cli.wiring import App
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.values import Result, Tools
+
+
+def show(result: Result, app: App, json_: bool) -> int:
+    return show_result(result, app.command, app.routing.preview if app.routing else None, json_)
+
+
+def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
+    if json_:
+        output.as_json({**plan.as_dict(), "notices": list(notices)})
+    else:
+        output.result(report.plan_text(plan, notices))
+    return 0
+
+
+def notices(tools: Tools, notices: tuple[str, ...]) -> None:
+    for notice in notices:
+        tools.show.notice(notice)
+
+
+def before_up(app: App) -> BluegreenError:
+    from bluegreen.cli.claim import refuse_another_name
+
+    app.running_app()  # a missing or broken Compose file is the better message
+    refuse_another_name(app)
+    if app.routing:
+        left = app.tools(app.routing.app).journal.unfinished()
+        return BluegreenError(
+            "Nothing is live yet.",
+            failed=f"an {left.verb} (started {left.started}) never ended" if left else "no up has come to its end",
+            expected="a live color", traffic="none yet", retry="safe", next=f"{app.command} up (begins it again)",
+            exit_code=ExitCode.FAILED,
+        )  # fmt: skip
+    if app.runs():
+        return BluegreenError(
+            "The state folder is gone, or the rendered file in it.",
+            failed=f"{app.state / 'nginx' / 'nginx.conf'} is not there, and nginx runs",
+            expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
+            next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
+        )  # fmt: skip
+    return BluegreenError(
+        "Nothing is live yet.", failed="bluegreen up has not made the first color", expected="a live color",
+        traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
+    )  # fmt: skip
+
+
+def stack_or_none(app: App, tools: Tools) -> Any:
+    try:
+        return app.stack
+    except BluegreenError as error:
+        tools.show.notice(f"The Compose file cannot be read ({error}), so shared services are left as they are.")
+        return None

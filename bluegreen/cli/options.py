@@ -1,0 +1,75 @@
+"""The options that several verbs have, and what was typed with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+
+from bluegreen.cli import arguments
+from bluegreen.domain.release import Note
+
+JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
+PROGRESS = click.option(
+    "--progress", type=click.Choice(["auto", "plain", "json", "none"]), default="auto", show_default=True,
+    help="How progress is shown on stderr.",
+)  # fmt: skip
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
+BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; do not build.")
+PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
+WAIT = click.option(
+    "--wait", type=arguments.Seconds(), default=0.0, metavar="DURATION",
+    help="Wait so long for another bluegreen, such as 60s.",
+)  # fmt: skip
+OWNER = click.option("--owner", default="", help="Who answers for this release (default: git's user, or the login).")
+EXPECT = click.option("--expect", default="", help="The result that is expected of it.")
+NOTE = click.option("--note", default="", help="What one must know to go back from it.")
+REVISION = click.option("--revision", default="", help="The revision that it is made of (default: git's).")
+MIGRATE = click.option(
+    "--migrate", type=click.Choice(["again", "skip"]), default=None,
+    help="What to do about a migration that was cut: run it again, or take it as done.",
+)  # fmt: skip
+HERE = click.option("--here", is_flag=True, help="This folder takes the place of the one that the app was made from.")
+IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
+
+
+def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+RELEASE = several(OWNER, EXPECT, NOTE, REVISION, MIGRATE, HERE, WAIT, DRY_RUN, JSON, PROGRESS)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed with a verb that releases."""
+
+    no_build: bool
+    pull: bool
+    owner: str
+    expect: str
+    note: str
+    revision: str
+    migrate: Literal["again", "skip"] | None
+    here: bool
+    wait: float
+    dry_run: bool
+    json_: bool
+    progress: str
+    force: bool = False
+    adopt: bool = False
+    images: tuple[str, ...] = ()
+    to: int | None = None
+
+    @property
+    def said(self) -> Note:
+        return Note(self.owner, self.expect, self.note, self.revision)

@@ -1,0 +1,1 @@
+"""The verbs: a file for each, or for each few that belong together. Loaded when they are called."""

@@ -1,0 +1,71 @@
+"""expect: recorded answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bluegreen.cli import arguments, output, report
+from bluegreen.cli.common import notices
+from bluegreen.cli.options import JSON
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+from bluegreen.errors import ExitCode
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[METHOD PATH]...")
+@click.option("--record", is_flag=True, help="Ask the live color for these, and write its answers down.")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header to send; ${NAME} is filled in."
+)
+@click.option("-d", "--data", default=None, help="A body to send.")
+@click.option(
+    "--color", type=click.Choice(["live", "idle"]), default="live", show_default=True, help="Which color is asked."
+)
+@JSON
+@click.pass_obj
+def expect(
+    options: Options,
+    words: tuple[str, ...],
+    record: bool,
+    headers: tuple[str, ...],
+    data: str | None,
+    color: Any,
+    json_: bool,
+) -> int:
+    """Hold a color against the recorded answers; --record METHOD PATH … records them from the live one."""
+    from bluegreen.flow import answers as story
+
+    app = App(options, output.choose("auto" if record else "none"))
+    if record:
+        return _record(app, arguments.requests(words, headers, data), json_)
+    if words or headers or data:
+        raise click.UsageError("requests are only given to be recorded: --record METHOD PATH")
+    tools, settings, folder = app.tools(app.stack.app), app.stack.settings, app.stack.project_directory
+    found = story.ask_color(tools, story.load(tools, settings, folder), color, folder)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.expected_text(found))
+    return int(ExitCode.DONE if found["ok"] else ExitCode.FAILED)
+
+
+def _record(app: App, requests: Sequence[Any], json_: bool) -> int:
+    from bluegreen.flow import answers as story
+
+    settings, folder = app.stack.settings, app.stack.project_directory
+    with app.acting("expect"):
+        tools = app.tools(app.stack.app)
+        everything, said = story.record(tools, story.load(tools, settings, folder), requests, folder)
+        file = story.expected_file(settings, folder)
+        tools.expected.write(file, everything)
+    notices(tools, tuple(said))
+    shown = {"file": str(file), "recorded": [it.request for it in requests], "all": len(everything)}
+    if json_:
+        output.as_json({**shown, "notices": said})
+    else:
+        output.result(report.recorded_text(shown, app.command))
+    return int(ExitCode.DONE)

@@ -1,0 +1,36 @@
+"""flip-back, as the full command has it."""
+
+from __future__ import annotations
+
+import click
+
+from bluegreen.cli import output
+from bluegreen.cli.common import before_up, show, show_plan
+from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+
+
+@click.command("flip-back")
+@click.option("--force", is_flag=True, help="Flip even to a color that is not healthy.")
+@click.option("--now", is_flag=True, help="End another bluegreen that is still preparing, and act.")
+@WAIT
+@DRY_RUN
+@JSON
+@PROGRESS
+@click.pass_obj
+def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
+    """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
+    from bluegreen.flow.flip_back import Wanted
+    from bluegreen.flow.flip_back import flip_back as story
+    from bluegreen.flow.observe import observe
+    from bluegreen.plans.flip_back import plan_flip_back
+
+    app = App(options, output.choose(progress))
+    if app.routing is None:
+        raise before_up(app)
+    name = app.running_app(acts=True)
+    if dry_run:
+        return show_plan(plan_flip_back(observe(app.tools(name)), force), json_)
+    with app.acting("flip-back", wait, now):
+        return show(story(app.tools(name), Wanted(force, lambda: app.stack)), app, json_)

@@ -1,0 +1,76 @@
+"""check, rehearse and runbook: what a release would do, before it does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from bluegreen.cli import output, report
+from bluegreen.cli.options import JSON, PROGRESS
+from bluegreen.cli.text import urls
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+from bluegreen.errors import ExitCode
+
+
+@click.command()
+@JSON
+@click.pass_obj
+def check(options: Options, json_: bool) -> int:
+    """May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not yet."""
+    from bluegreen.domain.findings import may_release
+    from bluegreen.look.check import check as story
+
+    app = App(options, output.choose("none"))
+    stack = app.stack
+    tools = app.tools(stack.app)
+    found, plan = story(tools, stack, app.wish(tools, stack), app.state)
+    ready = may_release(found)
+    if json_:
+        findings = [finding.as_dict() for finding in found]
+        output.as_json({"ready": ready, "findings": findings, "plan": plan.as_dict() if plan else None})
+    else:
+        output.result(report.findings_text(found, plan, ready))
+    return int(ExitCode.DONE if ready else ExitCode.FAILED)
+
+
+@click.command()
+@click.option(
+    "--copy-volumes", is_flag=True, help="With copies of the volumes, measured first; otherwise they are empty."
+)
+@click.option("--outside", is_flag=True, help="Although variables lead to databases outside of the Compose file.")
+@JSON
+@PROGRESS
+@click.pass_obj
+def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, progress: str) -> int:
+    """Staging: the real switch and flip-back of the release to come, beside production, which is not touched."""
+    from bluegreen.cli.rehearsing import Stage
+    from bluegreen.features.rehearsal import rehearse as story
+
+    app = App(options, output.choose(progress))
+    stack, wanted = app.stack, story.Wanted(copy_volumes, outside)
+    tools = app.tools(stack.app)
+    story.refuse(tools, stack, wanted)
+    with app.rehearsing(), Stage(app, stack) as stage:
+        found = story.rehearse(tools, stack, stage, wanted)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.rehearsal_text(found, app.command))
+    return int(ExitCode.DONE if found["outcome"] == "well" else ExitCode.FAILED)
+
+
+@click.command()
+@click.pass_obj
+def runbook(options: Options) -> int:
+    """Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well."""
+    from bluegreen.cli.page import page
+    from bluegreen.look.runbook import runbook as story
+
+    app = App(options, output.choose("none"))
+    settings = app.stack.settings
+    preview = str(settings.preview) if settings.preview else None
+    facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)
+    output.result(page(facts, datetime.now(UTC)))
+    return int(ExitCode.DONE)

@@ -1,0 +1,118 @@
+"""status, history, show, logs and apps: verbs that look."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from bluegreen.cli import output, report
+from bluegreen.cli.common import before_up
+from bluegreen.cli.options import JSON
+from bluegreen.cli.text import urls
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+from bluegreen.errors import ExitCode
+
+
+@click.command()
+@JSON
+@click.pass_obj
+def status(options: Options, json_: bool) -> int:
+    """What is live, what is idle, how they are, and how to go back."""
+    from bluegreen.look.status import status as story
+
+    app = App(options, output.choose("none"))
+    if app.routing:
+        state = story(app.tools(app.running_app()), urls(app.routing.listen), app.routing.preview)
+    else:
+        state = _status_without_state(app)
+    if json_:
+        output.as_json(state)
+    else:
+        output.result(report.status_text(state, app.command, datetime.now(UTC)))
+    return 0
+
+
+def _status_without_state(app: App) -> dict[str, Any]:
+    """The state folder is gone: what is live comes from nginx and the Engine, the rest from the Compose file."""
+    from bluegreen.look.status import status as story
+
+    if not app.runs():
+        raise before_up(app)
+    settings = app.stack.settings
+    preview = str(settings.preview) if settings.preview else None
+    return story(app.tools(app.stack.app), urls([str(at) for at in settings.listen]), preview, app.stack)
+
+
+@click.command()
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many releases.")
+@JSON
+@click.pass_obj
+def history(options: Options, limit: int, json_: bool) -> int:
+    """What was released: who, when, what changed, how it went."""
+    from bluegreen.look.history import history as story
+
+    app = App(options, output.choose("none"))
+    releases = story(app.tools(app.running_app()), limit)
+    if json_:
+        output.as_json({"releases": releases})
+    else:
+        output.result(report.history_text(releases, datetime.now(UTC)))
+    return 0
+
+
+@click.command()
+@click.argument("release", type=int, required=False)
+@JSON
+@click.pass_obj
+def show(options: Options, release: int | None, json_: bool) -> int:
+    """Everything that is known of one release (default: the live one), with the output of its migration and hooks."""
+    from bluegreen.look.history import show as story
+
+    app = App(options, output.choose("none"))
+    found = story(app.tools(app.running_app()), release)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result(report.release_text(found, app.command))
+    return 0
+
+
+@click.command()
+@click.argument("what", nargs=-1)
+@click.option("-f", "--follow", is_flag=True, help="Go on as new lines arrive.")
+@click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
+@click.pass_obj
+def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
+    """Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."""
+    from bluegreen.look import logs as story
+
+    color = next((word for word in what if word in ("blue", "green")), None)
+    service = next((word for word in what if word != color), None)
+    app = App(options, output.choose("none"))
+    engine = app.tools(app.running_app()).engine
+    replicas = story.choose(engine, color, service)
+    width = max(len(replica.name) for replica in replicas)
+    for line in story.lines(engine, replicas, tail, follow):
+        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color, sys.stdout)
+        output.result(f"{name}  {output.clean(line.text)}")
+    return 0
+
+
+@click.command("apps")
+@JSON
+def all_apps(json_: bool) -> int:
+    """All apps of this machine: name, live release, URL, folder, owner."""
+    from bluegreen.cli import apps
+
+    found, notes = apps.apps()
+    for words in notes:
+        output.note(f"Note: {output.clean(words)}")
+    if json_:
+        output.as_json({"apps": found, "notes": notes})
+    else:
+        output.result("\n".join(output.clean(line) for line in apps.lines(found)))
+    return int(ExitCode.DONE)

@@ -1,0 +1,116 @@
+"""up, switch and prepare: the verbs that release."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from bluegreen.cli import arguments, output
+from bluegreen.cli.common import before_up, notices, show, show_plan
+from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
+from bluegreen.cli.wiring import App
+from bluegreen.compose.options import Options
+from bluegreen.flow.values import Tools
+
+
+@click.command()
+@click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
+@BUILD
+@PULL
+@RELEASE
+@click.pass_obj
+def up(options: Options, /, **words: Any) -> int:
+    """Start what is missing: shared services, proxy, and the first color."""
+    from bluegreen.cli.claim import bring_home, forget_old_place
+    from bluegreen.flow.switch import Request
+    from bluegreen.flow.up import plan_up
+    from bluegreen.flow.up import up as story
+
+    typed = Typed(**words)
+    app = App(options, output.choose(typed.progress))
+    stack = app.stack
+    given = app.note(typed.said, ())
+    request = Request("up", False, not typed.no_build, typed.pull, typed.adopt, given, typed.migrate)
+    if typed.dry_run:
+        tools = app.tools(stack.app)
+        plan = plan_up(tools, stack, app.wish(tools, stack), request)
+        return show_plan(plan, typed.json_, (*stack.notices, *stack.together))
+    app.claim(typed.here)
+    with app.acting("up", typed.wait):
+        app.record()
+        bring_home(app)
+        tools = app.tools(stack.app)
+        notices(tools, stack.notices)
+        result = story(tools, stack, app.wish(tools, stack), request)
+        if result.error is None:
+            forget_old_place(app)
+        return show(result, app, typed.json_)
+
+
+@click.command()
+@click.option(
+    "--to", type=int, default=None, metavar="RELEASE", help="Bring a kept release back: its images, its services."
+)
+@click.option("--force", is_flag=True, help="Release even when nothing has changed, or over an irreversible migration.")
+@BUILD
+@PULL
+@IMAGE
+@RELEASE
+@click.pass_obj
+def switch(options: Options, /, **words: Any) -> int:
+    """Release: the new containers on the idle color, proven, then traffic."""
+    return _release(options, "switch", Typed(**words))
+
+
+@click.command()
+@click.option("--force", is_flag=True, help="Prepare anew even when it stands prepared.")
+@BUILD
+@PULL
+@IMAGE
+@RELEASE
+@click.pass_obj
+def prepare(options: Options, /, **words: Any) -> int:
+    """The first half of a switch: the new release on the idle color, for preview; no traffic moves."""
+    return _release(options, "prepare", Typed(**words))
+
+
+def _release(options: Options, verb: Any, typed: Typed) -> int:
+    from bluegreen.flow.switch import Request, plan_switch
+    from bluegreen.flow.switch import switch as story
+
+    app = App(options, output.choose(typed.progress))
+    overrides = arguments.overrides(typed.images)
+    stack = app.with_images(overrides)
+    said = app.note(typed.said, stack.settings.require)
+    request = Request(
+        verb, typed.force, not typed.no_build, typed.pull, note=said, migrate=typed.migrate, overrides=overrides
+    )
+    if app.routing is None or app.routing.live is None:
+        raise before_up(app)
+    app.claim(typed.here)
+    with contextlib.nullcontext() if typed.dry_run else app.acting(verb, typed.wait):
+        if not typed.dry_run:
+            app.record()
+        tools = app.tools(stack.app)
+        if typed.to is None:
+            wish = app.wish(tools, stack)
+        else:
+            stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
+        if typed.dry_run:
+            return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
+        return show(story(tools, stack, wish, request), app, typed.json_)
+
+
+def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[str]) -> tuple[Any, Any, Any]:
+    """(stack, wish, request) of a kept release that is brought back."""
+    if images or request.pull:
+        raise click.UsageError(
+            "--to brings a release back with its own images, so --image and --pull do not go with it"
+        )
+    restored = app.bring_back(tools, to, request.force)
+    wish = replace(app.wish(tools, restored.stack), definition=restored.definition, build=False)
+    return restored.stack, wish, replace(request, restored=restored)
