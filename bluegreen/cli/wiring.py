@@ -188,8 +188,8 @@ class App:
         }
         return replace(self.stack, services=services)
 
-    def wish(self, tools: Tools, stack: Stack) -> Wish:
-        """What a release of today's Compose file would be."""
+    def wish(self, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
+        """What a release of today's Compose file would be. `proxy`: and what its proxy would be, which only up asks."""
         from bluegreen.domain.record import definition_of
         from bluegreen.flow import answers as expect
         from bluegreen.places.docker import spec as container_spec
@@ -197,16 +197,13 @@ class App:
         from bluegreen.plans.plan import Wish
 
         names = stack.settings.release_services()
-        known = [tools.journal.newest_release(), *(replica.release for replica in tools.engine.replicas())]
-        if self.routing:
-            known += [slot.release for slot in self.routing.slots.values()]
         return Wish(
             definition=fingerprint(self._salt(), definition_of(stack)),
             replicas={name: container_spec.replicas(stack.services[name]) for name in names},
             jobs=stack.settings.jobs,
             shared=stack.shared,
-            proxy_definition=tools.colors.proxy_definition(stack),
-            release=max(known) + 1,
+            proxy_definition=tools.colors.proxy_definition(stack) if proxy else "",
+            release=tools.journal.newest_release() + 1,  # the plan looks at labels and file as well
             build=any(stack.services[name].get("build") for name in names),
             migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",
             hooks=tuple(stack.settings.hooks),

@@ -299,6 +299,7 @@ def _last_words(text: str) -> str:
     return lines[-1][:300] if lines else ""
 
 
+@functools.cache
 def _find_command() -> tuple[list[str], Version]:
     """The CLI plugin, or docker-compose from PATH or beside this Python; and its version."""
     beside = str(Path(sys.executable).parent / "docker-compose")

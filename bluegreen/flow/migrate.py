@@ -16,12 +16,14 @@ Answer = Literal["again", "skip"]
 SHOWN_LINES = 12  # last lines of a failed migration in its error
 
 
-def in_doubt(tools: Tools) -> str | None:
+def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     """What is known of a migration that was cut, in a phrase; None: none was.
 
-    Its container goes on without us and may have ended since; one that the journal forgot counts as well.
+    Its container goes on without us and may have ended since; one that the journal forgot counts as well, where
+    releases have a migration at all (`migrates`).
     """
-    runs, containers = list(tools.journal.doubtful_runs()), tools.engine.once_containers("migration")
+    runs = list(tools.journal.doubtful_runs())
+    containers = tools.engine.once_containers("migration") if runs or migrates else ()
     if not runs and not containers:
         return None
     release = containers[-1].release if containers else runs[-1].release
@@ -36,9 +38,9 @@ def _state(container: OnceContainer) -> str:
     return f"{container.name} has ended since, with exit code {container.exit_code}"
 
 
-def refuse_doubt(tools: Tools, verb: str, answer: Answer | None) -> None:
+def refuse_doubt(tools: Tools, verb: str, answer: Answer | None, migrates: bool = True) -> None:
     """Raises BluegreenError when a migration is in doubt and the person has not said what to do about it."""
-    doubt = in_doubt(tools)
+    doubt = in_doubt(tools, migrates)
     if doubt and answer is None:
         raise BluegreenError(
             "A migration is in doubt.", failed=doubt, expected="to know whether it was done",

@@ -63,7 +63,7 @@ class Candidate:
     release: int
     images: dict[str, Image] = field(default_factory=dict)
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    created: list[str] = field(default_factory=list)
+    created: list[tuple[str, str]] = field(default_factory=list)  # service, container
     slot: Slot | None = None
     previewed: bool = False
     migrated: bool = False
@@ -74,13 +74,13 @@ def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Pla
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     adopts = tuple(container.name for container in plain)
     plan = plan_release(request.verb, observe(tools), replace(wish, force=request.force, adopts=adopts))
-    _refuse_doubt(tools, plan, request)
+    _refuse_doubt(tools, plan, request, wish)
     return plan
 
 
-def _refuse_doubt(tools: Tools, plan: Plan, request: Request) -> None:
+def _refuse_doubt(tools: Tools, plan: Plan, request: Request, wish: Wish) -> None:
     if any(step.name == "create" for step in plan.steps):
-        refuse_doubt(tools, request.verb, request.migrate)
+        refuse_doubt(tools, request.verb, request.migrate, bool(wish.migrate))
 
 
 def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
@@ -90,7 +90,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
     give_up(tools, world)
-    _refuse_doubt(tools, plan, request)
+    _refuse_doubt(tools, plan, request, wish)
     _refuse_to_clear_what_serves(tools, world, plan)
     if any(step.name == "create" for step in plan.steps):
         look_before_release(tools, stack)
@@ -313,21 +313,19 @@ class Release:
                     self.wish.definition,
                 )
                 with tools.signals.deferred():
-                    self.new.created.append(tools.colors.create(self.stack, order))
+                    self.new.created.append((service, tools.colors.create(self.stack, order)))
             if role == "routed":
                 self.new.addresses[service] = mine
         return counted(len(self.new.created), "container")
 
     def _start(self) -> str:
         tools = self.tools
-        replicas = {replica.name: replica for replica in self._mine()}
         routed = [name for name in self.wish.replicas if name not in self.stack.settings.jobs]
         for service in start_order(self.stack.services, routed):
             self._await_dependencies(service)
-            for replica in replicas.values():
-                if replica.service == service:
-                    with tools.signals.deferred():
-                        tools.engine.start(replica.id)
+            for mine in [container for name, container in self.new.created if name == service]:
+                with tools.signals.deferred():
+                    tools.engine.start(mine)
         return ", ".join(routed)
 
     def _await_dependencies(self, service: str) -> None:
@@ -367,17 +365,16 @@ class Release:
         return None if state in ("running", "restarting") else f"is {state}"
 
     def _health(self) -> str:
-        routed = [replica for replica in self._mine() if replica.role == "routed"]
-        routes = {route.service: route for route in self.stack.settings.routes}
+        known = self.new.addresses or (self.new.slot.addresses if self.new.slot else {})
         checks = [
-            Check(f"{r.service}-{r.number}", r.address, route.port, route.host, route.health)
-            for r in routed
-            if (route := routes[r.service])
+            Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+            for route in self.stack.settings.routes
+            for number, address in enumerate(known.get(route.service, ()), 1)
         ]
         began = self.tools.clock()
         missing = self.tools.prober.wait(checks, self._between)
         if missing:
-            raise self._unhealthy(missing, routed)
+            raise self._unhealthy(missing, [replica for replica in self._mine() if replica.role == "routed"])
         self._await_docker_health(began)
         return counted(len(checks), "replica")
 

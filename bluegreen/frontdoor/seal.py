@@ -66,21 +66,29 @@ def _note(handed: str, name: str) -> None:
 
 
 def hup_master(sockets: str) -> bool:
-    """SIGHUP to the process that listens on the control socket, without asking the Engine for it.
+    """SIGHUP to nginx's master, without asking the Engine. False: the Engine has to be asked."""
+    process = master(sockets)
+    try:
+        if process is None:
+            return False
+        os.kill(process, HUP)
+    except OSError:
+        return False
+    return True
 
-    The kernel knows who called listen() on it: nginx's master (SO_PEERCRED, unix(7)). False: it cannot be told, or
-    not be signalled; then the Engine has to.
+
+def master(sockets: str) -> int | None:
+    """The process id of nginx's master, as this machine counts; None: it cannot be told.
+
+    The kernel knows who called listen() on the control socket (SO_PEERCRED, unix(7)).
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(control.TIMEOUT)
             connection.connect(f"{sockets}/{control.SOCKET}")
             found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        master = int.from_bytes(found[:4], "little", signed=True)
-        with open(f"/proc/{master}/comm", encoding="utf-8") as file:
-            if master < 2 or file.read().strip() != "nginx":
-                return False
-        os.kill(master, HUP)
+        process = int.from_bytes(found[:4], "little", signed=True)
+        with open(f"/proc/{process}/comm", encoding="utf-8") as file:
+            return process if process > 1 and file.read().strip() == "nginx" else None
     except (OSError, ValueError):
-        return False
-    return True
+        return None

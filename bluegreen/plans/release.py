@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from bluegreen.domain.color import Color
@@ -17,6 +18,7 @@ from bluegreen.plans.steps import base_steps, cutover_steps, settle_steps
 def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
     """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic as well."""
     target = world.idle
+    wish = replace(wish, release=max(wish.release, world.newest_release + 1))
     prepared = _prepared(world, wish)
     if verb == "prepare" and prepared and not wish.force:
         return Plan(verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}")

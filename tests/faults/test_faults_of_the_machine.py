@@ -12,7 +12,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from tests.support.files import LEAN
 from tests.support.load import Load, Tally
 from tests.support.machine import docker
 from tests.support.project import Done, Project
+from tests.support.relay import Relay
 
 MIX = {"get": 12, "fresh": 3}
 
@@ -416,47 +416,9 @@ def test_somebody_ran_plain_compose(two: Project) -> None:
 # -- time
 
 
-class Slow:
-    """The Engine behind a socket that lets every request wait."""
-
-    def __init__(self, path: Path, delay: float) -> None:
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(path))
-        self._server.listen(64)
-        self._delay = delay
-        self.requests = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError), contextlib.closing(self._server):
-            while True:
-                client, _ = self._server.accept()
-                threading.Thread(target=self._both, args=(client,), daemon=True).start()
-
-    def _both(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as engine:
-            engine.connect("/var/run/docker.sock")
-            back = threading.Thread(target=self._pass, args=(engine, client, False), daemon=True)
-            back.start()
-            self._pass(client, engine, True)
-            back.join()
-
-    def _pass(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if asks and data.split(b" ", 1)[0] in (b"GET", b"POST", b"DELETE", b"PUT"):
-                    self.requests += 1
-                    time.sleep(self._delay)
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-
-
 def test_the_engine_slow(two: Project) -> None:
     path = Path("/tmp") / f"bgt-{os.getpid()}.sock"  # noqa: S108 - short enough for a socket's name
-    slow = Slow(path, 2.0)
+    slow = Relay(path, 2.0)
     try:
         with under_load(two) as tally:
             back = two.ok("flip-back", DOCKER_HOST=f"unix://{path}")

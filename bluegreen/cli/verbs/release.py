@@ -37,7 +37,7 @@ def up(options: Options, /, **words: Any) -> int:
     request = Request("up", False, not typed.no_build, typed.pull, typed.adopt, given, typed.migrate)
     if typed.dry_run:
         tools = app.tools(stack.app)
-        plan = plan_up(tools, stack, app.wish(tools, stack), request)
+        plan = plan_up(tools, stack, app.wish(tools, stack, proxy=True), request)
         return show_plan(plan, typed.json_, (*stack.notices, *stack.together))
     app.claim(typed.here)
     with app.acting("up", typed.wait):
@@ -45,7 +45,7 @@ def up(options: Options, /, **words: Any) -> int:
         bring_home(app)
         tools = app.tools(stack.app)
         notices(tools, stack.notices)
-        result = story(tools, stack, app.wish(tools, stack), request)
+        result = story(tools, stack, app.wish(tools, stack, proxy=True), request)
         if result.error is None:
             forget_old_place(app)
         return show(result, app, typed.json_)

@@ -118,6 +118,7 @@ class Engine:
 
     def __init__(self, app: str) -> None:
         self.app = app
+        self._subnet: Subnet | None = None
 
     @functools.cached_property
     def api(self) -> Any:
@@ -279,8 +280,10 @@ class Engine:
     @translated
     def subnet(self) -> Subnet | None:
         """The app's network as it is; None: there is none that addresses can be given out in."""
-        pool = self._pool()
-        return Subnet(ipaddress.IPv4Network(pool["Subnet"])) if pool and pool.get("IPRange") else None
+        if self._subnet is None:  # once there it stays as it is, for as long as the app is
+            pool = self._pool()
+            self._subnet = Subnet(ipaddress.IPv4Network(pool["Subnet"])) if pool and pool.get("IPRange") else None
+        return self._subnet
 
     def _pool(self) -> Mapping[str, Any] | None:
         try:
