@@ -1,4 +1,4 @@
-"""What each verb asks of the Engine, and how often it starts Compose: counted from outside. The list may only shrink."""
+"""What each verb asks of the Engine, and how often it starts Compose: counted from outside, and may only shrink."""
 
 from __future__ import annotations
 
