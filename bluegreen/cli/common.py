@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from bluegreen.cli import output, report
@@ -9,6 +10,7 @@ from bluegreen.cli.show import show_result
 from bluegreen.cli.wiring import App
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, Tools
+from bluegreen.state.folder import of_folder
 
 
 def show(result: Result, app: App, json_: bool) -> int:
@@ -48,8 +50,10 @@ def before_up(app: App) -> BluegreenError:
             expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
             next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
         )  # fmt: skip
+    found = [os.path.basename(state) for state in of_folder(app.stack.project_directory, app.options.files, os.environ)]
+    others = f" of {app.stack.app}; this folder serves {', '.join(found)}" if found else ""
     return BluegreenError(
-        "Nothing is live yet.", failed="bluegreen up has not made the first color", expected="a live color",
+        "Nothing is live yet.", failed=f"bluegreen up has not made the first color{others}", expected="a live color",
         traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
     )  # fmt: skip
 

@@ -75,12 +75,18 @@ def _find(typed: Any) -> Any:
     """The app and what its file and nginx say, if all of it is as usual; None: it is not."""
     state = find(typed.files, typed.name, os.environ)
     routing = text.header(disk.read(f"{state}/nginx") or "") if state else None
-    if state is None or routing is None or os.stat(state).st_uid != os.geteuid():
+    if state is None or routing is None or not _mine(state):
         return None
     answer, named = control.ask(f"{state}/run"), route.read(f"{state}/nginx")
     if not usual(routing, answer, named) or typed.name not in (None, routing["app"]):
         return None
     return SimpleNamespace(state=state, routing=routing, answer=answer, live=routing["live"])
+
+
+def _mine(state: str) -> bool:
+    """Whether the state folder is this user's and nobody else's to read; the full command mends what is not."""
+    found = os.stat(state)
+    return found.st_uid == os.geteuid() and found.st_mode & 0o777 == 0o700
 
 
 def usual(routing: dict[str, Any], answer: dict[str, Any] | None, named: str | None) -> bool:

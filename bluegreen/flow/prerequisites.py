@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bluegreen.domain.app import Stack
+from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Routing, too_old
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.run import Action
@@ -64,6 +66,14 @@ def await_answer(tools: Tools) -> None:
                 lines=tools.engine.log_tail(proxy.id, 8) if proxy else [],
             )
         tools.sleep(ASK_AGAIN)
+
+
+def render_sealed(tools: Tools, stack: Stack, routing: Routing) -> dict[Color, str]:
+    """The texts in which each color that may be live by a rename is the file's own default."""
+    sealed = {routing.live: render_today(tools, stack, routing)} if routing.live else {}
+    if routing.live and routing.standing == "previous" and routing.idle_slot:
+        sealed[routing.idle] = render_today(tools, stack, replace(routing, live=routing.idle))
+    return sealed
 
 
 def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:

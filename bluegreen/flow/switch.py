@@ -25,7 +25,7 @@ from bluegreen.flow.hooks import Moment, after_failure, run_hooks
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.migrate import Answer, migrate, refuse_doubt, settle_doubt
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import ground, render_today
+from bluegreen.flow.prerequisites import ground, render_sealed, render_today
 from bluegreen.flow.retention import note_makings, prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.values import Check, ImageWish, Order, Result, Tools
@@ -209,8 +209,7 @@ class Release:
                 retry="safe",
                 next=f"{self.tools.command} up",
             )
-        text = self._render(routing)
-        self._load(text, routing.since, {self.world.live: text} if self.world.live else {})
+        self._load(self._render(routing), routing.since, render_sealed(self.tools, self.stack, routing))
         return f"live stays {self.world.live or 'no color'}"
 
     def _handover(self) -> str:

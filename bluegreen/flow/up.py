@@ -15,7 +15,7 @@ from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import ground, render_today, run_proxy
+from bluegreen.flow.prerequisites import ground, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
@@ -238,10 +238,7 @@ class Mend:
 
     def _rendered(self) -> str:
         tools, routing = self.tools, replace(self.routing, drain=self.stack.settings.drain)
-        sealed = {self.live.color: self._render(routing)}
-        if routing.standing == "previous":
-            sealed[self.world.idle] = self._render(replace(routing, live=self.world.idle))
-        text = self._render(routing)
+        text, sealed = self._render(routing), render_sealed(tools, self.stack, routing)
         tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
         with tools.signals.deferred():
             tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded

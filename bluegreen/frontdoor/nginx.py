@@ -75,6 +75,8 @@ class Nginx:
         try:
             code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN])
             here = [str(os.stat(folder).st_ino) for folder in (self._files.folder, self._sockets)]
+        except FileNotFoundError:
+            return False
         except (BluegreenError, OSError):
             return True
         return code != 0 or output.split() == here

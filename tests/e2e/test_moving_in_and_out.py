@@ -236,7 +236,10 @@ def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project, 
                 command.kill()
     assert command.returncode == -signal.SIGKILL
     done = plain.run("up")
-    assert plain.status()["drift"] in (None, "nginx is not published on its ports: a take-over has not ended")
+    assert plain.status()["drift"] in (
+        None, "nginx is not published on its ports: a take-over has not ended",
+        "nginx's file does not say blue by itself yet; the route does",
+    )  # fmt: skip
     if _running(plain):
         assert done.code == 1, done
         assert "next      bluegreen up --adopt" in done.err

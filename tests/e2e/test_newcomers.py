@@ -92,9 +92,15 @@ def test_a_port_that_is_taken(lean: Project) -> None:
 
 def test_another_project_name_does_not_act_on_this_app(lean: Project) -> None:
     lean.ok("up")
-    for verb in (("up",), ("switch",), ("flip-back",), ("status",)):
+    done = lean.run("-p", "somebody-else", "up", SHOP_NAME="somebody-else")
+    _says(done, 1, f"is held by container {lean.name}-proxy", "nginx cannot be published on")
+    for verb in (("switch",), ("flip-back",), ("status",)):
         done = lean.run("-p", "somebody-else", *verb, SHOP_NAME="somebody-else")
+        _says(done, 1, "Nothing is live yet.", f"of somebody-else; this folder serves {lean.name}")
+    for verb in (("up",), ("switch",)):  # another name in the file or in the environment is no word that was typed
+        done = lean.run(*verb, SHOP_NAME="somebody-else", COMPOSE_PROJECT_NAME="somebody-else")
         _says(done, 2, f"This folder serves the app {lean.name}, not somebody-else.")
+    assert lean.color() == "blue"
 
 
 def test_errors_are_json_when_asked(lean: Project) -> None:

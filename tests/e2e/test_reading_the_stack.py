@@ -125,7 +125,7 @@ def test_docker_host_and_contexts_are_followed_or_refused(lean: Project, tmp_pat
     lean.ok("switch", GREETING="two", DOCKER_CONFIG=folder)
     assert lean.color() == "green"
     for variables in ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, {"DOCKER_HOST": "ssh://nobody@127.0.0.1"}):
-        done = lean.run("flip-back", **variables)
+        done = lean.run("switch", "--no-build", **variables, GREETING="three")
         assert done.code == 1
         assert "bluegreen runs on the machine of its Engine" in done.err, done
         assert "next      log in to that machine and run bluegreen there" in done.err
