@@ -14,12 +14,13 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
+from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import ground, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
-from bluegreen.flow.switch import Request, plan_switch, switch
+from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
 from bluegreen.plans.differences import actual, strays
 from bluegreen.plans.plan import Plan, Wish

@@ -16,9 +16,10 @@ from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.answers import compare
 from bluegreen.flow.checks import retries
+from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
-from bluegreen.flow.switch import Request, plan_switch
+from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import unwell
 from bluegreen.plans.flip_back import plan_flip_back

@@ -25,8 +25,6 @@ LARGER: dict[str, int] = {
     "errors.py BluegreenError.__init__ parameters": 8,
     "flow/ports.py EnginePort methods": 25,
     "flow/ports.py JournalPort methods": 21,
-    "flow/switch.py lines": 608,
-    "flow/switch.py Release methods": 42,
     "places/docker/colors.py lines": 498,
     "places/docker/colors.py Colors methods": 28,
     "places/docker/containers.py lines": 661,

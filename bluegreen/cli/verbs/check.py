@@ -19,11 +19,12 @@ from bluegreen.errors import ExitCode
 @click.pass_obj
 def check(options: Options, json_: bool) -> int:
     """May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not yet."""
+    app = App(options, output.choose("none"))
+    stack = app.stack
+
     from bluegreen.domain.findings import may_release
     from bluegreen.look.check import check as story
 
-    app = App(options, output.choose("none"))
-    stack = app.stack
     tools = app.tools(stack.app)
     found, plan = story(tools, stack, app.wish(tools, stack), app.state)
     ready = may_release(found)

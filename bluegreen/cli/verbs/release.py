@@ -25,14 +25,15 @@ from bluegreen.flow.values import Tools
 @click.pass_obj
 def up(options: Options, /, **words: Any) -> int:
     """Start what is missing: shared services, proxy, and the first color."""
-    from bluegreen.cli.claim import bring_home, forget_old_place
-    from bluegreen.flow.switch import Request
-    from bluegreen.flow.up import plan_up
-    from bluegreen.flow.up import up as story
-
     typed = Typed(**words)
     app = App(options, output.choose(typed.progress))
     stack = app.stack
+
+    from bluegreen.cli.claim import bring_home, forget_old_place
+    from bluegreen.flow.making import Request
+    from bluegreen.flow.up import plan_up
+    from bluegreen.flow.up import up as story
+
     given = app.note(typed.said, ())
     request = Request("up", False, not typed.no_build, typed.pull, typed.adopt, given, typed.migrate)
     if typed.dry_run:
@@ -79,12 +80,14 @@ def prepare(options: Options, /, **words: Any) -> int:
 
 
 def _release(options: Options, verb: Any, typed: Typed) -> int:
-    from bluegreen.flow.switch import Request, plan_switch
-    from bluegreen.flow.switch import switch as story
-
     app = App(options, output.choose(typed.progress))
     overrides = arguments.overrides(typed.images)
     stack = app.with_images(overrides)
+
+    from bluegreen.flow.making import Request
+    from bluegreen.flow.switch import plan_switch
+    from bluegreen.flow.switch import switch as story
+
     said = app.note(typed.said, stack.settings.require)
     request = Request(
         verb, typed.force, not typed.no_build, typed.pull, note=said, migrate=typed.migrate, overrides=overrides

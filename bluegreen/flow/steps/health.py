@@ -1,0 +1,88 @@
+"""Each replica has to prove itself, through the proxy and by Docker's own health check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from bluegreen.domain.verdict import expectation
+from bluegreen.domain.words import counted
+from bluegreen.domain.world import Replica
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.making import Making
+from bluegreen.flow.values import Check
+
+ASK_AGAIN = 0.25  # seconds between two looks at the Engine
+LOG_LINES = 12  # last lines of a failed container that an error shows
+MANY_RESTARTS = 3  # a replica that the Engine restarted this often is not going to be healthy
+
+
+def health(it: Making) -> str:
+    known = it.new.addresses or (it.new.slot.addresses if it.new.slot else {})
+    checks = [
+        Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
+        for route in it.stack.settings.routes
+        for number, address in enumerate(known.get(route.service, ()), 1)
+    ]
+    began = it.tools.clock()
+    missing = it.tools.prober.wait(checks, partial(_between, it))
+    if missing:
+        raise _unhealthy(it, missing, [replica for replica in it.mine() if replica.role == "routed"])
+    _await_docker_health(it, began)
+    return counted(len(checks), "replica")
+
+
+def _between(it: Making, text: str) -> None:
+    """Between two rounds: show how far it is, and see whether waiting on makes any sense."""
+    it.tools.show.progress(text)
+    for replica in it.mine():
+        if replica.role == "routed" and replica.state in ("restarting", "exited", "dead"):
+            last, restarts, words = it.tools.engine.exit_of(replica.id)
+            if replica.state != "restarting" or restarts >= MANY_RESTARTS:
+                raise _crashed(it, replica, replica.exit_code or last, restarts, words)
+
+
+def _await_docker_health(it: Making, began: float) -> None:
+    timeout = max(route.health.timeout for route in it.stack.settings.routes)
+    while True:
+        unwell = [r for r in it.mine() if r.role == "routed" and r.health not in (None, "healthy")]
+        if not unwell:
+            return
+        if it.tools.clock() - began > timeout or any(r.health == "unhealthy" for r in unwell):
+            replica = unwell[0]
+            raise BluegreenError(
+                f"{it.new.color} did not become healthy in {it.tools.clock() - began:.0f} s.",
+                failed=f"Docker's own health check of {replica.service}-{replica.number} says {replica.health}",
+                expected="healthy, as the service's healthcheck defines it",
+                retry="safe", lines=_last_lines(it, replica),
+            )  # fmt: skip
+        it.tools.show.progress(f"Docker's health check of {unwell[0].name}: {unwell[0].health}")
+        it.tools.sleep(ASK_AGAIN)
+
+
+def _unhealthy(it: Making, missing: Mapping[str, tuple[int, str]], routed: list[Replica]) -> BluegreenError:
+    name, (tries, last) = next(iter(missing.items()))
+    replica = next(r for r in routed if f"{r.service}-{r.number}" == name)
+    policy = next(route.health for route in it.stack.settings.routes if route.service == replica.service)
+    more = f"; {len(missing) - 1} more replicas are not healthy either" if len(missing) > 1 else ""
+    return BluegreenError(
+        f"{it.new.color} did not become healthy in {policy.timeout:g} s.",
+        failed=f"GET {policy.path} of {name} through the proxy {last} ({tries} tries){more}",
+        expected=expectation(policy),
+        retry="safe",
+        lines=_last_lines(it, replica),
+    )
+
+
+def _crashed(it: Making, replica: Replica, code: int, restarts: int, words: str) -> BluegreenError:
+    return BluegreenError(
+        f"{it.new.color} did not become healthy: {replica.service}-{replica.number} keeps ending.",
+        failed=f"exit code {code}, {restarts} restarts{f', {words}' if words else ''}",
+        expected="a process that stays and answers its health check",
+        retry="safe",
+        lines=_last_lines(it, replica),
+    )
+
+
+def _last_lines(it: Making, replica: Replica) -> list[str]:
+    return [f"{replica.service}-{replica.number}  {line}" for line in it.tools.engine.log_tail(replica.id, LOG_LINES)]

@@ -1,0 +1,60 @@
+"""The images of a release, pinned; or nothing new at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bluegreen.domain.record import defining_services, written_down
+from bluegreen.domain.release import Begun
+from bluegreen.domain.routing import Slot
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.making import Making
+from bluegreen.flow.migrate import settle_doubt
+from bluegreen.flow.retention import note_makings
+from bluegreen.flow.run import NothingChanged
+from bluegreen.flow.values import ImageWish
+from bluegreen.plans.differences import ended_jobs, unwell
+
+
+def image(it: Making) -> str:
+    names = it.stack.settings.own_services()
+    restored = it.request.restored.images if it.request.restored else {}
+    overrides = it.request.overrides
+    making = {overrides.get(name) or it.stack.image_reference(name) for name in names if name not in restored}
+    note_makings(it.tools, sorted(making))
+    # What is built first: a worker may run the image that web builds, by its name alone.
+    for service in sorted(names, key=lambda name: not it.stack.services[name].get("build")):
+        wish = ImageWish(it.request.build, it.request.pull, overrides.get(service), restored.get(service))
+        it.new.images[service] = it.tools.colors.image(it.stack, service, wish, it.tools.show.progress)
+    live = it.world.slot(it.world.live) if it.world.live else None
+    if live and _same(it, live) and not it.request.force:
+        here = [it for it in it.tools.engine.replicas() if it.color == live.color]  # after a handover, too
+        if wrong := [*unwell(live, here), *ended_jobs(live, here)]:
+            raise BluegreenError(
+                f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
+                expected=f"every replica of release {live.release} to run",
+                retry="not useful before that is mended",
+                next=f"{it.tools.command} up (makes {live.color} whole), or {it.tools.command} switch --force",
+            )  # fmt: skip
+        back = it.request.restored
+        what = f"release {back.release} was" if back else "the Compose file says"
+        it.tools.journal.end_makings()
+        raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
+    if it.request.migrate and not it.wish.migrate:
+        settle_doubt(it.tools, it.request.migrate)
+    interpolated = it.tools.compose.interpolated(Path(it.stack.project_directory))
+    written = written_down(it.stack, defining_services(it.stack), it.wish.replicas, it.tools.fingerprint, interpolated)
+    begun = Begun(
+        it.new.release, it.new.color, it.wish.definition, it.new.images, written, it.request.note,
+        live.release if live else None, it.request.restored.release if it.request.restored else None,
+    )  # fmt: skip
+    it.tools.journal.start_release(begun)
+    it.tools.journal.end_makings()
+    return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in it.new.images.items())
+
+
+def _same(it: Making, live: Slot | None) -> bool:
+    if live is None or live.definition != it.wish.definition:
+        return False
+    mine = {name: image.id for name, image in it.new.images.items() if name in live.images}
+    return {name: image.id for name, image in live.images.items()} == mine

@@ -1,0 +1,97 @@
+"""What nginx loads while live stays as it is: both colors, or what it should have had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bluegreen.domain.color import Color
+from bluegreen.domain.routing import Routing, Slot
+from bluegreen.domain.verdict import expectation
+from bluegreen.domain.words import counted
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.making import Making
+from bluegreen.flow.prerequisites import render_sealed
+from bluegreen.flow.values import Check
+from bluegreen.plans.differences import actual
+
+
+def undrift(it: Making) -> str:
+    routing = actual(it.world)
+    if routing is None:
+        raise BluegreenError(
+            "The rendered file is gone.",
+            failed="nginx.conf is absent",
+            expected="what the last switch left",
+            retry="safe",
+            next=f"{it.tools.command} up",
+        )
+    load(it, it.render(routing), routing.since, render_sealed(it.tools, it.stack, routing))
+    return f"live stays {it.world.live or 'no color'}"
+
+
+def preview(it: Making) -> str:
+    """The file that knows both colors, and the texts by which either becomes its own default after a shift."""
+    live = it.world.slot(it.world.live) if it.world.live else None
+    new = it.new.slot = it.new.slot or _slot(it)
+    slots = {slot.color: slot for slot in (live, new) if slot}
+    since = it.world.intended.since if it.world.intended else None
+    app, drain = it.stack.app, it.stack.settings.drain
+    both = it.render(Routing(app, 0, it.world.live, slots, "prepared", since, drain))
+    there = Routing(app, 0, new.color, slots, "previous" if live else None, since, drain)
+    sealed = {new.color: it.render(there)}
+    if live:
+        sealed[live.color] = it.render(replace(there, live=live.color))
+    it.new.previewed = True
+    load(it, both, since, sealed)
+    return f"nginx knows {counted(len(slots), 'color')}"
+
+
+def _slot(it: Making) -> Slot:
+    settings = it.stack.settings
+    return Slot(
+        it.new.color, it.new.release, it.wish.definition, settings.routes, it.new.addresses,
+        it.new.images, dict(it.wish.replicas), settings.jobs,
+        settings.proxy.max_body, settings.proxy.read_timeout, it.new.migrated,
+        settings.migrate.reversible if settings.migrate else True,
+    )  # fmt: skip
+
+
+def load(it: Making, text: str, since: str | None, sealed: dict[Color, str]) -> None:
+    """A reload that leaves live as it is: tested before, with the texts for either color, and confirmed."""
+    it.tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
+    with it.tools.signals.deferred():
+        try:
+            it.tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded
+            it.tools.door.load(text, it.world.live, since or "")
+        except BluegreenError as error:
+            error.next = error.next or f"{it.tools.command} status"
+            raise
+
+
+def check(it: Making) -> str:
+    routes = it.new.slot.routes if it.new.slot else ()
+    checks = [
+        Check(
+            f"{route.service} at {route.host or ''}{route.path}",
+            None,
+            route.port,
+            route.host,
+            replace(route.health, successes=1),
+        )
+        for route in routes
+        if _reachable(route.path, route.health.path)
+    ]
+    wrong = it.tools.prober.once(checks)
+    if wrong:
+        name, reason = next(iter(wrong.items()))
+        policy = next(check.policy for check in checks if check.name == name)
+        raise BluegreenError(
+            f"{it.new.color} does not answer as expected through the preview listener.",
+            failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
+        )  # fmt: skip
+    return counted(len(checks), "route")
+
+
+def _reachable(prefix: str, path: str) -> bool:
+    """Whether a health path lies under the route's prefix: only then nginx routes it to that service."""
+    return prefix == "/" or path == prefix or path.startswith(f"{prefix}/")

@@ -1,0 +1,53 @@
+"""What comes after traffic has moved: jobs, requests in flight, history."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+
+from bluegreen.domain.color import Color, other
+from bluegreen.flow.jobs import hand_over_jobs
+from bluegreen.flow.making import Making
+from bluegreen.flow.steps.depends_on import await_dependencies
+from bluegreen.plans.release import start_order
+
+ASK_AGAIN = 0.25  # seconds between two looks at the Engine
+
+
+def jobs(it: Making) -> str:
+    order = start_order(it.stack.services, it.stack.settings.jobs)
+    return hand_over_jobs(it.tools, it.new.color, order, partial(await_dependencies, it), it.new.slot)
+
+
+def drain(it: Making) -> str:
+    return wait_drained(it, other(it.new.color), "requests in flight").removeprefix(", ") or "nothing in flight"
+
+
+def wait_drained(it: Making, color: Color, why: str) -> str:
+    """Waits until nginx holds no request to this color any more, or `drain` is over."""
+    tools = it.tools
+    slot = it.world.slot(color)
+    addresses = frozenset(ip for ips in slot.addresses.values() for ip in ips) if slot else frozenset()
+    if not addresses or it.world.proxy is None or not it.world.proxy.running:
+        return ""
+    began, limit = tools.clock(), it.world.intended.drain if it.world.intended else 0.0
+    while left := tools.nginx.in_flight(addresses):
+        if tools.clock() - began > limit:
+            return f", {left} requests longer than {limit:g} s remain"
+        if tools.signals.asked:
+            return f", {left} requests were still in flight when {tools.signals.asked} came"
+        tools.show.progress(f"{why}: {left} connections ({limit:g} s at most)")
+        tools.sleep(ASK_AGAIN)
+    seconds = tools.clock() - began
+    return f", {seconds:.1f} s until no request was in flight" if seconds >= ASK_AGAIN else ""
+
+
+def record(it: Making) -> str:
+    prepared = it.request.verb == "prepare"
+    images = {name: asdict(image) for name, image in (it.new.slot.images if it.new.slot else {}).items()}
+    figures = {"seconds": round(it.tools.clock() - it.began, 3)}
+    figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
+    it.tools.journal.end_release(it.new.release, "prepared" if prepared else "live", images, figures)
+    it.tools.journal.annotate(it.new.release, it.request.note)
+    it.tools.snippets.forget()
+    return f"release {it.new.release}"
