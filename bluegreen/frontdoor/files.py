@@ -69,6 +69,7 @@ class Files:
         for name in os.listdir(self.folder) if os.path.isdir(self.folder) else ():
             if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
                 disk.forget(self.folder, name)
+        disk.forget(self.folder, route.HALF_MADE)
 
     def turn(self, color: Color | None) -> None:
         """Renames the route. Raises BluegreenError."""

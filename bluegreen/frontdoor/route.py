@@ -12,6 +12,7 @@ CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's contain
 RUN = "/run/bluegreen"  # the state folder's run/
 FOLDER = "route"
 ROUTE = f"{FOLDER}/live"
+HALF_MADE = f"{FOLDER}/.live.new"  # the link before it is renamed
 NOBODY = "none"  # the folder that names no visitor
 BUCKETS = 100
 MODE = 0o755  # below 0700; nginx, another user, must pass
@@ -59,7 +60,7 @@ def turn(nginx: str, color: str | None) -> None:
     """
     prepare(nginx)
     folder = os.path.join(nginx, FOLDER)
-    fresh = os.path.join(folder, ".live.new")
+    fresh = os.path.join(nginx, HALF_MADE)
     try:  # noqa: SIM105 - contextlib is not worth its time here
         os.unlink(fresh)
     except FileNotFoundError:

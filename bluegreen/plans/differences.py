@@ -66,11 +66,11 @@ def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
 
 
 def strays(world: World) -> list[Replica]:
-    """Containers on the idle color of a release that never got as far as the rendered file.
+    """Containers on the idle color of a release that never got as far as the rendered file, or that has lost others.
 
     Those of a release that failed stay for their logs: they are stopped.
     """
-    slot = world.slot(world.idle)
+    slot = None if way_back_gone(world) else world.slot(world.idle)
     return [
         replica
         for replica in world.in_color(world.idle)

@@ -1,0 +1,1 @@
+"""The ports of the stories, in memory: what an app on one machine would do, in microseconds."""

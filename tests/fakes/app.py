@@ -1,0 +1,231 @@
+"""One app on a fake machine: every verb, cut off at any call that it makes to the outside."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bluegreen.cli.signals import Signals
+from bluegreen.domain.app import Health, HookName, OneOff, Route, Settings, Stack
+from bluegreen.domain.routing import Routing
+from bluegreen.flow import down as downs
+from bluegreen.flow.flip_back import Wanted, flip_back
+from bluegreen.flow.making import Request
+from bluegreen.flow.switch import switch
+from bluegreen.flow.up import up
+from bluegreen.flow.values import Result, StepDone, Tools
+from bluegreen.frontdoor.files import Files
+from bluegreen.frontdoor.text import GENERATION_MARK, HEADER, SINCE_MARK
+from bluegreen.plans.plan import Plan, Step, Wish
+from bluegreen.state.journal import Journal
+from tests.fakes.machine import FakeColors, FakeDoor, FakeEngine, FakeNginx, FakeProber, Machine
+
+APP = "shop"
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the command runs after this."""
+
+
+@dataclass
+class Cut:
+    """Where the command is cut: before (or after) its `at`th call to the outside. `at` 0: nowhere."""
+
+    at: int = 0
+    after: bool = False
+    how: str = "SIGKILL"
+    calls: int = 0
+    signals: Signals | None = None
+    watch: Callable[[], None] = lambda: None
+    log: list[str] = field(default_factory=list)
+
+    def around(self, what: str, act: Callable[[], Any]) -> Any:
+        self.calls += 1
+        self.log.append(what)
+        mine = self.calls == self.at
+        if mine and not self.after:
+            self._end()
+        found = act()
+        self.watch()
+        if mine and self.after:
+            self._end()
+        return found
+
+    def _end(self) -> None:
+        if self.how == "SIGKILL":
+            raise Killed
+        assert self.signals is not None
+        self.signals._note(signal.Signals[self.how], None)
+
+
+class Counted:
+    """A port whose every call may be the last."""
+
+    def __init__(self, port: Any, cut: Cut) -> None:
+        self._port, self._cut = port, cut
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._port, name)
+        if not callable(found):
+            return found
+        label = f"{type(self._port).__name__}.{name}"
+        return lambda *arguments, **named: self._cut.around(label, lambda: found(*arguments, **named))
+
+
+@dataclass
+class Shown:
+    """What a person would have read."""
+
+    steps: list[StepDone] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def plan(self, plan: Plan) -> None:
+        pass
+
+    def started(self, step: Step) -> None:
+        pass
+
+    def progress(self, text: str) -> None:
+        pass
+
+    def ended(self, done: StepDone) -> None:
+        self.steps.append(done)
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+class FakeCompose:
+    """ComposePort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def up(self, services: Any, tell: object) -> None:  # noqa: ARG002 - the port's
+        self.it.shared |= set(services)
+
+    def down(self, volumes: bool, tell: object) -> None:  # noqa: ARG002 - the port's
+        self.it.shared.clear()
+
+    def interpolated(self, folder: Path) -> dict[str, str]:  # noqa: ARG002 - the port's
+        return {}
+
+    def plain_command(self, override: object, services: object) -> str:  # noqa: ARG002 - the port's
+        return "docker compose up -d"
+
+
+class NoSnippets:
+    """SnippetsPort, for an app that has none."""
+
+    def take(self, folder: object) -> None:
+        assert folder is None
+
+    def loaded(self) -> None:
+        return None
+
+    def forget(self) -> None:
+        pass
+
+    def tidy(self) -> None:
+        pass
+
+
+class NoMachine:
+    """MachinePort: plenty of room."""
+
+    def free_bytes(self, path: object) -> int:  # noqa: ARG002 - the port's
+        return 10**12
+
+    def texts(self, folder: object) -> dict[str, str]:  # noqa: ARG002 - the port's
+        return {}
+
+
+class App:
+    """Verbs on a machine of its own; the state is in a real folder."""
+
+    def __init__(self, state: Path, jobs: bool = True, hooks: dict[HookName, tuple[OneOff, ...]] | None = None) -> None:
+        self.state = state
+        (state / "nginx").mkdir(parents=True)
+        self.machine = Machine(APP, Files(str(state / "nginx")))
+        self.jobs: tuple[str, ...] = ("worker",) if jobs else ()
+        self.hooks = hooks or {}
+        self.content = "one"
+        self.seconds = 0.0
+        self.shown = Shown()
+        self.hosted: list[str] = []
+
+    def stack(self) -> Stack:
+        services: dict[str, dict[str, Any]] = {
+            "web": {"image": f"web:{self.content}", "deploy": {"replicas": 2}, "depends_on": {"db": {}}},
+            "db": {"image": "db"},
+        }
+        if self.jobs:
+            services["worker"] = {"image": f"web:{self.content}"}
+        routes = (Route("web", 8000, health=Health(timeout=1.0)),)
+        settings = Settings(routes, self.jobs, preview=None, hooks=self.hooks)
+        return Stack(APP, settings, services, {}, {}, {}, {}, ("db",), "/srv/shop")
+
+    def wish(self, tools: Tools) -> Wish:
+        names = ["web", *self.jobs]
+        return Wish(
+            definition=f"definition {self.content}", replicas=dict.fromkeys(names, 1) | {"web": 2}, jobs=self.jobs,
+            shared=("db",), proxy_definition="same", release=tools.journal.newest_release() + 1,
+            hooks=tuple(self.hooks),
+        )  # fmt: skip
+
+    def tools(self, cut: Cut) -> Tools:
+        it, signals = self.machine, Signals()
+        cut.signals = signals
+        self.shown = Shown()
+
+        def counted(port: Any) -> Any:
+            return Counted(port, cut)
+
+        def clock() -> float:
+            self.seconds += 0.01
+            return self.seconds
+
+        def sleep(seconds: float) -> None:
+            self.seconds += seconds
+
+        def host(command: Any, environment: Any, folder: object, timeout: float) -> tuple[int, str, str]:  # noqa: ARG001
+            self.hosted.append(environment["BLUEGREEN_HOOK"])
+            return (1, "no", "exit code 1") if command == ("false",) else (0, "", "")
+
+        return Tools(
+            APP, counted(FakeEngine(it)), counted(FakeColors(it)), counted(FakeCompose(it)), counted(FakeNginx(it)),
+            counted(FakeDoor(it)), NoSnippets(), render, counted(FakeProber(it)),
+            counted(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00")), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
+            str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",
+            clock, sleep,
+        )  # fmt: skip
+
+    def run(self, verb: str, cut: Cut | None = None, **more: Any) -> Result | None:
+        """The result; None: the command was killed."""
+        cut = cut or Cut()
+        tools = self.tools(cut)
+        try:
+            return self._story(verb, tools, more)
+        except Killed:
+            return None
+
+    def _story(self, verb: str, tools: Tools, more: dict[str, Any]) -> Result:
+        if verb == "flip-back":
+            return flip_back(tools, Wanted(more.get("force", False), self.stack))
+        stack = self.stack()
+        if verb == "down":
+            return downs.down(tools, stack, False)
+        if verb == "up":
+            return up(tools, stack, self.wish(tools), Request("up"))
+        request = Request("prepare" if verb == "prepare" else "switch", more.get("force", False))
+        return switch(tools, stack, self.wish(tools), request)
+
+
+def render(routing: Routing, stack: object, snippets: object) -> str:  # noqa: ARG001 - the port's
+    """A text that says what it routes, and nothing else."""
+    found = routing.as_dict() | {"generation": GENERATION_MARK, "since": SINCE_MARK if routing.live else None}
+    return f"{HEADER}{json.dumps(found, sort_keys=True)}\n"

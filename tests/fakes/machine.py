@@ -1,0 +1,299 @@
+"""One machine as the stories see it: containers, one nginx that follows the route, images. Honest about what serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bluegreen.domain.color import Color
+from bluegreen.domain.release import Image
+from bluegreen.domain.routing import ControlAnswer, Routing
+from bluegreen.domain.world import OnceContainer, PlainContainer, ProxyContainer, Replica
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.values import Check, ImageWish, Order
+from bluegreen.frontdoor import text
+from bluegreen.frontdoor.files import Files, read_routing
+
+NGINX = "1.30.6"
+
+
+@dataclass
+class Machine:
+    """What outlives a command: containers, the running nginx and the files that it reads."""
+
+    app: str
+    files: Files
+    replicas: dict[str, Replica] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
+    proxy: ProxyContainer | None = None
+    loaded: Routing | None = None  # what nginx has loaded; None: it does not run
+    sick: set[str] = field(default_factory=set)  # release numbers, as text, whose replicas answer 503
+    images: dict[str, str] = field(default_factory=dict)  # reference -> id, for those that were made
+    shared: set[str] = field(default_factory=set)
+    made: int = 0
+
+    def answer(self) -> ControlAnswer | None:
+        if self.loaded is None or self.proxy is None or not self.proxy.running:
+            return None
+        disk = self.files.routing()
+        named = disk.live if disk and disk.own else None  # the route, where it says something else than the file
+        live = self.route() or self.loaded.live
+        del named
+        return ControlAnswer(self.app, self.loaded.generation, live, NGINX, 7, self.loaded.live)
+
+    def route(self) -> Color | None:
+        from bluegreen.frontdoor import route
+
+        found = route.read(self.files.folder)
+        return "blue" if found == "blue" else "green" if found == "green" else None
+
+    def start_nginx(self) -> None:
+        found = read_routing(self.files.loaded_text() or "")
+        assert found is not None, "nginx is started with a file that is ours"
+        self.loaded = found
+
+    def served(self) -> list[str]:
+        """What is wrong with what visitors get now: addresses of the live color at which nobody healthy listens."""
+        answer = self.answer()
+        if answer is None or answer.live is None or self.loaded is None:
+            return []
+        slot = self.loaded.slots.get(answer.live)
+        if slot is None:
+            return [f"nginx knows nothing of {answer.live}"]
+        listening = {it.address for it in self.replicas.values() if it.running and str(it.release) not in self.sick}
+        wanted = [address for addresses in slot.addresses.values() for address in addresses]
+        return [address for address in wanted if address not in listening]
+
+
+class FakeEngine:
+    """EnginePort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def replicas(self) -> tuple[Replica, ...]:
+        return tuple(sorted(self.it.replicas.values(), key=lambda replica: replica.name))
+
+    def proxy(self) -> ProxyContainer | None:
+        return self.it.proxy
+
+    def start(self, container: str) -> None:
+        self._set(container, state="running")
+
+    def stop(self, container: str, grace: int | None = None) -> None:  # noqa: ARG002 - the port's
+        self._set(container, state="exited", status="Exited (0) a moment ago")
+
+    def remove(self, container: str) -> None:
+        self.it.replicas.pop(container, None)
+
+    def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
+        self.it.policies[container] = str(policy["Name"])
+
+    def restart(self, container: str, grace: int) -> None:  # noqa: ARG002 - the port's
+        self.it.start_nginx()
+
+    def connect(self, container: str, address: str) -> None:
+        self._set(container, address=address)
+
+    def remove_leftovers(self) -> list[str]:
+        gone = [it.name for it in self.it.replicas.values()]
+        self.it.replicas.clear()
+        self.it.proxy, self.it.loaded = None, None
+        return gone
+
+    def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
+        return ["a last line"]
+
+    def exit_of(self, container: str) -> tuple[int, int, str]:  # noqa: ARG002 - the port's
+        return 1, 5, ""
+
+    def plain_containers(self) -> tuple[PlainContainer, ...]:
+        return ()
+
+    def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
+        return None
+
+    def once_containers(self, role: str) -> tuple[OnceContainer, ...]:  # noqa: ARG002 - the port's
+        return ()
+
+    def remove_once(self) -> None:
+        pass
+
+    def remove_compose_network(self, name: str) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def remove_volume(self, name: str) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def _set(self, container: str, **values: Any) -> None:
+        if container not in self.it.replicas:
+            raise BluegreenError("There is no such container.", failed=container, expected="it to be there")
+        self.it.replicas[container] = replace(self.it.replicas[container], **values)
+
+
+class FakeColors:
+    """ColorsPort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def ensure_network(self) -> None:
+        pass
+
+    def ensure_ground(self, stack: object, color: Color, tell: object) -> None:
+        pass
+
+    def free_addresses(self, release: int, count: int, avoid: frozenset[str]) -> list[str]:  # noqa: ARG002
+        free = (f"172.20.{number // 250}.{number % 250 + 2}" for number in range(self.it.made * 3 + 1, 10_000))
+        return [address for address, _ in zip((it for it in free if it not in avoid), range(count), strict=False)]
+
+    def create(self, stack: Any, order: Order) -> str:
+        self.it.made += 1
+        name = f"{stack.app}-{order.color}-{order.service}-{order.number}"
+        if any(it.name == name for it in self.it.replicas.values()):
+            raise BluegreenError("The name is taken.", failed=name, expected="a free name")
+        identity = f"id{self.it.made}"
+        self.it.replicas[identity] = Replica(
+            identity, name, order.color, order.service, order.number, order.release, order.role, "created", None,
+            order.address, order.image.id, order.definition,
+        )  # fmt: skip
+        self.it.policies[identity] = "always"
+        return identity
+
+    def restart_as_defined(self, replica: Replica) -> None:
+        self.it.policies[replica.id] = replica.restart
+
+    def dependency(self, service: str) -> tuple[str, str | None, int] | None:
+        return ("running", None, 0) if service in self.it.shared else None
+
+    def image(self, stack: Any, service: str, how: ImageWish, tell: object) -> Image:  # noqa: ARG002 - the port's
+        if how.pinned:
+            return how.pinned
+        reference = how.override or stack.image_reference(service)
+        self.it.images[reference] = f"sha256:{reference}"
+        return Image(reference, self.it.images[reference])
+
+    def image_id(self, reference: str) -> str | None:
+        return self.it.images.get(reference)
+
+    def there(self, image: str) -> bool:
+        return image in self.it.images.values()
+
+    def remove_image(self, image: str, references: frozenset[str]) -> bool:  # noqa: ARG002 - the port's
+        gone = [name for name, identity in self.it.images.items() if identity == image]
+        for name in gone:
+            del self.it.images[name]
+        return bool(gone)
+
+    def nginx_version(self, stack: object, tell: object) -> str:  # noqa: ARG002 - the port's
+        return NGINX
+
+    def ensure_proxy(self, stack: Any, tell: object, published: bool = True) -> str:  # noqa: ARG002 - the port's
+        self.it.proxy = ProxyContainer("p", f"{stack.app}-proxy", "running", "same", "172.20.0.2", published)
+        self.it.start_nginx()
+        return "started"
+
+    def proxy_definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
+        return "same"
+
+
+class FakeNginx:
+    """NginxPort: what nginx and its files say."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def answer(self) -> ControlAnswer | None:
+        return self.it.answer()
+
+    settled = answer
+
+    def intended(self) -> Routing | None:
+        return self.it.files.routing()
+
+    def loaded_text(self) -> str | None:
+        return self.it.files.loaded_text()
+
+    def edited(self) -> bool:
+        return self.it.files.edited()
+
+    def loaded_name(self, app: str) -> ControlAnswer | None:  # noqa: ARG002 - the port's
+        return None
+
+    def sees_our_folders(self) -> bool:
+        return True
+
+    def in_flight(self, addresses: frozenset[str]) -> int:  # noqa: ARG002 - the port's
+        return 0
+
+
+class FakeDoor:
+    """DoorPort: texts are headers alone; the files and the route are real."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def first(self, content: str, generation: int, since: str) -> None:
+        self.it.files.write(text.activate(content, generation, since))
+
+    def differs(self, content: str, generation: int, since: str) -> bool:
+        return text.activate(content, generation, since) != self.it.files.loaded_text()
+
+    def test(self, contents: Sequence[str]) -> None:
+        assert all(contents)
+
+    def load(self, content: str, live: Color | None, since: str) -> int:
+        self.it.files.turn(live)
+        return self._load(content, since)
+
+    def store(self, directions: dict[Color, str]) -> None:
+        self.it.files.store(directions)
+
+    def stored(self, color: Color) -> bool:
+        return self.it.files.stored(color) is not None
+
+    def turn(self, color: Color | None) -> None:
+        self.it.files.turn(color)
+
+    def confirm(self, color: Color | None) -> str | None:
+        answer = self.it.answer()
+        return None if answer and answer.live == color else f"nginx answers {answer.live if answer else 'nothing'}"
+
+    def seal(self, color: Color, since: str, wait: bool = True) -> int:  # noqa: ARG002 - a reload takes no time here
+        content = self.it.files.stored(color)
+        if content is None:
+            raise BluegreenError("The rendered file is gone.", failed=color, expected="a text for each color")
+        return self._load(content, since)
+
+    def tidy(self) -> None:
+        self.it.files.tidy()
+
+    def _load(self, content: str, since: str) -> int:
+        known = [it.generation for it in (self.it.answer(), self.it.files.routing()) if it]
+        self.it.files.write(text.activate(content, max(known, default=0) + 1, since))
+        self.it.start_nginx()
+        assert self.it.loaded is not None
+        return self.it.loaded.generation
+
+
+class FakeProber:
+    """ProberPort: a replica is healthy when it runs at its address and its release is not sick."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def once(self, checks: Sequence[Check]) -> dict[str, str]:
+        return {check.name: wrong for check in checks if (wrong := self._wrong(check))}
+
+    def wait(self, checks: Sequence[Check], between: Any) -> dict[str, tuple[int, str]]:
+        between("probed")
+        return {name: (1, words) for name, words in self.once(checks).items()}
+
+    def _wrong(self, check: Check) -> str | None:
+        if check.address is None:
+            return None
+        here = [it for it in self.it.replicas.values() if it.address == check.address and it.running]
+        if not here:
+            return "gave no answer on port 8000"
+        return "answered 503" if str(here[0].release) in self.it.sick else None

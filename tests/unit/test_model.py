@@ -1,0 +1,203 @@
+"""Every verb, cut off at each call that it makes to the outside, by each way to be cut off; then the next verb.
+
+What holds at every moment: visitors get answers of a color that is there and healthy. What holds after the next verb:
+one live color, nginx, file and route say the same, jobs run in that color only, nothing is left over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bluegreen.domain.color import other
+from bluegreen.errors import BluegreenError, Interrupted
+from bluegreen.frontdoor import route
+from bluegreen.plans.differences import drift
+from tests.fakes.app import App, Cut
+
+NEXT = ("switch", "flip-back", "up")
+VERBS = ("switch", "flip-back", "up", "prepare")
+
+
+@pytest.fixture(autouse=True)
+def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is on the disk after a power cut is not asked here, and waiting for it takes most of the time."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(route, "BUCKETS", 1)
+    connect = sqlite3.connect
+
+    def hasty(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **named)
+        connection.execute("pragma synchronous = off")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", hasty)
+
+
+def _arranged(folder: Path, verb: str) -> App:
+    """Two releases, the second live; for `up`, a live container is gone and another stopped."""
+    app = App(folder)
+    assert app.run("up") is not None
+    app.content = "two"
+    done = app.run("switch")
+    assert done is not None
+    assert done.outcome == "switched", done
+    if verb == "up":
+        live = next(it for it in app.machine.replicas.values() if it.color == "green" and it.service == "web")
+        del app.machine.replicas[live.id]
+    if verb in ("switch", "prepare"):
+        app.content = "three"
+    return app
+
+
+def _whole(app: App, where: str) -> None:
+    it = app.machine
+    answer, disk = it.answer(), it.files.routing()
+    assert answer is not None, where
+    assert disk is not None, where
+    assert answer.live in ("blue", "green"), where
+    assert it.served() == [], where
+    assert (answer.live, answer.default, answer.generation) == (disk.live, disk.live, disk.generation), where
+    assert disk.sealed, where
+    jobs = {(replica.color, replica.running) for replica in it.replicas.values() if replica.role == "job"}
+    assert (answer.live, True) in jobs, where
+    assert (other(answer.live), True) not in jobs, where
+    known = {(slot.color, slot.release) for slot in disk.slots.values()}
+    left = [r.name for r in it.replicas.values() if r.running and (r.color, r.release) not in known]
+    assert left == [], where
+    tools = app.tools(Cut())
+    assert tools.journal.unfinished() is None, where
+    from bluegreen.flow.observe import observe
+
+    assert drift(observe(tools)) == "", where
+
+
+def _calls(folder: Path, verb: str) -> list[str]:
+    cut = Cut()
+    app = _arranged(folder, verb)
+    app.run(verb, cut)
+    return cut.log
+
+
+def _run_again(app: App, verb: str, where: str) -> None:
+    """The next verb, and what it says to type when it cannot go on by itself."""
+    done = app.run(verb)
+    assert done is not None
+    if done.error is not None:
+        assert done.error.next, where
+        assert done.error.exit_code == 1, (where, done.error)
+    if done.error is not None or done.warnings or verb == "flip-back":
+        again = app.run("up")
+        assert again is not None
+        assert again.error is None, (where, again.error)
+
+
+def _points(folder: Path, verb: str, how: str) -> Iterator[tuple[int, bool, str]]:
+    calls = _calls(folder / "calls", verb)
+    changing = [number for number, call in enumerate(calls, 1) if how == "SIGKILL" or number % 3 == 0]
+    for number, after in itertools.product(changing, (False, True)):
+        yield number, after, calls[number - 1]
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_that_is_cut_off_anywhere_hurts_nobody_and_the_next_one_makes_it_whole(
+    tmp_path: Path, verb: str, how: str
+) -> None:
+    following = itertools.cycle(NEXT)
+    count = 0
+    for number, after, call in _points(tmp_path, verb, how):
+        where = f"{verb}, {how} {'after' if after else 'before'} call {number}, {call}"
+        app = _arranged(tmp_path / f"{number}{after}", verb)
+        hurt: list[str] = []
+
+        def look(app: App = app, hurt: list[str] = hurt) -> None:
+            hurt += app.machine.served()
+
+        cut = Cut(number, after, how, watch=look if verb != "up" else lambda: None)
+        with contextlib.suppress(Interrupted):  # before there is an operation that could be recorded
+            app.run(verb, cut)
+        _run_again(app, next(following), where)
+        assert hurt == [], where
+        _whole(app, where)
+        count += 1
+    assert count > 12
+
+
+def test_a_release_that_is_sick_never_serves(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "switch")
+    app.machine.sick.add("3")
+    hurt: list[str] = []
+    done = app.run("switch", Cut(watch=lambda: hurt.extend(app.machine.served())))
+    assert done is not None
+    assert done.outcome == "failed"
+    assert done.error is not None
+    assert "did not become healthy" in done.error.summary
+    assert hurt == []
+    answer = app.machine.answer()
+    assert answer is not None
+    assert answer.live == "green"
+    assert not [it for it in app.machine.replicas.values() if it.release == 3 and it.running], "a failed one is stopped"
+
+
+def test_a_flip_back_to_a_color_that_answers_503_stays(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "flip-back")
+    app.machine.sick.add("1")
+    done = app.run("flip-back")
+    assert done is not None
+    assert (done.outcome, app.machine.answer().live) == ("failed", "green")  # type: ignore[union-attr]  # nginx runs
+    assert "answered 503" in done.error.failed  # type: ignore[union-attr]  # it has failed
+    forced = app.run("flip-back", force=True)
+    assert forced is not None
+    assert forced.outcome == "flipped-back"
+
+
+def test_a_flip_back_asks_the_engine_nothing_before_traffic_has_moved(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "flip-back")
+    cut = Cut()
+    app.run("flip-back", cut)
+    before = cut.log[: cut.log.index("FakeDoor.confirm")]
+    assert not [call for call in before if call.startswith(("FakeEngine", "FakeColors", "FakeCompose", "Journal"))]
+    assert "FakeProber.once" in before, "and it does probe"
+
+
+def test_a_prepared_release_is_no_way_back_and_a_switch_goes_on_from_it(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "prepare")
+    done = app.run("prepare")
+    assert done is not None
+    assert done.outcome == "prepared"
+    back = app.run("flip-back")
+    assert back is not None
+    assert "holds a prepared one" in back.error.summary  # type: ignore[union-attr]  # it is refused
+    cut = Cut()
+    done = app.run("switch", cut)
+    assert done is not None
+    assert done.outcome == "switched"
+    assert "FakeColors.create" not in cut.log
+    _whole(app, "after a switch to what was prepared")
+
+
+def test_down_ends_everything(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "down")
+    done = app.run("down")
+    assert done is not None
+    assert done.outcome == "down"
+    assert not app.machine.replicas
+    assert app.machine.proxy is None
+
+
+def test_a_switch_with_nothing_new_changes_nothing(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "flip-back")
+    before = dict(app.machine.replicas)
+    done = app.run("switch")
+    assert done is not None
+    assert done.outcome == "unchanged"
+    assert app.machine.replicas == before
+    assert isinstance(done.error, BluegreenError | None)
