@@ -34,7 +34,7 @@ def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def hasty(*arguments: Any, **named: Any) -> sqlite3.Connection:
-        connection = connect(*arguments, **named)
+        connection: sqlite3.Connection = connect(*arguments, **named)
         connection.execute("pragma synchronous = off")
         return connection
 
