@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import socket
 from pathlib import Path
 
@@ -101,6 +102,7 @@ def test_another_project_name_does_not_act_on_this_app(lean: Project) -> None:
         done = lean.run(*verb, SHOP_NAME="somebody-else", COMPOSE_PROJECT_NAME="somebody-else")
         _says(done, 2, f"This folder serves the app {lean.name}, not somebody-else.")
     assert lean.color() == "blue"
+    shutil.rmtree(lean.state.with_name("somebody-else"))  # what the up that failed has left
 
 
 def test_errors_are_json_when_asked(lean: Project) -> None:

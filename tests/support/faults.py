@@ -42,7 +42,7 @@ FAULTS = (
           f"{ENGINE}:test_engine_killed_in_the_middle_of_each_phase"),
     Fault("the Engine hangs for 3 s, its DNS with it", NONE, "nothing", "nothing",
           f"{ENGINE}:test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt"),
-    Fault("the Engine takes 2 s for each call", NONE, "flip-back takes 13 s", "nothing", f"{MACHINE}:test_the_engine_slow"),
+    Fault("the Engine takes 2 s for each call", NONE, "flip-back asks it nothing; a switch takes a minute", "nothing", f"{MACHINE}:test_the_engine_slow"),
     Fault("`docker system prune -af`", NONE, "`The job worker-1 of blue does not run`: stopped containers are gone",
           "`switch`", f"{ENGINE}:test_somebody_ran_docker_system_prune"),
     Fault("`docker compose up -d --remove-orphans`, `down`", NONE, "nothing", "nothing",

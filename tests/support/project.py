@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -203,6 +205,10 @@ def leftovers(prefix: str = "bgt-") -> list[str]:
         ("volume", "ls", "--format", "{{.Name}}"),
     ):
         found += [name for name in docker(*listing).split() if name.startswith(prefix)]
+    states = Path(folder.home(os.environ) or "/nowhere")
+    found += [path.name for path in states.glob(f"{prefix}*")]
+    with contextlib.suppress(OSError):  # not empty: somebody has an app here
+        states.rmdir()
     return found
 
 
