@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+COMMAND = "{bluegreen}"  # in `next`: the command with the options that reach this app
+
 
 class ExitCode(IntEnum):
     """Answers "is production all right?"; kept stable for scripts."""
@@ -51,7 +53,7 @@ class BluegreenError(Exception):
         if self.exit_code in (ExitCode.FAILED, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED):
             self.traffic = self.traffic or "unchanged"
             self.retry = self.retry or "safe"
-        self.next = self.next or f"{command} status"
+        self.next = (self.next or f"{COMMAND} status").replace(COMMAND, command)
         return self
 
     def fields(self) -> dict[str, object]:

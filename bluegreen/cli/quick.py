@@ -233,10 +233,13 @@ class Quick:
     # -- small parts
 
     def _command(self) -> str:
-        options = [f" -f {file}" for file in self.typed.files] + [
-            f" -p {self.typed.name}" for _ in [0] if self.typed.name
-        ]
-        return "bluegreen" + "".join(options)
+        words = [word for file in self.typed.files for word in ("-f", file)]
+        words += ["-p", self.typed.name] if self.typed.name else []
+        if not words:
+            return "bluegreen"
+        from shlex import join
+
+        return f"bluegreen {join(words)}"
 
     def phase(self, name: str) -> None:
         holder.write(self.lock, {**holder.me("flip-back", self.since or utc_now()), "phase": name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,11 @@ class Options:
 
     def shown(self) -> str:
         """The same options in short, for the commands that messages suggest."""
-        parts = [f"-f {file}" for file in self.files]
-        parts += [f"-p {self.project_name}"] if self.project_name else []
-        parts += [f"--env-file {file}" for file in self.env_files]
-        parts += [f"--project-directory {self.project_directory}"] if self.project_directory else []
-        return "".join(f" {part}" for part in parts)
+        words = [word for file in self.files for word in ("-f", file)]
+        words += ["-p", self.project_name] if self.project_name else []
+        words += [word for file in self.env_files for word in ("--env-file", file)]
+        words += ["--project-directory", self.project_directory] if self.project_directory else []
+        return f" {shlex.join(words)}" if words else ""
 
 
 def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> Path | None:

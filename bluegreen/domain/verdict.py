@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 
     from bluegreen.domain.app import Health
 
+
+class Unreached(str):
+    """A reason of our own nginx: the replica took no connection, or gave no answer at all."""
+
+
 SHOWN = 120  # characters of an answer that a message quotes
 
 

@@ -9,6 +9,7 @@ from bluegreen.domain import findings
 from bluegreen.domain.app import Stack
 from bluegreen.domain.findings import Finding
 from bluegreen.domain.routing import Slot
+from bluegreen.domain.verdict import Unreached
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.probes import replica_checks
@@ -16,7 +17,6 @@ from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import missing_replicas, moved, unwell
 
 LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
-UNREACHED = "gave no answer on port"  # what our nginx says of a replica that takes no connection
 
 
 def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Sequence[str]) -> BluegreenError:
@@ -46,7 +46,7 @@ def serves_instead(tools: Tools, world: World) -> bool:
     if world.answer is None:
         return False
     answers = tools.prober.once(replica_checks(slot))
-    silent = {name for name, reason in answers.items() if reason.startswith(UNREACHED)}
+    silent = {name for name, reason in answers.items() if isinstance(reason, Unreached)}
     return any(
         all(f"{service}-{number}" in silent for number in range(1, len(addresses) + 1))
         for service, addresses in slot.addresses.items()

@@ -98,8 +98,7 @@ def _refused(tools: Tools, force: bool, result: Result) -> Result:
         )  # fmt: skip
     except BluegreenError as known:
         error = known
-        error.next = error.next.replace("bluegreen", tools.command, 1)
-    result.error = error
+    result.error = error.complete(tools.command)
     describe(result, world)
     return result
 

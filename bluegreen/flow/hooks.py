@@ -17,6 +17,10 @@ SHOWN_LINES = 8  # last lines of a failed hook in its error
 QUIET = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED)  # nothing was tried, or the person ended it
 
 
+class HookFailed(BluegreenError):
+    """A hook ran, and said no."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """What a hook is told, as variables BLUEGREEN_*."""
@@ -52,7 +56,7 @@ def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images
             raise
         tools.journal.end_run(run, "done" if ended.well else "failed", ended.code, ended.output)
         if not ended.well:
-            raise BluegreenError(
+            raise HookFailed(
                 f"The hook {name} failed.", failed=f"{what}: {ended.why}", expected="exit code 0",
                 retry="safe", next=f"{tools.command} show {moment.release}", lines=ended.lines[-SHOWN_LINES:],
             )  # fmt: skip
@@ -80,8 +84,7 @@ def after(
     try:
         run_hooks(tools, load(), name, moment, images)
     except BluegreenError as error:
-        failed = error.summary.startswith("The hook")
-        words = error.summary.rstrip(".") if failed else f"The hook {name} did not run"
+        words = f"The hook {name} {'failed' if isinstance(error, HookFailed) else 'did not run'}"
         result.warnings.append(f"{words} ({error.failed or error.summary}); {result.verb} itself stands as it says.")
 
 

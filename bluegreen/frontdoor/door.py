@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bluegreen.domain.color import Color
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.frontdoor import text
 from bluegreen.frontdoor.change import Change, NotConfirmed
 from bluegreen.frontdoor.files import Files
@@ -41,7 +41,7 @@ class Door:
                 "nginx does not see the folder of the rendered file.",
                 failed="the folder was deleted and made anew while the proxy ran",
                 expected="the folder that it has mounted",
-                retry="safe, after bluegreen up", next="bluegreen up (restarts the proxy: a moment without answers)",
+                retry="safe, after up", next=f"{COMMAND} up (restarts the proxy: a moment without answers)",
             )  # fmt: skip
         if code:
             lines = [line for line in output.splitlines() if "[emerg]" in line] or output.splitlines()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bluegreen.domain.world import Replica
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.flow.ports import EnginePort
 
 WAITING = 1000  # lines that may wait to be printed; a container that writes more waits
@@ -34,7 +34,7 @@ def choose(engine: EnginePort, color: str | None, service: str | None) -> list[R
             failed=f"nothing runs as {' '.join(filter(None, (color, service))) or 'any color'}",
             expected=", ".join(there) or "a color; bluegreen up makes the first",
             retry="safe",
-            next="bluegreen status",
+            next=f"{COMMAND} status",
         )
     return chosen
 

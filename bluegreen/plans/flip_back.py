@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bluegreen.domain.color import Color
 from bluegreen.domain.world import World
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.plans.plan import Plan, Step
 from bluegreen.plans.steps import cutover_steps, settle_steps
 
@@ -16,21 +16,21 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         raise BluegreenError(
             "There is nothing to flip back from: no color is live.",
             failed="no release has had traffic yet", expected="a live and a previous release",
-            traffic=world.traffic(), retry="not useful", next="bluegreen up",
+            traffic=world.traffic(), retry="not useful", next=f"{COMMAND} up",
         )  # fmt: skip
     if world.intended.standing == "prepared":
         raise BluegreenError(
             f"There is no previous release: {target} holds a prepared one.",
             failed=f"release {_release(world, target)} on {target} never had traffic; it made the previous one leave",
             expected="a color that has served before; flip-back never moves traffic forward",
-            traffic=world.traffic(), retry="not useful", next="bluegreen switch (to go forward to it)",
+            traffic=world.traffic(), retry="not useful", next=f"{COMMAND} switch (to go forward to it)",
         )  # fmt: skip
     slot = world.slot(target)
     if slot is None or world.intended.standing is None:
         raise BluegreenError(
             f"There is no previous release on {target}.",
             failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
-            traffic=world.traffic(), retry="not useful", next="bluegreen switch",
+            traffic=world.traffic(), retry="not useful", next=f"{COMMAND} switch",
         )  # fmt: skip
     leaving = world.slot(world.live)
     if leaving and leaving.release > slot.release and leaving.migrated and not leaving.reversible and not force:
@@ -39,7 +39,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
             failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
             expected="a migration that the release before it can live with", traffic=world.traffic(),
             retry="only with --force",
-            next="bluegreen flip-back --force (if you know that it works), or a switch forward to a mended release",
+            next=f"{COMMAND} flip-back --force (if you know that it works), or a switch forward to a mended release",
         )  # fmt: skip
     ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
     steps = [

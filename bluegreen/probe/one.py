@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegreen.domain.verdict import judge
+from bluegreen.domain.verdict import Unreached, judge
 from bluegreen.unix_http import NoAnswer, StillAnswering, get
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
@@ -27,4 +27,4 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
     except NoAnswer as error:
         return f"gave no answer ({error})"
     text = body.decode(errors="replace")
-    return text if SILENT in headers else judge(policy, status, headers, text)
+    return Unreached(text) if SILENT in headers else judge(policy, status, headers, text)

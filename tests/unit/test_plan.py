@@ -147,7 +147,7 @@ def test_a_flip_back_never_moves_traffic_forward(found: object, summary: str) ->
     with pytest.raises(BluegreenError) as error:
         plan_flip_back(found, force=True)  # type: ignore[arg-type]  # all are worlds
     assert error.value.summary == summary
-    assert error.value.next.startswith("bluegreen ")
+    assert error.value.complete("bluegreen -p shop").next.startswith("bluegreen -p shop ")
 
 
 def test_a_slot_is_unwell_when_a_routed_replica_is_gone_down_or_unhealthy() -> None:

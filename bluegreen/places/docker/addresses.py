@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bluegreen.domain.app import Listen
 from bluegreen.domain.color import Color
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import COMMAND, BluegreenError
 
 RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
 STRIDE = 16  # addresses that one release walks on by
@@ -78,7 +78,7 @@ def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -
             failed=f"{count} wanted in {subnet.static}, {len(found)} free",
             expected="room for both colors",
             retry="safe",
-            next="bluegreen down, then bluegreen up",
+            next=f"{COMMAND} down, then {COMMAND} up",
         )
     return found
 

@@ -31,7 +31,7 @@ from bluegreen.domain.color import (
 )
 from bluegreen.domain.release import Image
 from bluegreen.domain.world import Replica
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.places.docker import images
 from bluegreen.places.docker import mounts as container_mounts
 from bluegreen.places.docker import spec as container_spec
@@ -178,7 +178,7 @@ class Colors:
             raise BluegreenError(
                 f"The image of {service} is gone.", failed=f"the Engine does not have {image.id}, once {image.ref}",
                 expected="a release whose images were kept (x-bluegreen.keep)", retry="not useful",
-                next="bluegreen history (shows which releases are kept)",
+                next=f"{COMMAND} history (shows which releases are kept)",
             )  # fmt: skip
         return image
 
