@@ -96,3 +96,31 @@ def test_no_shell_is_ever_given_a_string() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.keyword) and node.arg == "shell"), path
             assert not (isinstance(node, ast.Attribute) and node.attr in ("system", "popen", "getoutput")), path
+
+
+TEXTS = {"summary", "failed", "expected", "next", "reason", "problem", "words", "detail"}
+
+
+def _text(node: ast.AST) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name in TEXTS
+
+
+def _reads_words(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in ("startswith", "endswith") and _text(node.func.value)
+    if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+        return any(_text(it) for it in node.comparators)
+    return False
+
+
+def test_nothing_is_decided_by_the_words_of_a_message() -> None:
+    """Rewording a message must change nothing but the message."""
+    wrong = [
+        f"{path.relative_to(ROOT)}: {ast.unparse(node)}"
+        for room in ("flow", "plans", "look")
+        for path in (ROOT / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if _reads_words(node)
+    ]
+    assert wrong == []
