@@ -29,7 +29,6 @@ LARGER: dict[str, int] = {
     "places/docker/colors.py Colors methods": 28,
     "places/docker/containers.py lines": 661,
     "places/docker/containers.py Engine methods": 54,
-    "places/docker/spec.py lines": 552,
     "state/journal.py Journal methods": 23,
     "state/lock.py locked parameters": 7,
 }
