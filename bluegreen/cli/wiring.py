@@ -367,12 +367,18 @@ class App:
         """One rehearsal at a time, and none of one that was cut; production's lock is left alone."""
         from bluegreen.state.lock import locked
 
-        folder = self.state / "rehearsing"
+        folder, there = self.state / "rehearsing", self.state.exists()
         with writing(self.state):
             self._make_state()
             folder.mkdir(mode=0o700, exist_ok=True, parents=True)
-        with locked(folder, "rehearse", utc_now(), command=self.command), self.signals.listening():
-            yield
+        try:
+            with locked(folder, "rehearse", utc_now(), command=self.command), self.signals.listening():
+                yield
+        finally:
+            if not there:  # a rehearsal before the first up leaves nothing
+                import shutil
+
+                shutil.rmtree(self.state, ignore_errors=True)
 
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""

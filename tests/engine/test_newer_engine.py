@@ -25,7 +25,10 @@ def there(tmp_path: Path) -> Iterator[tuple[Project, Second]]:
     project = Project(tmp_path / "project", PLAIN)
     (project.folder / "server.py").write_text(SERVER)
     with second_engine(project.folder, [images()["PYTHON_IMAGE"], images()["NGINX_IMAGE"]]) as second:
-        project.variables |= {"DOCKER_HOST": second.host, "PUBLIC": str(project.port)}
+        state = str(project.folder / "state")  # what that Engine can mount
+        project.variables |= {
+            "DOCKER_HOST": second.host, "PUBLIC": str(project.port), "BLUEGREEN_STATE_FOLDER": state,
+        }  # fmt: skip
         yield project, second
 
 

@@ -52,6 +52,7 @@ def _project(engine: Machine, name: str) -> Project:
     project = Project(engine.folder / "".join(char for char in name if char.isalnum()), WITH_WORKER)
     (project.folder / "server.py").write_text(SERVER)
     project.variables["DOCKER_HOST"] = engine.host
+    project.variables["BLUEGREEN_STATE_FOLDER"] = str(project.folder / "state")  # what that machine can mount
     return project
 
 

@@ -67,6 +67,8 @@ class Project:
     @property
     def state(self) -> Path:
         """Where bluegreen keeps what it must remember of this app."""
+        if named := self.variables.get(folder.VARIABLE):
+            return Path(named)
         return Path(folder.home(self.environment({})) or "/nowhere", self.name)
 
     def write(self, compose: str) -> None:
