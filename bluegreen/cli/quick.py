@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 VALUED = ("-f", "--file", "-p", "--project-name")
 CONFIRM_TRIES = 3  # questions to nginx, which looks at the route at each; the full story asks for longer
+WORTH_A_THREAD = 0.03  # seconds that probes in turn may take before they are made at the same time
 OTHER = {"blue": "green", "green": "blue"}
 
 
@@ -139,24 +140,34 @@ class Quick:
         self.phase("cutover")
         self.signals.hold()
         self._step("cutover", "route", self._turn)
-        if not self._step("cutover", "confirm", self._confirm):
-            return self._go_on(self.instead)
+        confirmed = self._step("cutover", "confirm", self._confirm)
+        self.steps[-1]["detail"] = confirmed or self.instead
         for done in self.steps[1:]:
             output.note(output.line(done))
+        if not confirmed:
+            return self._go_on(self.instead)
         self.phase("settle")
         return self._go_on() if self._more_to_do() else self._settle()
 
     # -- the steps
 
     def _health(self) -> str:
-        count = 0
-        for it in self.slot["routes"]:
-            for address in self.slot["addresses"][it["service"]]:
-                policy = SimpleNamespace(**it["health"])
-                if probe(self.sockets, (address, it["port"]), it["host"], policy, policy.path):
-                    raise _Unusual
-                count += 1
-        return counted(count, "replica")
+        targets = [
+            ((address, it["port"]), it["host"], SimpleNamespace(**it["health"]))
+            for it in self.slot["routes"]
+            for address in self.slot["addresses"][it["service"]]
+        ]
+        began = time.monotonic()
+        wrong = [self._probe(target) for target in targets[:1]]
+        slow = (time.monotonic() - began) * len(targets[1:]) > WORTH_A_THREAD
+        wrong += _at_once(self._probe, targets[1:]) if slow else [self._probe(target) for target in targets[1:]]
+        if any(wrong):
+            raise _Unusual
+        return counted(len(targets), "replica")
+
+    def _probe(self, target: Any) -> str | None:
+        at, host, policy = target
+        return probe(self.sockets, at, host, policy, policy.path)
 
     def _turn(self) -> str:
         self.since = utc_now()
@@ -255,6 +266,13 @@ class Quick:
             }
         )  # fmt: skip
         return detail
+
+
+def _at_once(probe: Callable[[Any], str | None], targets: Sequence[Any]) -> list[str | None]:
+    from concurrent.futures import ThreadPoolExecutor  # takes longer to load than some quick probes take in turn
+
+    with ThreadPoolExecutor(max_workers=min(16, len(targets))) as pool:
+        return list(pool.map(probe, targets))
 
 
 def _of_migration(left: dict[str, Any], slot: dict[str, Any]) -> list[str]:
