@@ -38,7 +38,7 @@ SLOW = {  # of the standard library: each would take as long as all the rest
     "dataclasses", "typing", "pathlib", "inspect", "subprocess", "http.client", "logging", "threading", "sqlite3",
     "argparse", "tempfile", "shutil", "ssl", "email", "urllib.request", "importlib.metadata",
 }  # fmt: skip
-ROUNDS = 25  # of each, one after the other in turn
+ROUNDS = 15  # of each, one after the other in turn
 BAR = 2.0
 
 
