@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,8 @@ from bluegreen.state import holder
 
 if TYPE_CHECKING:
     from bluegreen.cli.wiring import App
+
+ASIDE = ".bluegreen-moved"  # what nginx has mounted of a state that was copied to another file system
 
 
 def elsewhere(app: App, mine: str) -> str | None:
@@ -76,21 +79,47 @@ def bring_home(app: App) -> None:
         return
     new = where.new(app.stack.app, os.environ)
     os.makedirs(new.parent, mode=0o755, exist_ok=True)
+    if new.is_dir() and os.listdir(new):
+        raise BluegreenError(
+            f"The state of {app.stack.app} cannot be moved: there is another one.", failed=f"{new} is not empty",
+            expected=f"no state but {old}", retry="safe, when the other one is out of the way",
+            next=f"ls -l {new}; mv {new} {new}.old", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
     try:
         os.rename(old, new)
-    except OSError:  # another file system: nginx keeps what it has mounted until it is made anew
-        sockets = shutil.ignore_patterns("*.sock", "temp")
-        shutil.copytree(old, new, symlinks=True, ignore=sockets)
-        holder.take(str(new))
-        shutil.rmtree(old)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(old, new)
     os.chmod(new, 0o700)
     old.symlink_to(new)
     app.moved_to(new)
     app.show.notice(f"The state of {app.stack.app} is in {new} now, no longer in {old}.")
 
 
+def _copy(old: Path, new: Path) -> None:
+    """Copies a state to another file system, whole or not at all, with its owners; the lock is taken there as well.
+
+    nginx goes on in what it has mounted, which is put aside. Nothing of run/ is copied: a new nginx makes its own.
+    """
+    fresh = new.with_name(f".{new.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(old, fresh, symlinks=True, ignore=lambda folder, _: {"run"} if folder == str(old) else set())
+    for path in (fresh, *fresh.rglob("*")):
+        found = os.lstat(old / path.relative_to(fresh))
+        if os.geteuid() == 0:
+            os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
+    os.sync()  # once in the life of an app
+    holder.take(str(fresh))
+    os.rename(fresh, new)
+    os.rename(old, old.with_name(ASIDE))
+
+
 def forget_old_place(app: App) -> None:
-    """Takes the link away that `bring_home` left. The proxy is made anew."""
+    """Takes away what `bring_home` left beside the Compose file. The proxy is made anew."""
     beside = Path(app.stack.project_directory, folders.BEFORE)
     if beside.is_symlink() and beside.resolve() == app.state.resolve():
         beside.unlink()
+    aside = beside.with_name(ASIDE)
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside, ignore_errors=True)

@@ -14,7 +14,7 @@ import pytest
 
 from bluegreen.state import folder
 from tests.conftest import Make
-from tests.support.files import LEAN
+from tests.support.files import LEAN, SERVER
 from tests.support.load import Load
 from tests.support.machine import ROOT, docker
 from tests.support.project import Done, Project
@@ -157,6 +157,32 @@ def test_an_app_with_its_state_beside_the_compose_file_goes_on_and_is_moved_by_u
     assert (status["live"]["release"], status["idle"]["release"], status["drift"]) == (1, 2, None)
     lean.ok("flip-back")
     assert lean.color() == "green"
+
+
+def test_a_state_of_before_on_another_file_system_is_copied_and_nginx_starts_there(lean: Project) -> None:
+    before = lean.folder / folder.BEFORE
+    before.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(lean.folder)], check=True)
+    try:
+        lean.write(lean.compose)
+        (lean.folder / "server.py").write_text(SERVER)
+        for arguments in (("up",), ("switch",)):
+            lean.ok(*arguments, GREETING=arguments[0], BLUEGREEN_STATE_FOLDER=str(before))
+        (before / folder.PROJECT).unlink()
+        done = _from(lean, lean.folder, "up", GREETING="up")
+        assert done.code == 0, done
+        assert sorted(path.name for path in lean.folder.iterdir()) == ["compose.yaml", "server.py"], "nothing is left"
+        docker("restart", "-t", "1", f"{lean.name}-proxy")
+        time.sleep(1)
+        status = lean.status()
+        assert (status["live"]["release"], status["idle"]["release"], status["drift"]) == (2, 1, None)
+        lean.ok("flip-back")
+        assert lean.color() == "blue"
+        lean.ok("switch", GREETING="three")
+        lean.ok("down", "--yes")
+    finally:
+        lean.clean()
+        subprocess.run(["umount", "-l", str(lean.folder)], check=True)
 
 
 # -- other users

@@ -59,3 +59,9 @@ def test_one_context_is_named_once_and_an_address_never(context: Path) -> None:
     }
     assert len(list(notices(services, list(services)))) == 1
     assert list(notices({"web": {"image": "x"}}, ["web"])) == []
+
+
+def test_a_pattern_that_is_none_is_the_builders_to_complain_about(context: Path) -> None:
+    for pattern in ("[", "[z-a]", "***", "a[", "\\"):
+        (context / ".dockerignore").write_text(f"{pattern}\n")
+        assert isinstance(_said(context), list), pattern

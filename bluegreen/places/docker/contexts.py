@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,4 +47,7 @@ def _ignored(file: Path, name: str) -> bool:
     except OSError:
         return True  # what cannot be read is the builder's to complain about
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    return bool(PatternMatcher(patterns).matches(name))  # type: ignore[arg-type]  # the stubs say a path; it takes text
+    try:
+        return bool(PatternMatcher(patterns).matches(name))  # type: ignore[arg-type]  # the stubs say a path; it takes text
+    except re.error:
+        return True  # so is a pattern that is none
