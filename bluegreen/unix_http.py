@@ -1,6 +1,6 @@
-"""One question over a Unix socket, of our own nginx or of the Engine, with the standard library only.
+"""One question over a Unix socket of our own nginx, with the standard library only.
 
-HTTP/1.0, so that the other side takes chunks apart and ends the connection. A connection each time: one kept from
+HTTP/1.0, so that nginx itself takes chunks apart and ends the connection. A connection each time: one kept from
 before a reload would end at a former worker.
 """
 
@@ -26,21 +26,13 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
 
     Raises NoAnswer.
     """
-    return _ask(path, f"GET {target} HTTP/1.0\r\nHost: {host}\r\n", timeout, most)
-
-
-def post(path: str, target: str, timeout: float) -> int:
-    """The status that a POST without a body is answered with. Raises NoAnswer."""
-    return _ask(path, f"POST {target} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n", timeout, PIECE)[0]
-
-
-def _ask(path: str, head: str, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:
     deadline = time.monotonic() + timeout
+    request = f"GET {target} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: bluegreen\r\nAccept: */*\r\n\r\n"
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(timeout)
         connection.connect(path)
-        connection.sendall(f"{head}User-Agent: bluegreen\r\nAccept: */*\r\n\r\n".encode())
+        connection.sendall(request.encode())
         return _read(connection, deadline, timeout, most)
     except TimeoutError:
         raise NoAnswer("timed out") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bluegreen.cli import where
 from bluegreen.cli.text import urls
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor.answer import ask
@@ -35,7 +35,7 @@ def _name(found: dict[str, Any]) -> str:
 
 def _app(state: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "app": name, "folder": None, "live": None, "urls": [], "owner": _owner(state), "state": state,
+        "app": name, "folder": None, "live": None, "urls": [], "owner": where.owner(Path(state)), "state": state,
         "running": False, "problem": None,
     }  # fmt: skip
     try:
@@ -56,17 +56,6 @@ def _app(state: str, name: str) -> dict[str, Any]:
     }
 
 
-def _owner(state: str) -> str:
-    try:
-        owner = os.stat(state).st_uid
-    except OSError:
-        return "somebody else"
-    try:
-        return pwd.getpwuid(owner).pw_name
-    except KeyError:
-        return f"uid {owner}"
-
-
 def lines(found: list[dict[str, Any]]) -> Iterator[str]:
     """A table for people."""
     if not found:
@@ -75,8 +64,8 @@ def lines(found: list[dict[str, Any]]) -> Iterator[str]:
     rows = [("app", "live", "url", "folder", "owner")]
     for it in found:
         live = f"{it['live']['color']}, release {it['live']['release']}" if it["live"] else "nothing"
-        where = it["problem"] or (it["folder"] or it["state"]) + ("" if it["running"] else " (nginx does not answer)")
-        rows.append((it["app"], "?" if it["problem"] else live, ", ".join(it["urls"]) or "-", where, it["owner"]))
+        place = it["problem"] or (it["folder"] or it["state"]) + ("" if it["running"] else " (nginx does not answer)")
+        rows.append((it["app"], "?" if it["problem"] else live, ", ".join(it["urls"]) or "-", place, it["owner"]))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for row in rows:
         yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()

@@ -12,12 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, TextIO
 
-    from bluegreen.cli.alive import Alive
     from bluegreen.flow.ports import Show
     from bluegreen.flow.values import StepDone
     from bluegreen.plans.plan import Plan, Step
 
-LONG = ("jobs", "after_flip_back")  # steps of a flip-back that take as long as others let them
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "left out": ("-", "yellow")}
@@ -132,38 +130,6 @@ class Quiet(Json):
     @staticmethod
     def _say(value: Mapping[str, Any]) -> None:
         pass
-
-
-class Prompt(Plain):
-    """Plain lines while traffic moves; on a terminal alive for what may take long after that. rich is loaded then."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._alive: Alive | None = None
-
-    def started(self, step: Step) -> None:
-        if step.name in LONG and sys.stderr.isatty():
-            from bluegreen.cli.alive import Alive
-
-            self._alive = Alive()
-            self._alive.started(step)
-        else:
-            super().started(step)
-
-    def progress(self, text: str) -> None:
-        (self._alive.progress if self._alive else super().progress)(text)
-
-    def ended(self, done: StepDone) -> None:
-        alive, self._alive = self._alive, None
-        (alive.ended if alive else super().ended)(done)
-
-    def notice(self, text: str) -> None:
-        (self._alive.notice if self._alive else super().notice)(text)
-
-
-def prompt() -> Show:
-    """How a flip-back shows its steps: `auto`, without loading anything before traffic has moved."""
-    return Prompt()
 
 
 def choose(progress: str) -> Show:

@@ -50,5 +50,4 @@ class Probes:
 
     @staticmethod
     def _target(check: Check) -> Target:
-        host = check.host.replace("*", "bluegreen", 1) if check.host else None  # *.example.com: any name below it
-        return Target(check.name, check.address, check.port, host, check.policy, check.path)
+        return Target(check.name, check.address, check.port, check.host, check.policy, check.path)

@@ -160,7 +160,7 @@ class Quick:
         began = time.monotonic()
         wrong = [self._probe(target) for target in targets[:1]]
         slow = (time.monotonic() - began) * len(targets[1:]) > WORTH_A_THREAD
-        wrong += _at_once(self._probe, targets[1:]) if slow else [self._probe(target) for target in targets[1:]]
+        wrong += _at_once(self.sockets, targets[1:]) if slow else [self._probe(target) for target in targets[1:]]
         if any(wrong):
             raise _Unusual
         return counted(len(targets), "replica")
@@ -268,11 +268,11 @@ class Quick:
         return detail
 
 
-def _at_once(probe: Callable[[Any], str | None], targets: Sequence[Any]) -> list[str | None]:
-    from concurrent.futures import ThreadPoolExecutor  # takes longer to load than some quick probes take in turn
+def _at_once(sockets: str, targets: Sequence[Any]) -> list[str | None]:
+    from bluegreen.probe.once import Target, once  # takes longer to load than quick probes take in turn
 
-    with ThreadPoolExecutor(max_workers=min(16, len(targets))) as pool:
-        return list(pool.map(probe, targets))
+    wanted = [Target("", at[0], at[1], host, policy) for at, host, policy in targets]
+    return [reason for _, reason in once(sockets, wanted)]
 
 
 def _of_migration(left: dict[str, Any], slot: dict[str, Any]) -> list[str]:

@@ -12,7 +12,6 @@ from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
 
 STATE_VARIABLE = folders.VARIABLE
-SOCKET_PATH_LIMIT = 100  # bytes; Linux takes 107 with the name of the socket
 
 
 def of_here(options: Options, environment: Mapping[str, str]) -> Path | None:
@@ -76,17 +75,18 @@ def refuse_unreadable(state: Path, command: str) -> None:
     try:
         os.listdir(state)
     except PermissionError:
-        owner = _owner(state)
+        whose = owner(state)
         raise BluegreenError(
-            f"The state of this app belongs to {owner}, and this user may not read it.",
-            failed=f"Permission denied: {state}", expected=f"{owner}, or root",
+            f"The state of this app belongs to {whose}, and this user may not read it.",
+            failed=f"Permission denied: {state}", expected=f"{whose}, or root",
             traffic="not asked; nothing was changed", retry="safe, as another user", next=f"sudo {command}",
         ) from None  # fmt: skip
     except OSError:
         return  # there is none yet
 
 
-def _owner(state: Path) -> str:
+def owner(state: Path) -> str:
+    """Whose a state folder is; of the folder above it, when that is all that may be seen."""
     import pwd
 
     for path in (state, *state.parents):
@@ -105,7 +105,7 @@ def _owner(state: Path) -> str:
 
 def short(sockets: Path) -> Path:
     """A name of the folder of sockets that is short enough for a Unix socket's path (107 bytes)."""
-    if len(os.fsencode(sockets / "control.sock")) <= SOCKET_PATH_LIMIT or not sockets.is_dir():
+    if folders.short(str(sockets.parent)) or not sockets.is_dir():
         return sockets
     descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     return Path(f"/proc/self/fd/{descriptor}")

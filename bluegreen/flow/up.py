@@ -239,7 +239,8 @@ class Mend:
 
     def _rendered(self) -> str:
         tools, routing = self.tools, replace(self.routing, drain=self.stack.settings.drain)
-        text, sealed = self._render(routing), render_sealed(tools, self.stack, routing)
+        sealed = render_sealed(tools, self.stack, routing)
+        text = sealed[self.live.color]
         tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
         with tools.signals.deferred():
             tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded

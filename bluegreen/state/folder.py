@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 
+from bluegreen.state import read_json
+
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +19,7 @@ VARIABLE = "BLUEGREEN_STATE_FOLDER"  # another state folder: a rehearsal has its
 MACHINE = "/var/lib/bluegreen"  # apps that root made
 BEFORE = ".bluegreen"  # where the state was before: beside the Compose file
 PROJECT = "project.json"
-MOST = 64 * 1024  # bytes of it that are read
-SOCKET_PATH_LIMIT = 107  # bytes, without the end of the string; unix(7)
-COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+SOCKET_PATH_LIMIT = 100  # bytes; the kernel takes 107, see unix(7)
 
 
 def home(environment: Mapping[str, str]) -> str | None:
@@ -54,17 +54,14 @@ def states(environment: Mapping[str, str]) -> Iterator[str]:
 def read(state: str) -> dict[str, Any] | None:
     """What `project.json` says: app, folder, files. None: there is none, or it is not ours. Raises PermissionError."""
     try:
-        descriptor = os.open(os.path.join(state, PROJECT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            found = json.loads(os.read(descriptor, MOST))
-        finally:
-            os.close(descriptor)
+        found = read_json(os.path.join(state, PROJECT))
     except PermissionError:
         raise
     except (OSError, ValueError):
         return None
-    fits = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in ("app", "folder"))
-    return found if fits and isinstance(found.get("files"), list) else None
+    if found is None or not all(isinstance(found.get(key), str) for key in ("app", "folder")):
+        return None
+    return found if isinstance(found.get("files"), list) else None
 
 
 def write(state: str, app: str, folder: str, files: Sequence[str]) -> None:

@@ -6,13 +6,14 @@ import fcntl
 import json
 import os
 
+from bluegreen.state import read_json
+
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from typing import Any
 
 NAME = "lock"
 PREPARE = "prepare"
-MOST = 64 * 1024  # bytes of it that are read
 
 
 def take(state: str) -> int | None:
@@ -54,14 +55,9 @@ def write(descriptor: int, holder: dict[str, Any] | None) -> None:
 def read(state: str) -> dict[str, Any] | None:
     """What the lock file says; None: nothing, or nothing that is ours."""
     try:
-        descriptor = os.open(os.path.join(state, NAME), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            found = json.loads(os.read(descriptor, MOST))
-        finally:
-            os.close(descriptor)
+        return read_json(os.path.join(state, NAME))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def started(pid: int) -> str:

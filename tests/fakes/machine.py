@@ -36,10 +36,7 @@ class Machine:
     def answer(self) -> ControlAnswer | None:
         if self.loaded is None or self.proxy is None or not self.proxy.running:
             return None
-        disk = self.files.routing()
-        named = disk.live if disk and disk.own else None  # the route, where it says something else than the file
         live = self.route() or self.loaded.live
-        del named
         return ControlAnswer(self.app, self.loaded.generation, live, NGINX, 7, self.loaded.live)
 
     def route(self) -> Color | None:

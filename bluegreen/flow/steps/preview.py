@@ -25,7 +25,8 @@ def undrift(it: Making) -> str:
             retry="safe",
             next=f"{it.tools.command} up",
         )
-    load(it, it.render(routing), routing.since, render_sealed(it.tools, it.stack, routing))
+    sealed = render_sealed(it.tools, it.stack, routing)
+    load(it, sealed[routing.live] if routing.live else it.render(routing), routing.since, sealed)
     return f"live stays {it.world.live or 'no color'}"
 
 
@@ -38,9 +39,7 @@ def preview(it: Making) -> str:
     app, drain = it.stack.app, it.stack.settings.drain
     both = it.render(Routing(app, 0, it.world.live, slots, "prepared", since, drain))
     there = Routing(app, 0, new.color, slots, "previous" if live else None, since, drain)
-    sealed = {new.color: it.render(there)}
-    if live:
-        sealed[live.color] = it.render(replace(there, live=live.color))
+    sealed = render_sealed(it.tools, it.stack, there)
     it.new.previewed = True
     load(it, both, since, sealed)
     return f"nginx knows {counted(len(slots), 'color')}"
