@@ -44,10 +44,12 @@ class Change:
         try:
             self._files.turn(live)
             generation, left = self._write(content, since)
+            self._files.writing(lambda: seal.name_successor(self._files.folder, None))
             self._signal()
             self._confirm(generation, live, held)
         finally:
             _close(held)
+        self._files.writing(lambda: seal.name_successor(self._files.folder, generation))
         seal.hand_over(f"{self._sockets}/handed", left)
         return generation
 
@@ -133,7 +135,8 @@ class Change:
             time.sleep(ASK_AGAIN)
         if held and not _closed_within(held, QUIT_TIMEOUT):
             raise NotConfirmed(f"a worker of the former generation still accepts after {QUIT_TIMEOUT:.0f} s")
-        # The held connection stands for one worker; the others get the same signal within milliseconds.
+        # The held connection stands for one worker; the others are told within milliseconds, unless the machine is
+        # busy: what such a worker still accepts it passes on, once it is told by `hand_over`.
         deadline = time.monotonic() + QUIT_TIMEOUT
         fresh = 0
         while fresh < FRESH_ANSWERS:

@@ -13,7 +13,7 @@ from bluegreen.domain.app import Listen
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor.places import servers, statuses
-from bluegreen.frontdoor.route import CONF, ROUTE, RUN
+from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
 from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "statuses": statuses,
         "max_body": lambda slot: _most([it.max_body for it in _shared_limits(routing, slot)]),
         "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
-        "public_listens": [f"unix:{RUN}/public.sock", *sorted({str(listen.port) for listen in frame.listen})],
-        "preview_listens": _preview_listens(frame),
+        **_listens(frame),
         "trust": frame.trust,
         "probe_networks": frame.probe_networks,
         "snippets": frame.snippets,
@@ -75,14 +74,24 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "workers": "auto",
         "run": RUN,
         "route": f"{CONF}/{ROUTE}",
+        "next": f"{CONF}/{NEXT}",
     }
     text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
 
 
-def _preview_listens(frame: Frame) -> list[str]:
-    published = [str(frame.preview.port)] if frame.preview else []
-    return [f"unix:{RUN}/preview.sock", f"unix:{RUN}/passed.sock", *published]
+def _listens(frame: Frame) -> dict[str, list[str]]:
+    public = sorted({str(listen.port) for listen in frame.listen})
+    preview = [str(frame.preview.port)] if frame.preview else []
+    return {
+        "public_listens": [*_inner("public"), *public],
+        "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],
+    }
+
+
+def _inner(door: str) -> tuple[str, str]:
+    """Where workers that were left pass on to: whoever accepts, and this generation alone."""
+    return f"unix:{RUN}/{door}.sock", f"unix:{RUN}/{door}-{GENERATION_MARK}.sock"
 
 
 def _shared_limits(routing: Routing, slot: Slot) -> tuple[Slot, ...]:

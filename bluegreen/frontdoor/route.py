@@ -15,6 +15,8 @@ ROUTE = f"{FOLDER}/live"
 HALF_MADE = f"{FOLDER}/.live.new"  # the link before it is renamed
 NOBODY = "none"  # the folder that names no visitor
 BUCKETS = 100
+NEXT = "next"  # with a door: a link to the socket on which the successors of workers that were left accept
+DOORS = ("public", "passed")
 MODE = 0o755  # below 0700; nginx, another user, must pass
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 
-from bluegreen.frontdoor import control, disk, text
+from bluegreen.frontdoor import control, disk, route, text
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
@@ -33,9 +33,27 @@ def begin(folder: str, run: str, content: str, since: str, hup: Callable[[], Non
     Workers of today pass on to a socket that they themselves answer until their successors do. Raises OSError.
     """
     generation, left = write(folder, run, content, since)
+    name_successor(folder, None)
     hand_over(os.path.join(run, "handed"), left)
     hup()
     return generation
+
+
+def name_successor(folder: str, generation: int | None) -> None:
+    """Whom workers that were left pass on to: this generation alone, or (None) whoever accepts. Raises OSError.
+
+    A worker accepts until it has read that it is to quit, which takes long on a busy machine; it must not be its
+    own successor then. Only workers of a generation listen on the sockets that carry its number.
+    """
+    for door in route.DOORS:
+        link = os.path.join(folder, f"{route.NEXT}-{door}")
+        target = f"{route.RUN}/{door}.sock" if generation is None else f"{route.RUN}/{door}-{generation}.sock"
+        if os.path.islink(link) and os.readlink(link) == target:
+            continue
+        fresh = os.path.join(folder, f".{route.NEXT}-{door}.new")
+        disk.forget(folder, os.path.basename(fresh))
+        os.symlink(target, fresh)
+        os.rename(fresh, link)
 
 
 def hand_over(handed: str, left: int) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
+from http.client import HTTPConnection
 
-from bluegreen.frontdoor import control, route
+from bluegreen.frontdoor import control, disk, route, seal
+from bluegreen.frontdoor.text import GENERATION_MARK
 from tests.support.load import Load, _echo
 from tests.support.machine import docker
 from tests.support.project import Project
@@ -162,3 +166,57 @@ def test_a_route_whose_folders_lost_files_is_drift_and_is_made_again(lean: Proje
     lean.ok("flip-back")
     assert lean.color() == "blue"
     subprocess.run(["test", "-e", str(route_folder / "live" / "blue" / "99")], check=True)
+
+
+def test_a_worker_that_has_not_read_that_it_is_left_answers_nothing_by_itself(lean: Project) -> None:
+    """On a busy machine it still accepts long after its successors do: nginx's master is held before it tells it."""
+    nginx, run = _two(lean)
+    stored = disk.read(nginx, disk.stored_name("green"))
+    assert stored
+    marked = stored.replace("server_tokens off;", f"server_tokens off;\n    add_header X-By {GENERATION_MARK} always;")
+    assert marked != stored
+    master, generation = _held_after_a_reload(nginx, run, marked)
+    try:
+        before = _by(lean, 20)
+        assert None in before, "workers of both generations accept"
+        seal.name_successor(nginx, generation)
+        seal.hand_over(f"{run}/handed", generation - 1)
+        assert _by(lean, 100) == {str(generation)}
+    finally:
+        os.kill(master, signal.SIGCONT)
+    assert lean.color() == "green"
+
+
+def _held_after_a_reload(nginx: str, run: str, text: str) -> tuple[int, int]:
+    """(nginx's master, stopped when it had begun new workers and not told the old ones; the new generation)."""
+    for _ in range(20):
+        master = seal.master(run)
+        assert master is not None
+        generation, _left = seal.write(nginx, run, text, "2026-11-01T10:00:00+00:00")
+        seal.name_successor(nginx, None)
+        os.kill(master, signal.SIGHUP)
+        deadline = time.monotonic() + 5
+        while (control.ask(run) or {}).get("generation") != generation and time.monotonic() < deadline:
+            pass
+        os.kill(master, signal.SIGSTOP)
+        seen = {(control.ask(run) or {}).get("generation") for _ in range(200)}
+        if generation - 1 in seen and generation in seen:
+            return master, generation
+        os.kill(master, signal.SIGCONT)
+        time.sleep(0.5)
+    raise AssertionError("nginx told its old workers sooner each time")
+
+
+def _by(project: Project, count: int) -> set[str | None]:
+    """The generations that answered this many fresh connections to both listeners."""
+    found: set[str | None] = set()
+    for port in (project.port, project.preview_port):
+        for _ in range(count):
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            assert response.status == 200
+            response.read()
+            found.add(response.getheader("X-By"))
+            connection.close()
+    return found

@@ -49,6 +49,7 @@ def test_activation_fills_in_every_mark() -> None:
     assert text.SINCE_MARK not in found
     assert '"generation":12,"default":"blue","live":"$bg_color"' in found
     assert "/run/bluegreen/handed/12)" in found
+    assert "listen unix:/run/bluegreen/public-12.sock" in found
 
 
 def test_each_address_stands_twice_so_that_small_faults_stay_small() -> None:
