@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.cli import where
+from bluegreen.cli.statefolder import writing
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
 from bluegreen.state import holder
 
 if TYPE_CHECKING:
-    from bluegreen.cli.wiring import App
+    from bluegreen.cli.app import App
 
 ASIDE = ".bluegreen-moved"  # what nginx has mounted of a state that was copied to another file system
 
@@ -40,6 +41,17 @@ def claim(app: App, here: bool) -> None:
         app.show.notice(f"{app.stack.app} was the app of {other}; from now on it is the one of {mine}.")
         return
     raise belongs_elsewhere(app, app.stack.app, other, mine)
+
+
+def record(app: App) -> None:
+    """Writes down whose state this is. The lock is held."""
+    files = [str(app.compose_file.absolute())] if app.compose_file else []
+    if app.options.files:
+        files = [os.path.abspath(file) for file in app.options.files]
+    name, folder = app.stack.app, app.stack.project_directory
+    with writing(app.state):
+        if folders.read(str(app.state)) != {"app": name, "folder": folder, "files": files}:
+            folders.write(str(app.state), name, folder, files)
 
 
 def refuse_another_name(app: App) -> None:

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from bluegreen.cli import output, report
+from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
-from bluegreen.cli.wiring import App
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, Tools
 from bluegreen.state.folder import of_folder

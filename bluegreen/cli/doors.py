@@ -15,7 +15,7 @@ from bluegreen.frontdoor.nginx import Nginx
 class ProxyHandle(Protocol):
     """What the front door needs of the place: a signal to the proxy, and a command in it."""
 
-    def signal(self, container: str, name: str) -> None: ...
+    def send_signal(self, container: str, name: str) -> None: ...
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
 
 
@@ -23,7 +23,7 @@ def front_door(app: str, state: Path, sockets: Path, place: ProxyHandle) -> tupl
     """The files, what nginx says, and what changes it. `sockets`: a short name of the state folder's run/."""
     proxy, folder = f"{app}-proxy", str(sockets)
     files = Files(str(state / "nginx"))
-    change = Change(files, folder, lambda: place.signal(proxy, "HUP"))
+    change = Change(files, folder, lambda: place.send_signal(proxy, "HUP"))
     nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy, command))
     door = Door(files, change, lambda command: place.run_in(proxy, command), nginx.sees_our_folders)
     return files, nginx, door

@@ -12,13 +12,16 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bluegreen.cli.app import App
+from bluegreen.cli.clock import utc_now
+from bluegreen.cli.statefolder import make, writing
 from bluegreen.cli.where import STATE_VARIABLE
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options, files
 from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
@@ -26,7 +29,10 @@ from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
 from bluegreen.features.rehearsal.rehearse import LoadPort
 from bluegreen.flow.values import Tools
 from bluegreen.host import copies, processes
-from bluegreen.places.docker.containers import Engine
+from bluegreen.places.docker import images, volumes
+from bluegreen.places.docker.api import Api
+from bluegreen.places.docker.containers import Containers
+from bluegreen.places.docker.engine import Engine
 
 FOLDER = "rehearsal"  # in production's state folder
 VERB_TIMEOUT = 1800.0  # seconds for one verb; builds and migrations are part of it
@@ -52,6 +58,23 @@ class Errand:
         return cls(name, folder, tuple(command), tuple(built), tuple((ref, identity) for ref, identity in pulled))
 
 
+@contextmanager
+def rehearsing(app: App) -> Iterator[None]:
+    """One rehearsal at a time, and none of one that was cut; production's lock is left alone."""
+    from bluegreen.state.lock import locked
+
+    folder, there = app.state / "rehearsing", app.state.exists()
+    with writing(app.state):
+        make(app.state)
+        folder.mkdir(mode=0o700, exist_ok=True, parents=True)
+    try:
+        with locked(folder, "rehearse", utc_now(), command=app.command), app.signals.listening():
+            yield
+    finally:
+        if not there:  # a rehearsal before the first up leaves nothing
+            shutil.rmtree(app.state, ignore_errors=True)
+
+
 class Stage:
     """Where the rehearsal happens. `with` it: at its end nothing of it is left."""
 
@@ -63,7 +86,7 @@ class Stage:
         self.listen, self.preview = f"127.0.0.1:{self._port}", f"127.0.0.1:{preview}"
         self._overlay = self.folder / "overlay.yaml"
         self._janitor: processes.Successor | None = None
-        self._engine = Engine(self.name)
+        self._api = Api(self.name)
         self._rehearsed: App | None = None
 
     def __enter__(self) -> Stage:
@@ -96,7 +119,7 @@ class Stage:
         built = built_references(self._stack, self.name)
         names = [name for name in self._stack.services if name not in built]
         references = {str(self._stack.services[name].get("image") or "") for name in names} - {""}
-        found = {reference: self._engine.image(reference) for reference in sorted(references)}
+        found = {reference: self._api.image(reference) for reference in sorted(references)}
         return tuple((reference, image["Id"] if image else None) for reference, image in found.items())
 
     def _command(self, *arguments: str) -> list[str]:
@@ -157,11 +180,11 @@ class Stage:
         return str(to)
 
     def volume_size(self, name: str) -> int:
-        return self._engine.volume_size(name, self._stack.settings.proxy.image)
+        return volumes.size(self._api, name, self._stack.settings.proxy.image)
 
     def copy_volume(self, key: str, name: str) -> None:
         labels = {"com.docker.compose.project": self.name, "com.docker.compose.volume": key}
-        self._engine.copy_volume(name, f"{self.name}_{key}", labels, self._stack.settings.proxy.image)
+        volumes.copy(self._api, name, f"{self.name}_{key}", labels, self._stack.settings.proxy.image)
 
 
 def _result(output: str, said: Sequence[str], verb: str) -> dict[str, Any]:
@@ -195,21 +218,22 @@ def take_away(errand: Errand, environment: Mapping[str, str]) -> list[str]:
     if overlay.exists():
         code, said = processes.run(errand.command, environment, CLEAN_TIMEOUT)
         left += [said.strip()[-300:]] if code else []
-    engine = Engine(errand.name)
+    api = Api(errand.name)
+    engine, containers = Engine(api), Containers(api)
     try:
         engine.remove_leftovers()
         for container in engine.plain_containers():  # of Compose's own, when its file could not be read any more
-            engine.remove(container.id)
-        for volume in engine.volumes_of_compose():
+            containers.remove(container.id)
+        for volume in volumes.of_compose(api):
             engine.remove_volume(volume)
         for reference in errand.built:
-            engine.untag(reference)
+            images.untag(api, reference)
         for reference, before in errand.pulled:
-            found = engine.image(reference)
+            found = api.image(reference)
             if found and before is None:
-                engine.remove_image(found["Id"], frozenset([reference]))
+                images.remove(api, found["Id"], frozenset([reference]))
             elif found and before and found["Id"] != before:
-                engine.tag(before, reference)
+                images.tag(api, before, reference)
     except BluegreenError as error:
         left.append(str(error))
     shutil.rmtree(errand.folder, ignore_errors=True)

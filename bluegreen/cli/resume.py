@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.cli import output
+from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import World

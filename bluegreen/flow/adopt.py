@@ -98,7 +98,7 @@ class Adoption:
     def take_over(self) -> str:
         """Stops the old containers and publishes nginx. Raises BluegreenError; then `put_back`."""
         tools = self._tools
-        proxy = tools.engine.proxy()
+        proxy = tools.proxy.container()
         if proxy is None:
             raise BluegreenError("The proxy is gone.", failed="no container", expected="the one that was just started")
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
@@ -106,7 +106,7 @@ class Adoption:
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
         if not proxy.published:
-            tools.colors.publish_proxy(proxy.id, self._stack)
+            tools.proxy.publish(proxy.id, self._stack)
         self.milliseconds = round((tools.clock() - began) * 1000)
         self._stop(jobs)
         return f"{self.names} stopped, nginx published; {self.milliseconds} ms between the two"
@@ -114,17 +114,17 @@ class Adoption:
     def _stop(self, containers: Sequence[PlainContainer]) -> None:
         for container in (container for container in containers if container.running):
             self._stopped.append(container)
-            self._tools.engine.stop(container.id)
+            self._tools.containers.stop(container.id)
 
     def put_back(self) -> None:
         """The old containers start again, then a proxy without ports; goes on when one of them fails."""
-        proxy = self._tools.engine.proxy()
+        proxy = self._tools.proxy.container()
         if proxy:  # a container that could not join a network keeps half of it (Engine 20.10); only a new one is clean
-            self._tools.engine.remove(proxy.id)
+            self._tools.containers.remove(proxy.id)
         problems = []
         for container in self._stopped:
             try:
-                self._tools.engine.start(container.id)
+                self._tools.containers.start(container.id)
             except BluegreenError as error:
                 problems.append(f"{container.name}: {error}")
         run_proxy(self._tools, self._stack, published=False)
@@ -136,5 +136,5 @@ class Adoption:
     def finish(self) -> str:
         """The old containers are removed; all their volumes stay."""
         for container in self.plain:
-            self._tools.engine.remove_keeping_volumes(container.id)
+            self._tools.containers.remove(container.id, volumes=False)
         return f"{self.names} removed; volumes stay"

@@ -59,7 +59,7 @@ def _stop(tools: Tools, world: World) -> str:
     running = [replica for replica in world.replicas if replica.running]
     for replica in running:
         with contextlib.suppress(BluegreenError):
-            tools.engine.stop(replica.id, 0 if replica.role == "routed" else None)
+            tools.containers.stop(replica.id, 0 if replica.role == "routed" else None)
     return counted(len(running), "container")
 
 
@@ -69,7 +69,7 @@ def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
     tools.compose.down(volumes, tools.show.progress)
     for definition in stack.networks.values():
         if not definition.get("external"):
-            tools.engine.remove_compose_network(definition["name"])
+            tools.engine.remove_network(definition["name"])
     for key, definition in stack.volumes.items() if volumes else ():
         if not definition.get("external"):
             tools.engine.remove_volume(definition.get("name", key))

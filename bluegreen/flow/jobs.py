@@ -28,22 +28,22 @@ def hand_over_jobs(
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
     BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
     """
-    replicas = [replica for replica in tools.engine.replicas() if replica.role == "job"]
+    replicas = [replica for replica in tools.containers.replicas() if replica.role == "job"]
     leaving = [replica for replica in replicas if replica.color == other(target)]
     coming = [replica for replica in replicas if replica.color == target]
     for replica in leaving:
-        tools.engine.set_restart(replica.id, {"Name": "no"})
+        tools.containers.never_restart(replica.id)
         if replica.state in ("running", "restarting", "paused"):
-            tools.engine.stop(replica.id)
+            tools.containers.stop(replica.id)
     places = {service: place for place, service in enumerate(order)}
     for replica in sorted(coming, key=lambda replica: places.get(replica.service, 0)):
         if replica.running and after_kill:
-            tools.engine.stop(replica.id)
-        tools.colors.restart_as_defined(replica)
+            tools.containers.stop(replica.id)
+        tools.containers.restart_as_defined(replica)
         if not replica.running or after_kill:
             if ready:
                 ready(replica.service)
-            tools.engine.start(replica.id)
+            tools.containers.start(replica.id)
     there = {(replica.service, replica.number) for replica in coming}
     wanted = [(name, number) for name in slot.jobs for number in range(1, slot.replicas[name] + 1)] if slot else []
     if gone := [f"{name}-{number}" for name, number in wanted if (name, number) not in there]:

@@ -81,7 +81,9 @@ class Making:
 
     def mine(self) -> list[Replica]:
         """The new release's containers, as the Engine has them now."""
-        return [r for r in self.tools.engine.replicas() if r.color == self.new.color and r.release == self.new.release]
+        return [
+            r for r in self.tools.containers.replicas() if r.color == self.new.color and r.release == self.new.release
+        ]
 
     def slots(self) -> Mapping[Color, Slot]:
         """What stood in both colors before."""

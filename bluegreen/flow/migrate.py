@@ -23,7 +23,7 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     releases have a migration at all (`migrates`).
     """
     runs = list(tools.journal.doubtful_runs())
-    containers = tools.engine.once_containers("migration") if runs or migrates else ()
+    containers = tools.containers.once_containers("migration") if runs or migrates else ()
     if not runs and not containers:
         return None
     release = containers[-1].release if containers else runs[-1].release
@@ -52,7 +52,7 @@ def refuse_doubt(tools: Tools, verb: str, answer: Answer | None, migrates: bool 
 def settle_doubt(tools: Tools, answer: Answer) -> str:
     """Ends what is left of cut migrations, so that no two run at once; says what became of them."""
     said = []
-    for container in tools.engine.once_containers("migration"):
+    for container in tools.containers.once_containers("migration"):
         said.append(f"{container.name} was {'stopped' if container.running else 'ended'}")
         with tools.signals.deferred():
             output = output_of(tools, container.id)

@@ -32,7 +32,7 @@ def observe(tools: Tools, thorough: bool = False) -> World:
     When nginx or the file says nothing, or `thorough`, it is also asked whether nginx sees our folders at all.
     """
     left = tools.journal.unfinished()
-    proxy = tools.engine.proxy()
+    proxy = tools.proxy.container()
     running = proxy is not None and proxy.running
     answer = tools.nginx.settled() if running else None
     intended = tools.nginx.intended()
@@ -44,7 +44,7 @@ def observe(tools: Tools, thorough: bool = False) -> World:
         proxy=proxy,
         answer=answer,
         intended=intended,
-        replicas=tools.engine.replicas(),
+        replicas=tools.containers.replicas(),
         unfinished=f"{left.verb}, started {left.started} by process {left.pid}" if left else None,
         unfinished_verb=left.verb if left else None,
         edited=tools.nginx.edited(),

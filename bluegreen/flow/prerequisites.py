@@ -37,7 +37,7 @@ def ground(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Acti
 
 def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
-    version = tools.colors.nginx_version(stack, tools.show.progress)
+    version = tools.proxy.version(stack, tools.show.progress)
     if too_old(version):
         raise BluegreenError(
             f"nginx {version} is too old.",
@@ -46,7 +46,7 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
             retry="safe, with another proxy.image",
             next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
         )
-    what = tools.colors.ensure_proxy(stack, tools.show.progress, published)
+    what = tools.proxy.ensure(stack, tools.show.progress, published)
     await_answer(tools)
     return f"nginx {version} {what}"
 
@@ -56,14 +56,14 @@ def await_answer(tools: Tools) -> None:
     deadline = tools.clock() + ANSWER_TIMEOUT
     while tools.nginx.answer() is None:
         if tools.clock() > deadline:
-            proxy = tools.engine.proxy()
+            proxy = tools.proxy.container()
             raise BluegreenError(
                 "nginx does not answer on its control socket.",
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
                 expected="a running proxy",
                 retry="safe, after the cause is mended",
                 next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
-                lines=tools.engine.log_tail(proxy.id, 8) if proxy else [],
+                lines=tools.containers.log_tail(proxy.id, 8) if proxy else [],
             )
         tools.sleep(ASK_AGAIN)
 

@@ -70,7 +70,7 @@ def _addresses(replicas: list[Replica], service: str) -> tuple[str, ...]:
 
 def _last_live(tools: Tools, world: World) -> Color | None:
     """The color of the last request that nginx logged; the only one with containers, when there is no request."""
-    for line in reversed(tools.engine.log_tail(world.proxy.id, LOG_LINES) if world.proxy else []):
+    for line in reversed(tools.containers.log_tail(world.proxy.id, LOG_LINES) if world.proxy else []):
         try:
             found = json.loads(line).get("color")
         except (ValueError, AttributeError):

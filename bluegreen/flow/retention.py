@@ -16,7 +16,7 @@ from bluegreen.flow.values import Tools
 def can_come_back(tools: Tools, record: Mapping[str, Any]) -> bool:
     """Whether a release has served and all its images are still there."""
     images = record["images"].values()
-    return record["outcome"] == "live" and bool(images) and all(tools.colors.there(it["id"]) for it in images)
+    return record["outcome"] == "live" and bool(images) and all(tools.images.id_of(it["id"]) for it in images)
 
 
 def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack], str], force: bool) -> Restored:
@@ -63,10 +63,10 @@ def note_makings(tools: Tools, references: Iterable[str]) -> None:
     The next build takes the name away from it, and nobody would know the image any more.
     """
     for reference, before in tools.journal.makings().items():
-        there = tools.colors.image_id(reference)
+        there = tools.images.id_of(reference)
         if there and there != before:
             tools.journal.add_stray(there, reference)
-    tools.journal.start_makings({reference: tools.colors.image_id(reference) for reference in references})
+    tools.journal.start_makings({reference: tools.images.id_of(reference) for reference in references})
 
 
 def prune(tools: Tools, keep: int) -> str:
@@ -77,9 +77,9 @@ def prune(tools: Tools, keep: int) -> str:
     gone = [
         identity
         for identity, names in disposable(records, kept, strays).items()
-        if tools.colors.there(identity) and tools.colors.remove_image(identity, names)
+        if tools.images.id_of(identity) and tools.images.remove(identity, names)
     ]
     for identity in strays:
-        if not tools.colors.there(identity):
+        if tools.images.id_of(identity) is None:
             tools.journal.forget_stray(identity)
     return f"{counted(len(gone), 'image')} removed" if gone else "nothing to remove"

@@ -33,18 +33,18 @@ def run_to_end(tools: Tools, container: str, timeout: float, what: str) -> Ended
     One that is too slow, or that we leave because of a signal, gets its stop signal and grace period first.
     """
     with tools.signals.deferred():
-        tools.engine.start(container)
+        tools.containers.start(container)
     began, shown = tools.clock(), ""
     try:
-        while (code := tools.engine.end_of(container)) is None and tools.clock() - began < timeout:
-            last = tools.engine.log_tail(container, 1)
+        while (code := tools.containers.end_of(container)) is None and tools.clock() - began < timeout:
+            last = tools.containers.log_tail(container, 1)
             if last and last[-1] != shown:
                 shown = last[-1]
                 tools.show.progress(f"{what}: {tools.mask(shown)}")
             tools.sleep(ASK_AGAIN)
         if code is None:
             with tools.signals.deferred():
-                tools.engine.stop(container)
+                tools.containers.stop(container)
         why = f"no end within {timeout:g} s" if code is None else f"exit code {code}"
         return Ended(code, output_of(tools, container), why if code != 0 else "")
     finally:
@@ -54,11 +54,11 @@ def run_to_end(tools: Tools, container: str, timeout: float, what: str) -> Ended
 
 def output_of(tools: Tools, container: str) -> str:
     """What it wrote, without known secrets."""
-    return tools.mask("\n".join(tools.engine.log_tail(container, OUTPUT_LINES)))
+    return tools.mask("\n".join(tools.containers.log_tail(container, OUTPUT_LINES)))
 
 
 def end(tools: Tools, container: str) -> None:
     """Stops it, if it runs, and removes it."""
-    if tools.engine.end_of(container) is None:
-        tools.engine.stop(container)
-    tools.engine.remove(container)
+    if tools.containers.end_of(container) is None:
+        tools.containers.stop(container)
+    tools.containers.remove(container)

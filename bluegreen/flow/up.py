@@ -122,7 +122,7 @@ class Mend:
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
-                tools.engine.restart(proxy.id, RESTART_GRACE)
+                tools.proxy.restart(proxy.id, RESTART_GRACE)
                 restarted = True
             done = run_proxy(tools, self.stack)
         return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
@@ -136,7 +136,7 @@ class Mend:
         left = strays(self.world)
         for replica in left:
             with self.tools.signals.deferred():
-                self.tools.engine.remove(replica.id)
+                self.tools.containers.remove(replica.id)
         return f"{counted(len(left), 'container')} removed"
 
     def _adopt(self) -> str:
@@ -178,7 +178,7 @@ class Mend:
                 order = Order(
                     live.color, service, number, live.release, role, live.images[service], address, live.definition,
                 )  # fmt: skip
-                tools.engine.start(tools.colors.create(self.stack, order))
+                tools.containers.start(tools.colors.create(self.stack, order))
                 mine.append(address)
                 made += 1
             if service not in live.jobs:
@@ -198,20 +198,20 @@ class Mend:
                 address = known[replica.number - 1] if replica.number <= len(known) else free
                 avoid.add(address)
                 with self.tools.signals.deferred():
-                    self.tools.engine.connect(replica.id, address)
+                    self.tools.containers.connect(replica.id, address)
                 done.append(replica.name)
         return ", ".join(done)
 
     def _start(self, color: Color | None) -> str:
         started = []
-        for replica in self.tools.engine.replicas():
+        for replica in self.tools.containers.replicas():
             if (
                 replica.color == color
                 and not replica.running
                 and (replica.role == "routed" or color == self.world.live)
             ):
-                self.tools.colors.restart_as_defined(replica)
-                self.tools.engine.start(replica.id)
+                self.tools.containers.restart_as_defined(replica)
+                self.tools.containers.start(replica.id)
                 started.append(replica.name)
         return ", ".join(started)
 

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from bluegreen.flow.ports import (
         ColorsPort,
         ComposePort,
+        ContainersPort,
         DoorPort,
         EnginePort,
         ExpectedPort,
         HostPort,
+        ImagesPort,
         JournalPort,
         MachinePort,
         NginxPort,
         ProberPort,
+        ProxyPort,
         RenderPort,
         Show,
         SignalsPort,
@@ -118,8 +121,11 @@ class Tools:
     """Everything that a story works with."""
 
     app: str
-    engine: EnginePort
     colors: ColorsPort
+    containers: ContainersPort
+    images: ImagesPort
+    proxy: ProxyPort
+    engine: EnginePort
     compose: ComposePort
     nginx: NginxPort
     door: DoorPort

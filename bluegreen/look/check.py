@@ -127,7 +127,7 @@ def _identity(tools: Tools, stack: Stack, world: World, name: str) -> tuple[int,
     """(user, groups) as numbers. A name is looked up in a container of the service that stands."""
     text = str(stack.services[name].get("user") or "")
     if not text:
-        facts = tools.engine.image_facts(stack.image_reference(name))
+        facts = tools.images.facts(stack.image_reference(name))
         if facts is None:
             return None
         text = facts.user
@@ -148,7 +148,7 @@ def _space(tools: Tools, stack: Stack, folder: Path, root: Path) -> Iterator[Fin
     sizes: dict[str, int] = {}
     for name in stack.settings.own_services():
         reference = stack.image_reference(name)
-        if facts := tools.engine.image_facts(reference):
+        if facts := tools.images.facts(reference):
             sizes[reference] = facts.size
     yield findings.of_space(str(root), tools.machine.free_bytes(root), sum(sizes.values()) + SPARE, "one more release")
     yield findings.of_space(str(folder), tools.machine.free_bytes(folder.parent), STATE_NEEDS, "the state folder")
@@ -158,12 +158,12 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
     for name in stack.settings.own_services():
         service = stack.services[name]
         reference = stack.image_reference(name)
-        here = tools.engine.image_facts(reference) is not None
+        here = tools.images.facts(reference) is not None
         if service.get("build"):
             yield Finding("image", "ok", f"{name} is built by the release")
             continue
         problem = (
-            tools.engine.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
+            tools.images.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
         )
         if problem is None:
             yield Finding("image", "ok", f"{reference} can be pulled{' and is here' if here else ''}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bluegreen.domain.world import Replica
 from bluegreen.errors import COMMAND, BluegreenError
-from bluegreen.flow.ports import EnginePort
+from bluegreen.flow.ports import ContainersPort
 
 WAITING = 1000  # lines that may wait to be printed; a container that writes more waits
 
@@ -23,9 +23,9 @@ class Line:
     text: str
 
 
-def choose(engine: EnginePort, color: str | None, service: str | None) -> list[Replica]:
+def choose(containers: ContainersPort, color: str | None, service: str | None) -> list[Replica]:
     """The containers whose logs are meant. Raises BluegreenError when there is none."""
-    everything = engine.replicas()
+    everything = containers.replicas()
     chosen = [r for r in everything if color in (None, r.color) and service in (None, r.service)]
     if not chosen:
         there = sorted({f"{replica.color} {replica.service}" for replica in everything})
@@ -39,17 +39,17 @@ def choose(engine: EnginePort, color: str | None, service: str | None) -> list[R
     return chosen
 
 
-def lines(engine: EnginePort, replicas: list[Replica], tail: int | None, follow: bool) -> Iterator[Line]:
+def lines(containers: ContainersPort, replicas: list[Replica], tail: int | None, follow: bool) -> Iterator[Line]:
     """The lines of all containers in the order of their time stamps; when followed, as they come."""
     if not follow:
-        found = [line for replica in replicas for line in _read(engine, replica, tail, follow=False)]
+        found = [line for replica in replicas for line in _read(containers, replica, tail, follow=False)]
         yield from sorted(found, key=lambda line: line.moment)
         return
     waiting: queue.Queue[Line | None] = queue.Queue(WAITING)
 
     def pump(replica: Replica) -> None:
         try:
-            for line in _read(engine, replica, tail, follow=True):
+            for line in _read(containers, replica, tail, follow=True):
                 waiting.put(line)
         except BluegreenError:
             pass  # the container went away; its followers end with it
@@ -67,9 +67,9 @@ def lines(engine: EnginePort, replicas: list[Replica], tail: int | None, follow:
             yield line
 
 
-def _read(engine: EnginePort, replica: Replica, tail: int | None, follow: bool) -> Iterator[Line]:
+def _read(containers: ContainersPort, replica: Replica, tail: int | None, follow: bool) -> Iterator[Line]:
     rest = b""
-    for chunk in engine.follow_log(replica.id, tail, follow):
+    for chunk in containers.follow_log(replica.id, tail, follow):
         *whole, rest = (rest + chunk).split(b"\n")
         for raw in whole:
             yield _line(replica, raw)

@@ -78,7 +78,7 @@ def _jobs(tools: Tools, world: World) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in slot.jobs:
         here = [it for it in world.in_color(slot.color) if it.service == name and it.release == slot.release]
-        ends = {it.name: tools.engine.exit_of(it.id) for it in here}
+        ends = {it.name: tools.containers.exit_of(it.id) for it in here}
         wanted = slot.replicas[name]
         failing = [words for it in here if (words := _failing(it, ends[it.name][0]))]
         failing += [f"{wanted - len(here)} of {wanted} gone"] if len(here) < wanted else []

@@ -63,14 +63,15 @@ def test_when_the_engine_dies_later_every_verb_says_so(lean: Project) -> None:
 def test_without_permission_on_the_engines_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """As docker-py meets it; root, who runs these tests, is never refused by the kernel itself."""
     from bluegreen.errors import BluegreenError
-    from bluegreen.places.docker.containers import Engine
+    from bluegreen.places.docker.api import Api
+    from bluegreen.places.docker.containers import Containers
 
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     with pytest.raises(BluegreenError) as error:
-        Engine("shop").replicas()
+        Containers(Api("shop")).replicas()
     assert error.value.summary == "This user may not talk to the Docker Engine."
     assert "usermod -aG docker" in error.value.next
     del error  # with it goes the refused socket, whose warning belongs to this test

@@ -26,9 +26,9 @@ from bluegreen.domain.app import Stack
 from bluegreen.flow.values import ImageWish, Order
 from bluegreen.places.docker import spec as container_spec
 from bluegreen.places.docker.addresses import container_name
-from bluegreen.places.docker.colors import Colors, refusals
-from bluegreen.places.docker.containers import Engine
 from bluegreen.places.docker.mounts import Surroundings, copied_files
+from bluegreen.places.docker.place import Place, docker_place
+from bluegreen.places.docker.refused import refusals
 from bluegreen.settings.stack import make_stack
 from tests.support.machine import docker as command
 from tests.support.machine import environment
@@ -64,8 +64,7 @@ class Side:
     project: Project
     host: str | None
     compose: Compose
-    engine: Engine
-    colors: Colors
+    place: Place
     stack: Stack
     refused: dict[str, list[str]]  # services that this Engine is too old for, and the words
 
@@ -112,32 +111,31 @@ def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _made(project: Project, host: str | None, folder: Path) -> Side:
     compose = Compose(Options())
     document = compose.resolve(folder)
-    engine = Engine(project.name)
+    place = docker_place(project.name, compose, folder / "state", (0, 0), Path("unused"))
     names = [name for name in document["services"] if name not in (SHARED, ABSENT)]
     refused: dict[str, list[str]] = {}
-    for path, reason in refusals(document, names, engine.api_version):
+    for path, reason in refusals(document, names, place.api.version):
         refused.setdefault(path.split(".")[1], []).append(f"{path}: {reason}")
     names = [name for name in names if name not in refused]
     document["x-bluegreen"]["jobs"] = [name for name in names if name != document["x-bluegreen"]["service"]]
-    stack = make_stack(document, str(folder), [], lambda found, asked: refusals(found, asked, engine.api_version))
+    stack = make_stack(document, str(folder), [], lambda found, asked: refusals(found, asked, place.api.version))
     profiles = [part for name in ("release", "other", *([] if refused else ["new"])) for part in ("--profile", name)]
     # Compose copies secrets and configs when it starts a container; everything else stands after `create`.
     for arguments in (["up", "-d", SHARED], ["create", "--build", "--no-recreate"], ["start", *WITH_FILES]):
         done = subprocess.run([*compose.command(), *profiles, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-    colors = Colors(engine, compose, folder / "state", (0, 0), Path("unused"))
-    colors.ensure_ground(stack, "blue", lambda _: None)
-    made = Side(project, host, compose, engine, colors, stack, refused)
+    place.colors.ensure_ground(stack, "blue", lambda _: None)
+    made = Side(project, host, compose, place, stack, refused)
     _create(made)
     return made
 
 
 def _create(side: Side) -> None:
-    free = iter(side.colors.free_addresses(1, ADDRESSES, frozenset()))
+    free = iter(side.place.colors.free_addresses(1, ADDRESSES, frozenset()))
     for name in side.services:
-        image = side.colors.image(side.stack, name, ImageWish(build=False), lambda _: None)
+        image = side.place.images.of_service(side.stack, name, ImageWish(build=False), lambda _: None)
         for number in range(1, container_spec.replicas(side.stack.services[name]) + 1):
-            side.colors.create(side.stack, Order("blue", name, number, 1, "job", image, next(free), "d"))
+            side.place.colors.create(side.stack, Order("blue", name, number, 1, "job", image, next(free), "d"))
 
 
 def _remove_images(name: str, keys_image: str) -> None:
@@ -151,8 +149,8 @@ def test_every_key_makes_the_container_that_compose_makes(side: Side) -> None:
     wrong = []
     for name in side.services:
         for number in range(1, container_spec.replicas(side.stack.services[name]) + 1):
-            theirs = side.engine.api.inspect_container(f"{side.project.name}-{name}-{number}")
-            ours = side.engine.api.inspect_container(container_name(side.project.name, "blue", name, number))
+            theirs = side.place.api.client.inspect_container(f"{side.project.name}-{name}-{number}")
+            ours = side.place.api.client.inspect_container(container_name(side.project.name, "blue", name, number))
             wrong += [f"{name}: {line}" for line in _differences(side, theirs, ours)]
     assert wrong == [], "\n".join(wrong)
 
@@ -236,7 +234,7 @@ def test_what_an_engine_is_too_old_for_is_refused_by_name(side: Side) -> None:
         assert side.refused == {}
         return
     assert sorted(side.refused) == sorted(new)
-    speaks = side.engine.api_version()
+    speaks = side.place.api.version()
     for name, reasons in side.refused.items():
         assert all(f"this one speaks {speaks}" in reason and "Docker Engine" in reason for reason in reasons), name
 
@@ -256,7 +254,7 @@ def test_secrets_and_configs_have_the_content_owner_and_mode_that_compose_gives_
 
 
 def _file(side: Side, container: str, path: str) -> tuple[int, int, int, bytes]:
-    stream, _ = side.engine.api.get_archive(container, path)
+    stream, _ = side.place.api.client.get_archive(container, path)
     with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
         entry = archive.getmembers()[0]
         content = archive.extractfile(entry)
@@ -267,8 +265,8 @@ def _file(side: Side, container: str, path: str) -> tuple[int, int, int, bytes]:
 def test_an_intended_difference_is_really_there(side: Side) -> None:
     """A list of exceptions that nobody needs any more would hide defects."""
     name = "web-as-written"
-    theirs = side.engine.api.inspect_container(f"{side.project.name}-{name}-1")
-    ours = side.engine.api.inspect_container(container_name(side.project.name, "blue", name, 1))
+    theirs = side.place.api.client.inspect_container(f"{side.project.name}-{name}-1")
+    ours = side.place.api.client.inspect_container(container_name(side.project.name, "blue", name, 1))
     for key in INTENDED:
         part, _, field = key.partition(".")
         assert theirs[part][field] != ours[part][field], key

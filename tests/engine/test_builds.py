@@ -16,8 +16,7 @@ from bluegreen.compose.run import Compose
 from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import ImageWish
-from bluegreen.places.docker.colors import Colors
-from bluegreen.places.docker.containers import Engine
+from bluegreen.places.docker.place import docker_place
 from bluegreen.settings.stack import make_stack
 from tests.support.machine import environment
 from tests.support.machine import images as base_images
@@ -37,19 +36,18 @@ class Side:
     """One Engine and what builds on it."""
 
     def __init__(self, folder: Path, name: str, new: bool) -> None:
-        self.engine = Engine(name)
         compose = Compose(Options())
         document = compose.resolve(folder)
         names = [name for name, it in document["services"].items() if new or not it.get("profiles")]
         document["x-bluegreen"]["jobs"] = [name for name in names if name != "text"]
         self.stack: Stack = make_stack(document, str(folder), [], lambda *_: [])
-        self.colors = Colors(self.engine, compose, folder / "state", (0, 0), Path("unused"))
+        self.place = docker_place(name, compose, folder / "state", (0, 0), Path("unused"))
         self.said: list[str] = []
 
     def image(self, service: str, **wish: Any) -> dict[str, Any]:
         """What the Engine knows of the image that the service was pinned to."""
-        pinned = self.colors.image(self.stack, service, ImageWish(**wish), self.said.append)
-        found: dict[str, Any] = self.engine.api.inspect_image(pinned.id)
+        pinned = self.place.images.of_service(self.stack, service, ImageWish(**wish), self.said.append)
+        found: dict[str, Any] = self.place.api.client.inspect_image(pinned.id)
         assert found["Id"] == pinned.id
         return found
 

@@ -16,7 +16,7 @@ import pytest
 from bluegreen.compose.options import Options
 from bluegreen.compose.run import Compose
 from bluegreen.features.init.propose import Proposal, propose
-from bluegreen.places.docker.colors import refusals
+from bluegreen.places.docker.refused import refusals
 from bluegreen.settings.stack import make_stack
 from tests.support.machine import environment
 

@@ -22,7 +22,17 @@ from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.text import GENERATION_MARK, HEADER, SINCE_MARK
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.state.journal import Journal
-from tests.fakes.machine import FakeColors, FakeDoor, FakeEngine, FakeNginx, FakeProber, Machine
+from tests.fakes.machine import (
+    FakeColors,
+    FakeContainers,
+    FakeDoor,
+    FakeEngine,
+    FakeImages,
+    FakeNginx,
+    FakeProber,
+    FakeProxy,
+    Machine,
+)
 
 APP = "shop"
 
@@ -197,7 +207,8 @@ class App:
             return (1, "no", "exit code 1") if command == ("false",) else (0, "", "")
 
         return Tools(
-            APP, counted(FakeEngine(it)), counted(FakeColors(it)), counted(FakeCompose(it)), counted(FakeNginx(it)),
+            APP, counted(FakeColors(it)), counted(FakeContainers(it)), counted(FakeImages(it)), counted(FakeProxy(it)),
+            counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeNginx(it)),
             counted(FakeDoor(it)), NoSnippets(), render, counted(FakeProber(it)),
             counted(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00")), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
             str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,8 +63,8 @@ class Machine:
         return [address for address in wanted if address not in listening]
 
 
-class FakeEngine:
-    """EnginePort."""
+class FakeContainers:
+    """ContainersPort."""
 
     def __init__(self, machine: Machine) -> None:
         self.it = machine
@@ -72,32 +72,23 @@ class FakeEngine:
     def replicas(self) -> tuple[Replica, ...]:
         return tuple(sorted(self.it.replicas.values(), key=lambda replica: replica.name))
 
-    def proxy(self) -> ProxyContainer | None:
-        return self.it.proxy
-
     def start(self, container: str) -> None:
         self._set(container, state="running")
 
     def stop(self, container: str, grace: int | None = None) -> None:  # noqa: ARG002 - the port's
         self._set(container, state="exited", status="Exited (0) a moment ago")
 
-    def remove(self, container: str) -> None:
+    def remove(self, container: str, volumes: bool = True) -> None:  # noqa: ARG002 - the port's
         self.it.replicas.pop(container, None)
-
-    def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
-        self.it.policies[container] = str(policy["Name"])
-
-    def restart(self, container: str, grace: int) -> None:  # noqa: ARG002 - the port's
-        self.it.start_nginx()
 
     def connect(self, container: str, address: str) -> None:
         self._set(container, address=address)
 
-    def remove_leftovers(self) -> list[str]:
-        gone = [it.name for it in self.it.replicas.values()]
-        self.it.replicas.clear()
-        self.it.proxy, self.it.loaded = None, None
-        return gone
+    def never_restart(self, container: str) -> None:
+        self.it.policies[container] = "no"
+
+    def restart_as_defined(self, replica: Replica) -> None:
+        self.it.policies[replica.id] = replica.restart
 
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]
@@ -105,23 +96,11 @@ class FakeEngine:
     def exit_of(self, container: str) -> tuple[int, int, str]:  # noqa: ARG002 - the port's
         return 1, 5, ""
 
-    def plain_containers(self) -> tuple[PlainContainer, ...]:
-        return ()
-
-    def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
-        return None
-
     def once_containers(self, role: str) -> tuple[OnceContainer, ...]:  # noqa: ARG002 - the port's
         return ()
 
     def remove_once(self) -> None:
         pass
-
-    def remove_compose_network(self, name: str) -> bool:  # noqa: ARG002 - the port's
-        return True
-
-    def remove_volume(self, name: str) -> bool:  # noqa: ARG002 - the port's
-        return True
 
     def _set(self, container: str, **values: Any) -> None:
         if container not in self.it.replicas:
@@ -158,41 +137,81 @@ class FakeColors:
         self.it.policies[identity] = "always"
         return identity
 
-    def restart_as_defined(self, replica: Replica) -> None:
-        self.it.policies[replica.id] = replica.restart
-
     def dependency(self, service: str) -> tuple[str, str | None, int] | None:
         return ("running", None, 0) if service in self.it.shared else None
 
-    def image(self, stack: Any, service: str, how: ImageWish, tell: object) -> Image:  # noqa: ARG002 - the port's
+
+class FakeImages:
+    """ImagesPort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def of_service(self, stack: Any, service: str, how: ImageWish, tell: object) -> Image:  # noqa: ARG002 - the port's
         if how.pinned:
             return how.pinned
         reference = how.override or stack.image_reference(service)
         self.it.images[reference] = f"sha256:{reference}"
         return Image(reference, self.it.images[reference])
 
-    def image_id(self, reference: str) -> str | None:
-        return self.it.images.get(reference)
+    def id_of(self, reference: str) -> str | None:
+        found = reference if reference in self.it.images.values() else None
+        return found or self.it.images.get(reference)
 
-    def there(self, image: str) -> bool:
-        return image in self.it.images.values()
-
-    def remove_image(self, image: str, references: frozenset[str]) -> bool:  # noqa: ARG002 - the port's
+    def remove(self, image: str, references: frozenset[str]) -> bool:  # noqa: ARG002 - the port's
         gone = [name for name, identity in self.it.images.items() if identity == image]
         for name in gone:
             del self.it.images[name]
         return bool(gone)
 
-    def nginx_version(self, stack: object, tell: object) -> str:  # noqa: ARG002 - the port's
+
+class FakeProxy:
+    """ProxyPort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def container(self) -> ProxyContainer | None:
+        return self.it.proxy
+
+    def restart(self, container: str, grace: int) -> None:  # noqa: ARG002 - the port's
+        self.it.start_nginx()
+
+    def version(self, stack: object, tell: object) -> str:  # noqa: ARG002 - the port's
         return NGINX
 
-    def ensure_proxy(self, stack: Any, tell: object, published: bool = True) -> str:  # noqa: ARG002 - the port's
+    def ensure(self, stack: Any, tell: object, published: bool = True) -> str:  # noqa: ARG002 - the port's
         self.it.proxy = ProxyContainer("p", f"{stack.app}-proxy", "running", "same", "172.20.0.2", published)
         self.it.start_nginx()
         return "started"
 
-    def proxy_definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
+    def definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
         return "same"
+
+
+class FakeEngine:
+    """EnginePort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def plain_containers(self) -> tuple[PlainContainer, ...]:
+        return ()
+
+    def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
+        return None
+
+    def remove_leftovers(self) -> list[str]:
+        gone = [it.name for it in self.it.replicas.values()]
+        self.it.replicas.clear()
+        self.it.proxy, self.it.loaded = None, None
+        return gone
+
+    def remove_network(self, name: str) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def remove_volume(self, name: str) -> bool:  # noqa: ARG002 - the port's
+        return True
 
 
 class FakeNginx:

@@ -165,7 +165,13 @@ def test_a_flip_back_asks_the_engine_nothing_before_traffic_has_moved(tmp_path: 
     cut = Cut()
     app.run("flip-back", cut)
     before = cut.log[: cut.log.index("FakeDoor.confirm")]
-    assert not [call for call in before if call.startswith(("FakeEngine", "FakeColors", "FakeCompose", "Journal"))]
+    assert not [
+        call
+        for call in before
+        if call.startswith(
+            ("FakeEngine", "FakeContainers", "FakeImages", "FakeProxy", "FakeColors", "FakeCompose", "Journal")
+        )
+    ]
     assert "FakeProber.once" in before, "and it does probe"
 
 

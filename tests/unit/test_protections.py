@@ -182,7 +182,7 @@ def test_down_with_volumes_leaves_external_ones(tmp_path: Path, monkeypatch: pyt
 
     gone: list[str] = []
     monkeypatch.setattr(FakeEngine, "remove_volume", lambda _, name: gone.append(name))
-    monkeypatch.setattr(FakeEngine, "remove_compose_network", lambda _, name: gone.append(name))
+    monkeypatch.setattr(FakeEngine, "remove_network", lambda _, name: gone.append(name))
     app = App(tmp_path)
     app.run("up")
     stack = replace(

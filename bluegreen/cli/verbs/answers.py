@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from bluegreen.cli import arguments, output, report
+from bluegreen.cli.app import App
 from bluegreen.cli.common import notices
 from bluegreen.cli.options import JSON
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
 

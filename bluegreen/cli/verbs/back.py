@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from bluegreen.cli import output
+from bluegreen.cli.app import App
 from bluegreen.cli.common import before_up, show, show_plan
 from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from bluegreen.cli import output, report
+from bluegreen.cli import output, report, wishes
+from bluegreen.cli.app import App
 from bluegreen.cli.options import JSON, PROGRESS
 from bluegreen.cli.text import urls
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
 
@@ -26,7 +26,7 @@ def check(options: Options, json_: bool) -> int:
     from bluegreen.look.check import check as story
 
     tools = app.tools(stack.app)
-    found, plan = story(tools, stack, app.wish(tools, stack), app.state)
+    found, plan = story(tools, stack, wishes.wish(app, tools, stack), app.state)
     ready = may_release(found)
     if json_:
         findings = [finding.as_dict() for finding in found]
@@ -46,14 +46,14 @@ def check(options: Options, json_: bool) -> int:
 @click.pass_obj
 def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, progress: str) -> int:
     """Staging: the real switch and flip-back of the release to come, beside production, which is not touched."""
-    from bluegreen.cli.rehearsing import Stage
+    from bluegreen.cli.rehearsing import Stage, rehearsing
     from bluegreen.features.rehearsal import rehearse as story
 
     app = App(options, output.choose(progress))
     stack, wanted = app.stack, story.Wanted(copy_volumes, outside)
     tools = app.tools(stack.app)
     story.refuse(tools, stack, wanted)
-    with app.rehearsing(), Stage(app, stack) as stage:
+    with rehearsing(app), Stage(app, stack) as stage:
         found = story.rehearse(tools, stack, stage, wanted)
     if json_:
         output.as_json(found)

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from bluegreen.cli import output
+from bluegreen.cli.app import App
 from bluegreen.cli.common import show, show_plan, stack_or_none
 from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from bluegreen.cli import output, report
+from bluegreen.cli.app import App
 from bluegreen.cli.common import before_up
 from bluegreen.cli.options import JSON
 from bluegreen.cli.text import urls
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
 
@@ -93,10 +93,10 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
     color = next((word for word in what if word in ("blue", "green")), None)
     service = next((word for word in what if word != color), None)
     app = App(options, output.choose("none"))
-    engine = app.tools(app.running_app()).engine
-    replicas = story.choose(engine, color, service)
+    containers = app.tools(app.running_app()).containers
+    replicas = story.choose(containers, color, service)
     width = max(len(replica.name) for replica in replicas)
-    for line in story.lines(engine, replicas, tail, follow):
+    for line in story.lines(containers, replicas, tail, follow):
         name = output.paint(f"{line.replica.name:<{width}}", line.replica.color, sys.stdout)
         output.result(f"{name}  {output.clean(line.text)}")
     return 0

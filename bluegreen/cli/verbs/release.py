@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from bluegreen.cli import arguments, output
+from bluegreen.cli import arguments, output, wishes
+from bluegreen.cli.app import App
 from bluegreen.cli.common import before_up, notices, show, show_plan
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
-from bluegreen.cli.wiring import App
 from bluegreen.compose.options import Options
 from bluegreen.flow.values import Tools
 
@@ -29,24 +29,24 @@ def up(options: Options, /, **words: Any) -> int:
     app = App(options, output.choose(typed.progress))
     stack = app.stack
 
-    from bluegreen.cli.claim import bring_home, forget_old_place
+    from bluegreen.cli.claim import bring_home, claim, forget_old_place, record
     from bluegreen.flow.making import Request
     from bluegreen.flow.up import plan_up
     from bluegreen.flow.up import up as story
 
-    given = app.note(typed.said, ())
+    given = wishes.note(app, typed.said, ())
     request = Request("up", False, not typed.no_build, typed.pull, typed.adopt, given, typed.migrate)
     if typed.dry_run:
         tools = app.tools(stack.app)
-        plan = plan_up(tools, stack, app.wish(tools, stack, proxy=True), request)
+        plan = plan_up(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         return show_plan(plan, typed.json_, (*stack.notices, *stack.together))
-    app.claim(typed.here)
+    claim(app, typed.here)
     with app.acting("up", typed.wait):
-        app.record()
+        record(app)
         bring_home(app)
         tools = app.tools(stack.app)
         notices(tools, stack.notices)
-        result = story(tools, stack, app.wish(tools, stack, proxy=True), request)
+        result = story(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         if result.error is None:
             forget_old_place(app)
         return show(result, app, typed.json_)
@@ -82,25 +82,26 @@ def prepare(options: Options, /, **words: Any) -> int:
 def _release(options: Options, verb: Any, typed: Typed) -> int:
     app = App(options, output.choose(typed.progress))
     overrides = arguments.overrides(typed.images)
-    stack = app.with_images(overrides)
+    stack = wishes.with_images(app, overrides)
 
+    from bluegreen.cli.claim import claim, record
     from bluegreen.flow.making import Request
     from bluegreen.flow.switch import plan_switch
     from bluegreen.flow.switch import switch as story
 
-    said = app.note(typed.said, stack.settings.require)
+    said = wishes.note(app, typed.said, stack.settings.require)
     request = Request(
         verb, typed.force, not typed.no_build, typed.pull, note=said, migrate=typed.migrate, overrides=overrides
     )
     if app.routing is None or app.routing.live is None:
         raise before_up(app)
-    app.claim(typed.here)
+    claim(app, typed.here)
     with contextlib.nullcontext() if typed.dry_run else app.acting(verb, typed.wait):
         if not typed.dry_run:
-            app.record()
+            record(app)
         tools = app.tools(stack.app)
         if typed.to is None:
-            wish = app.wish(tools, stack)
+            wish = wishes.wish(app, tools, stack)
         else:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
         if typed.dry_run:
@@ -114,6 +115,6 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
         raise click.UsageError(
             "--to brings a release back with its own images, so --image and --pull do not go with it"
         )
-    restored = app.bring_back(tools, to, request.force)
-    wish = replace(app.wish(tools, restored.stack), definition=restored.definition, build=False)
+    restored = wishes.restored(app, tools, to, request.force)
+    wish = replace(wishes.wish(app, tools, restored.stack), definition=restored.definition, build=False)
     return restored.stack, wish, replace(request, restored=restored)

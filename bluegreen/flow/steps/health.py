@@ -37,7 +37,7 @@ def _between(it: Making, text: str) -> None:
     it.tools.show.progress(text)
     for replica in it.mine():
         if replica.role == "routed" and replica.state in ("restarting", "exited", "dead"):
-            last, restarts, words = it.tools.engine.exit_of(replica.id)
+            last, restarts, words = it.tools.containers.exit_of(replica.id)
             if replica.state != "restarting" or restarts >= MANY_RESTARTS:
                 raise _crashed(it, replica, replica.exit_code or last, restarts, words)
 
@@ -85,4 +85,6 @@ def _crashed(it: Making, replica: Replica, code: int, restarts: int, words: str)
 
 
 def _last_lines(it: Making, replica: Replica) -> list[str]:
-    return [f"{replica.service}-{replica.number}  {line}" for line in it.tools.engine.log_tail(replica.id, LOG_LINES)]
+    return [
+        f"{replica.service}-{replica.number}  {line}" for line in it.tools.containers.log_tail(replica.id, LOG_LINES)
+    ]

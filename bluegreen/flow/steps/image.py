@@ -25,10 +25,10 @@ def image(it: Making) -> str:
     # What is built first: a worker may run the image that web builds, by its name alone.
     for service in sorted(names, key=lambda name: not it.stack.services[name].get("build")):
         wish = ImageWish(it.request.build, it.request.pull, overrides.get(service), restored.get(service))
-        it.new.images[service] = it.tools.colors.image(it.stack, service, wish, it.tools.show.progress)
+        it.new.images[service] = it.tools.images.of_service(it.stack, service, wish, it.tools.show.progress)
     live = it.world.slot(it.world.live) if it.world.live else None
     if live and _same(it, live) and not it.request.force:
-        here = [it for it in it.tools.engine.replicas() if it.color == live.color]  # after a handover, too
+        here = [it for it in it.tools.containers.replicas() if it.color == live.color]  # after a handover, too
         if wrong := [*unwell(live, here), *ended_jobs(live, here)]:
             raise BluegreenError(
                 f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),

@@ -17,8 +17,8 @@ def clear(it: Making) -> str:
     for replica in held:
         with it.tools.signals.deferred():
             if replica.role == "job" and replica.running:
-                it.tools.engine.stop(replica.id)
-            it.tools.engine.remove(replica.id)
+                it.tools.containers.stop(replica.id)
+            it.tools.containers.remove(replica.id)
     return f"{counted(len(held), 'container')} removed{waited}"
 
 
@@ -29,7 +29,7 @@ def create(it: Making) -> str:
     wanted = it.wish.replicas
     avoid = frozenset(
         [address for slot in it.slots().values() for ips in slot.addresses.values() for address in ips]
-        + [replica.address for replica in tools.engine.replicas() if replica.address]
+        + [replica.address for replica in tools.containers.replicas() if replica.address]
     )
     free = iter(tools.colors.free_addresses(it.new.release, sum(wanted.values()), avoid))
     for service in start_order(it.stack.services, list(wanted)):
@@ -61,5 +61,5 @@ def start(it: Making) -> str:
         await_dependencies(it, service)
         for mine in [container for name, container in it.new.created if name == service]:
             with tools.signals.deferred():
-                tools.engine.start(mine)
+                tools.containers.start(mine)
     return ", ".join(routed)

@@ -20,10 +20,10 @@ def withdraw(it: Making, remove: bool) -> None:
         tools.journal.end_release(it.new.release, "interrupted" if remove else "failed", images, {})
         for replica in it.mine():
             if remove:
-                tools.engine.remove(replica.id)
+                tools.containers.remove(replica.id)
             else:
-                tools.engine.set_restart(replica.id, {"Name": "no"})
-                tools.engine.stop(replica.id, 1)
+                tools.containers.never_restart(replica.id)
+                tools.containers.stop(replica.id, 1)
         _forget_idle(it)
     except BluegreenError as error:
         tools.show.notice(f"Cleaning up was not complete ({error}); the next command goes on with it.")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from bluegreen.domain.release import Image
 from bluegreen.errors import BluegreenError
-from bluegreen.places.docker.containers import Engine, unreachable
+from bluegreen.places.docker.api import Api, translated, unreachable
 
 Tell = Callable[[str], None]
 DAY = 24 * 3600.0
@@ -22,9 +23,9 @@ NO_LOGIN = ("no basic auth credentials", "unauthorized", "authentication require
 LAYERS_DONE = ("Pull complete", "Already exists")
 
 
-def pinned(engine: Engine, reference: str) -> Image | None:
+def pinned(api: Api, reference: str) -> Image | None:
     """What a reference means at this moment, by id; None: the Engine does not have it."""
-    found = engine.image(reference)
+    found = api.image(reference)
     return Image(reference, found["Id"]) if found else None
 
 
@@ -66,12 +67,12 @@ def _seconds(text: str) -> float | None:
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
-def pull(engine: Engine, reference: str, platform: str | None, tell: Tell) -> Image:
+def pull(api: Api, reference: str, platform: str | None, tell: Tell) -> Image:
     """Pulls an image and returns what was pulled. Raises BluegreenError with the registry's words."""
     name, tag = _split(reference)
     layers: dict[str, str] = {}
     try:
-        for event in engine.api.pull(name, tag=tag, platform=platform, stream=True, decode=True):
+        for event in api.client.pull(name, tag=tag, platform=platform, stream=True, decode=True):
             if "error" in event:
                 raise _not_pulled(reference, str(event["error"]))
             if event.get("id") and event.get("status"):
@@ -84,7 +85,7 @@ def pull(engine: Engine, reference: str, platform: str | None, tell: Tell) -> Im
         if "Credentials store" in str(error):  # docker-py's words when a credential helper fails
             raise _not_pulled(reference, f"no login: {error}") from None
         raise unreachable(error) from None
-    image = pinned(engine, reference)
+    image = pinned(api, reference)
     if image is None:
         raise _not_pulled(reference, "the Engine does not have it after the pull")
     return image
@@ -107,3 +108,41 @@ def _not_pulled(reference: str, reason: str) -> BluegreenError:
         retry="safe, after the cause is mended",
         next=f"docker login {reference.partition('/')[0]}" if login else f"docker pull {reference}",
     )
+
+
+@translated
+def tag(api: Api, image: str, reference: str) -> None:
+    name, _, tag = reference.rpartition(":")
+    api.client.tag(image, name, tag)
+
+
+@translated
+def untag(api: Api, reference: str) -> None:
+    """Takes a name away; an image without any goes as well. One that is not there is fine."""
+    with contextlib.suppress(ImageNotFound):
+        api.client.remove_image(reference)
+
+
+@translated
+def remove(api: Api, image: str, references: frozenset[str]) -> bool:
+    """Removes an image whose only names are these; one that a container or another image needs stays.
+
+    Without force: the Engine itself answers 409 for what is in use. Source: Engine API, ImageDelete.
+    """
+    found = api.image(image)
+    if found is None:
+        return True
+    tags = found.get("RepoTags") or []
+    used = api.client.containers(all=True, filters={"ancestor": found["Id"]}, limit=1)
+    if used or not set(tags) <= references:
+        return False
+    try:
+        for name in tags or [image]:
+            api.client.remove_image(name)
+    except ImageNotFound:
+        return True
+    except APIError as error:
+        if error.status_code != 409:
+            raise
+        return False
+    return True

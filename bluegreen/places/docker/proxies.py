@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
-from bluegreen.places.docker.containers import Engine, translated
+from bluegreen.places.docker.api import Api, translated
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Proxy:
 @translated
 def proxies() -> list[Proxy]:
     """Every proxy that the Engine has, running or not. Raises BluegreenError when it does not answer."""
-    found = Engine("").api.containers(all=True, filters={"label": [f"{LABEL_ROLE}=proxy"]})
+    found = Api("").client.containers(all=True, filters={"label": [f"{LABEL_ROLE}=proxy"]})
     return [
         Proxy(it["Labels"].get(LABEL_APP, ""), it["Labels"].get(LABEL_STATE, ""), it["Labels"].get(LABEL_PROJECT, ""))
         for it in found

@@ -1,0 +1,182 @@
+"""One command's view of one app: which one is meant, where its state is, what its Compose file says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bluegreen.cli import output, where
+from bluegreen.cli.clock import utc_now
+from bluegreen.cli.signals import Signals
+from bluegreen.cli.statefolder import make, writing
+from bluegreen.compose.options import find_file
+from bluegreen.domain.app import Stack
+from bluegreen.domain.routing import Routing
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.ports import Show
+from bluegreen.flow.values import Tools
+
+if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
+    from bluegreen.compose.options import Options
+    from bluegreen.compose.run import Compose
+
+
+@dataclass
+class App:
+    """Every part is made when it is first asked for."""
+
+    options: Options
+    show: Show = field(default_factory=lambda: output.choose("auto"))
+    signals: Signals = field(default_factory=Signals)
+    phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
+    state_folder: Path | None = None
+    acts: bool = False  # a look makes and changes nothing in the state folder
+
+    @cached_property
+    def compose_file(self) -> Path | None:
+        return find_file(self.options, Path.cwd(), os.environ)
+
+    @cached_property
+    def state(self) -> Path:
+        """The app's state folder: by the name in the Compose file once that was read, else by what is recorded."""
+        found = self.state_folder
+        if found is None and os.environ.get(where.STATE_VARIABLE):
+            found = Path(os.environ[where.STATE_VARIABLE])
+        if found is None and "stack" not in self.__dict__:
+            found = where.of_here(self.options, os.environ)
+        if found is None:
+            if self.compose_file is None and "stack" not in self.__dict__:
+                raise no_compose_file()
+            app = self.stack.app
+            found = where.of_app(app, self.options, os.environ) or where.new(app, os.environ)
+        where.refuse_unreadable(found, f"{self.command} …")
+        return found
+
+    @cached_property
+    def routing(self) -> Routing | None:
+        """What the rendered file says; enough to act without the Compose file."""
+        from bluegreen.frontdoor.files import Files
+
+        return Files(str(self.state / "nginx")).routing()
+
+    @property
+    def command(self) -> str:
+        """`bluegreen` with the options that reach this app, for messages."""
+        return f"bluegreen{self.options.shown()}"
+
+    @cached_property
+    def compose(self) -> Compose:
+        from bluegreen.compose.run import Compose
+
+        return Compose(self.options, lambda: self.state)
+
+    @property
+    def project_directory(self) -> Path:
+        """The folder that relative paths of the Compose file start from. Raises BluegreenError without a file."""
+        if self.compose_file is None or not self.compose_file.is_file():
+            raise no_compose_file(self.compose_file)
+        return Path(self.options.project_directory or self.compose_file.parent).absolute()
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The app as the Compose file describes it. Raises BluegreenError with every problem."""
+        folder = self.project_directory
+        document = self.compose.resolve(folder)
+
+        from bluegreen.places.docker import contexts
+        from bluegreen.places.docker.api import Api
+        from bluegreen.places.docker.refused import refusals
+        from bluegreen.settings.stack import make_stack
+
+        def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
+            return refusals(document, names, Api(document["name"]).version)
+
+        profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
+        stack = make_stack(document, str(folder), profiles, refuse)
+        said = [f"Compose: {words}" for words in self.compose.warnings]
+        said += contexts.notices(stack.services, stack.settings.own_services())
+        return replace(stack, notices=(*stack.notices, *said))
+
+    def tools(self, app: str) -> Tools:
+        """Everything that a story works with, for the app of this name."""
+        from bluegreen.cli.wiring import make_tools
+
+        return make_tools(self, app)
+
+    @contextmanager
+    def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
+        """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
+        from bluegreen.frontdoor.folders import give_to_owner
+        from bluegreen.state.lock import locked
+
+        self.acts = True
+        with writing(self.state):
+            make(self.state)
+        try:
+            with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
+                self.phase = lock.phase
+                with self.signals.listening():
+                    yield
+        finally:
+            give_to_owner(self.state)
+
+    def moved_to(self, state: Path) -> None:
+        """The state folder was moved; the lock on it is the same."""
+        self.__dict__["state"] = state
+
+    def runs(self) -> bool:
+        """Whether the Engine has a proxy of this app, whatever the state folder says."""
+        from bluegreen.places.docker import proxies
+
+        return any(it.app == self.stack.app for it in proxies.proxies())
+
+    def running_app(self, acts: bool = False) -> str:
+        """The app's name from the state folder, or from the Compose file when there is no state yet.
+
+        Raises BluegreenError for a verb that acts on an app of another folder; a look says whose it is.
+        """
+        from bluegreen.cli.claim import belongs_elsewhere, elsewhere
+
+        if not self.routing:
+            return self.stack.app
+        if self.options.project_name:
+            _same_app(self, self.options.project_name)
+        elif not os.environ.get("COMPOSE_PROJECT_NAME"):
+            here = str(self.compose_file.absolute().parent if self.compose_file else Path.cwd())
+            other = elsewhere(self, here)
+            if other and not Path(here).is_relative_to(other):
+                if acts:
+                    raise belongs_elsewhere(self, self.routing.app, other, here)
+                output.note(f"Note: {self.routing.app} is the app of {other}; this is {here}.")
+        return self.routing.app
+
+
+def _same_app(it: App, app: str) -> None:
+    if it.routing and it.routing.app != app:
+        raise BluegreenError(
+            f"This folder serves the app {it.routing.app}, not {app}.",
+            failed=f"{it.state} belongs to {it.routing.app}",
+            expected="one app for each folder",
+            retry="not useful",
+            next=f"bluegreen -p {it.routing.app} status, or another folder for {app}",
+            exit_code=ExitCode.USAGE,
+        )
+
+
+def no_compose_file(named: Path | None = None) -> BluegreenError:
+    """What a newcomer meets in a folder without a Compose file."""
+    from bluegreen.compose.options import DEFAULT_FILES
+
+    return BluegreenError(
+        f"There is no Compose file{f' {named}' if named else ' here or above'}.",
+        failed=f"{named} does not exist" if named else f"looked for {', '.join(DEFAULT_FILES)}",
+        expected="a Compose file with an x-bluegreen block",
+        retry="safe",
+        next="cd to your project, or bluegreen -f FILE …, or bluegreen -p APP … (bluegreen apps lists them)",
+        exit_code=ExitCode.USAGE,
+    )  # fmt: skip

@@ -1,0 +1,51 @@
+"""Commands in containers that run, and in containers that exist for one command only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bluegreen.domain.color import LABEL_APP, LABEL_ROLE
+from bluegreen.places.docker.api import Api, translated
+from bluegreen.places.docker.containers import Containers
+
+
+@translated
+def send_signal(api: Api, container: str, name: str) -> None:
+    api.client.kill(container, name)
+
+
+@translated
+def run_in(api: Api, container: str, command: Sequence[str]) -> tuple[int, str]:
+    """Runs a command in a running container; (exit code, both streams)."""
+    execution = api.client.exec_create(container, list(command), stdout=True, stderr=True)
+    output = api.client.exec_start(execution["Id"])
+    code = api.client.exec_inspect(execution["Id"])["ExitCode"]
+    return code, output.decode(errors="replace")
+
+
+@translated
+def run_once(api: Api, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
+    """Runs a command in a container that exists for it only; (exit code, both streams)."""
+    labels = {LABEL_APP: api.app, LABEL_ROLE: "once"}
+    body = {**request, "Image": image, "Entrypoint": list(command), "Cmd": [], "Labels": labels}
+    container = api.client.create_container_from_config(body)["Id"]
+    try:
+        api.client.start(container)
+        code = api.client.wait(container)["StatusCode"]
+        return code, api.client.logs(container).decode(errors="replace")
+    finally:
+        Containers(api).remove(container)
+
+
+class ProxyHandle:
+    """What the front door needs of the place: a signal to the proxy, and a command in it."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def send_signal(self, container: str, name: str) -> None:
+        send_signal(self._api, container, name)
+
+    def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        return run_in(self._api, container, command)

@@ -1,0 +1,92 @@
+"""The networks of one app."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from docker.errors import NotFound
+
+from bluegreen.domain.color import LABEL_APP, LABEL_COLOR, LABEL_ROLE, Color
+from bluegreen.errors import BluegreenError
+from bluegreen.places.docker.addresses import Subnet, color_network_name, network_name, public_network_name
+from bluegreen.places.docker.api import Api, translated
+from bluegreen.places.docker.connection import refuse_rootless
+
+
+class Networks:
+    """The app's own network, its colors' and its public one. Every method raises BluegreenError."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._subnet: Subnet | None = None
+
+    @translated
+    def subnet(self) -> Subnet | None:
+        """The app's network as it is; None: there is none that addresses can be given out in."""
+        if self._subnet is None:  # once there it stays as it is, for as long as the app is
+            pool = self._pool()
+            self._subnet = Subnet(ipaddress.IPv4Network(pool["Subnet"])) if pool and pool.get("IPRange") else None
+        return self._subnet
+
+    def _pool(self) -> Mapping[str, Any] | None:
+        try:
+            found = self._api.client.inspect_network(network_name(self._api.app))
+        except NotFound:
+            return None
+        pool: Mapping[str, Any] = found["IPAM"]["Config"][0]
+        return pool
+
+    @translated
+    def ensure(self) -> Subnet:
+        """The app's network, made if there is none, with the subnet that the Engine itself picks.
+
+        The Engine gives fixed addresses only in a subnet that was named, so the network is made twice:
+        once to learn which subnet is free, once with that subnet named and its upper half left to the Engine.
+        It is internal: a service reaches of the outside world what its own networks let it reach, no more.
+        """
+        if existing := self.subnet():
+            return existing
+        refuse_rootless(self._api.client.info())
+        name = network_name(self._api.app)
+        labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network"}
+        if self._pool() is None:  # else a command was killed between the two
+            self._api.client.create_network(name, driver="bridge", labels=labels)
+        learned = self._pool()
+        if learned is None:
+            raise BluegreenError(
+                "The Engine lost the network that it had just made.",
+                failed=name,
+                expected="it to be there",
+                retry="safe",
+            )
+        picked = Subnet(ipaddress.IPv4Network(learned["Subnet"]))
+        self._api.client.remove_network(name)
+        pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
+        self._api.client.create_network(
+            name, driver="bridge", internal=True, labels=labels, ipam={"Driver": "default", "Config": [pool]}
+        )
+        return picked
+
+    @translated
+    def ensure_color(self, color: Color) -> None:
+        """The network on which the services of one color find each other by their Compose names."""
+        name = color_network_name(self._api.app, color)
+        if not self.exists(name):
+            labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network", LABEL_COLOR: color}
+            self._api.client.create_network(name, driver="bridge", labels=labels)
+
+    @translated
+    def exists(self, name: str) -> bool:
+        return bool(self._api.client.networks(filters={"name": f"^{re.escape(name)}$"}))
+
+    @translated
+    def publish(self, container: str) -> None:
+        """Connects the proxy to its public network, running or not: its ports are published from then on."""
+        name = public_network_name(self._api.app)
+        if not self.exists(name):
+            labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network"}
+            self._api.client.create_network(name, driver="bridge", labels=labels)
+        self._api.client.connect_container_to_network(container, name)

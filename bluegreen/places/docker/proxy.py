@@ -1,0 +1,156 @@
+"""The container of nginx: made, published, started, restarted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bluegreen.compose.run import resolve_shipped
+from bluegreen.domain.app import Stack
+from bluegreen.domain.color import LABEL_APP, LABEL_DEFINITION, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.domain.world import ProxyContainer
+from bluegreen.errors import BluegreenError
+from bluegreen.places.docker import creation
+from bluegreen.places.docker import spec as container_spec
+from bluegreen.places.docker.addresses import network_name, proxy_name, public_network_name
+from bluegreen.places.docker.api import Api, translated
+from bluegreen.places.docker.commands import run_once
+from bluegreen.places.docker.containers import Containers, address_on
+from bluegreen.places.docker.engine import Engine
+from bluegreen.places.docker.mounts import Surroundings
+from bluegreen.places.docker.networks import Networks
+from bluegreen.places.docker.service_images import ServiceImages
+
+Tell = Callable[[str], None]
+
+
+class Proxy:
+    """ProxyPort on one Engine. `user`: who nginx runs as; `file`: the Compose file that we ship.
+
+    Every method raises BluegreenError.
+    """
+
+    def __init__(
+        self, api: Api, networks: Networks, images: ServiceImages, state: Path, user: tuple[int, int], file: Path
+    ) -> None:
+        self._api, self._networks, self._images = api, networks, images
+        self._containers = Containers(api)
+        self._state, self._user, self._file = state, user, file
+
+    @translated
+    def container(self) -> ProxyContainer | None:
+        """The proxy as it is, in any state; None: there is none."""
+        label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}=proxy"]}
+        found = self._api.client.containers(all=True, filters=label)
+        if not found:
+            return None
+        entry = found[0]
+        return ProxyContainer(
+            entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
+            address_on(entry, network_name(self._api.app)),
+            public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
+        )  # fmt: skip
+
+    @translated
+    def restart(self, container: str, grace: int) -> None:
+        """Stops and starts a container; its folders are mounted anew."""
+        self._api.client.restart(container, timeout=grace)
+
+    def version(self, stack: Stack, tell: Tell) -> str:
+        """The version of nginx in the proxy's image, asked of the image itself; pulls it if need be."""
+        image = self._images.pulled(stack.settings.proxy.image, {}, False, tell)
+        _, output = run_once(self._api, image.id, ["nginx", "-v"], {"NetworkDisabled": True})
+        match = re.search(r"nginx/(\S+)", output)
+        return match[1] if match else output.strip()[:100]
+
+    def definition(self, stack: Stack) -> str:
+        """A fingerprint of all that only a new proxy container can change."""
+        service = self._service(stack)
+        return hashlib.sha256(json.dumps([service, _bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
+
+    def ensure(self, stack: Stack, tell: Tell, published: bool = True) -> str:
+        """The proxy's container, made, made anew or started as needed; says which.
+
+        Unless `published` it stands on the app's own network only, which is internal: it answers on its
+        sockets, and nobody outside sees it before `publish`.
+        """
+        existing = self.container()
+        if existing and existing.definition == self.definition(stack):
+            if published and not existing.published:
+                self.publish(existing.id, stack)
+            if not existing.running:
+                self._start(existing.id, stack)
+                return "started"
+            return "running" if existing.published else "published"
+        if existing:
+            self._containers.stop(existing.id, 1)
+            self._containers.remove(existing.id)
+        container = self._create(stack, tell)
+        try:
+            if published:
+                self.publish(container, stack)
+            self._start(container, stack)
+        except BluegreenError:
+            self._containers.remove(container)
+            raise
+        return "made anew" if existing else "started"
+
+    def _create(self, stack: Stack, tell: Tell) -> str:
+        subnet = self._networks.ensure()
+        request = container_spec.create_request(self._service(stack), Surroundings({}))
+        request["Image"] = self._images.pulled(stack.settings.proxy.image, {}, False, tell).id
+        bindings = _bindings(stack)
+        request["ExposedPorts"] = {port: {} for port in bindings}
+        request["HostConfig"]["PortBindings"] = bindings
+        definition = self.definition(stack)
+        request["Labels"] = {
+            LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
+            LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
+        }  # fmt: skip
+        endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
+        return creation.create(self._api, proxy_name(stack.app), request, endpoints)
+
+    def publish(self, container: str, stack: Stack) -> None:
+        """Publishes the ports of a proxy, running or not. Raises BluegreenError when one is taken."""
+        self._with_ports(stack, lambda: self._networks.publish(container))
+
+    def _start(self, container: str, stack: Stack) -> None:
+        """Starts a proxy's container. Raises BluegreenError when one of its ports is taken."""
+        self._with_ports(stack, lambda: self._containers.start(container))
+
+    def _with_ports(self, stack: Stack, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except BluegreenError as error:
+            if "port is already allocated" in error.failed or "address already in use" in error.failed:
+                wanted = stack.settings.listeners()
+                holders = [name for listen in wanted if (name := Engine(self._api).port_holder(listen))]
+                raise BluegreenError(
+                    "A port of this machine that nginx is to be published on is taken.",
+                    failed=f"{', '.join(holders)} holds it" if holders else error.failed,
+                    expected=f"{', '.join(map(str, wanted))} free (listen and preview in x-bluegreen)",
+                    retry="safe, when the port is free or another is chosen",
+                    next="ss -ltnp (shows who holds it)",
+                ) from None
+            raise
+
+    def _service(self, stack: Stack) -> Mapping[str, Any]:
+        variables = {
+            "BLUEGREEN_PROXY_IMAGE": stack.settings.proxy.image,
+            "BLUEGREEN_PROXY_USER": ":".join(map(str, self._user)),
+            "BLUEGREEN_STATE": str(self._state),
+        }
+        service: Mapping[str, Any] = resolve_shipped(self._file, variables)["services"]["proxy"]
+        return service
+
+
+def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for listen in stack.settings.listeners():
+        binding = {"HostIp": listen.address.strip("[]"), "HostPort": str(listen.port)}
+        bindings.setdefault(f"{listen.port}/tcp", []).append(binding)
+    return bindings
