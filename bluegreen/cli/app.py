@@ -112,13 +112,13 @@ class App:
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
         from bluegreen.frontdoor.folders import give_to_owner
-        from bluegreen.state.lock import locked
+        from bluegreen.state.lock import Held, locked
 
         self.acts = True
         with writing(self.state):
             make(self.state)
         try:
-            with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
+            with locked(self.state, verb, utc_now(), Held(wait, now), self.command, self.show.notice) as lock:
                 self.phase = lock.phase
                 with self.signals.listening():
                     yield

@@ -36,7 +36,7 @@ def before_up(app: App) -> BluegreenError:
     app.running_app()  # a missing or broken Compose file is the better message
     refuse_another_name(app)
     if app.routing:
-        left = app.tools(app.routing.app).journal.unfinished()
+        left = app.tools(app.routing.app).journal.operations.unfinished()
         return BluegreenError(
             "Nothing is live yet.",
             failed=f"an {left.verb} (started {left.started}) never ended" if left else "no up has come to its end",

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,27 +65,9 @@ class Compose:
         if self._found[1] < OMITS_TRUE:
             for mount in _mounts(document):
                 mount["bind"].setdefault("create_host_path", False)
-        self._fill_in(document, folder)
+        _fill_in(self, document, folder)
         secrecy.remember(document)
         return document
-
-    def _fill_in(self, document: Mapping[str, Any], folder: Path) -> None:
-        """Compose shows the names of these variables, not their values."""
-        wanting = {
-            f"{kind}.{key}": defined
-            for kind in ("secrets", "configs")
-            for key, defined in (document.get(kind) or {}).items()
-            if defined.get("environment") and not defined.get("content")
-        }
-        values = self.variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
-        for key, defined in wanting.items():
-            if values[defined["environment"]] is None:
-                raise BluegreenError(
-                    f"The environment variable {defined['environment']} is not set.",
-                    failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
-                    retry="safe, when it is set", exit_code=ExitCode.USAGE,
-                )  # fmt: skip
-            defined["content"] = values[defined["environment"]]
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
         """What Compose would put in for these variables, the environment and .env considered; None: not set."""
@@ -125,35 +106,6 @@ class Compose:
             tell,
             whole=True,
         )
-
-    def add_block(self, file: Path, block: Callable[[str], str], folder: Path) -> None:
-        """Adds a top-level block at the end of a Compose file; not one byte before it changes.
-
-        `block` gives its text for an indentation. What Compose makes of the file must be the same as before,
-        but for the block; else the file is put back as it was. Raises BluegreenError.
-        """
-        before = self.resolve(folder)
-        former = file.read_bytes()
-        newline = b"\r\n" if b"\r\n" in former else b"\n"
-        indent = re.search(rb"^( *)services *:", former, re.MULTILINE)
-        text = block(indent[1].decode() if indent else "").encode().replace(b"\n", newline)
-        gap = b"" if former.endswith((b"\n", b"\r\n")) or not former else newline
-        try:
-            _replace(file, former + gap + newline + text)
-            after = self.resolve(folder)
-            if after.pop("x-bluegreen", None) is None or after != before:
-                raise BluegreenError(
-                    "Compose reads the file differently with the block at its end.", failed=str(file),
-                    expected="the same services, networks and volumes",
-                )  # fmt: skip
-        except BluegreenError as error:
-            _replace(file, former)
-            raise BluegreenError(
-                "The block cannot be added at the end of this file.", failed=str(error),
-                expected="a Compose file in block style, with its top-level keys at one indentation",
-                retry="safe; the file is as it was", next="bluegreen init, and put the block in by hand",
-                exit_code=ExitCode.USAGE,
-            ) from None  # fmt: skip
 
     def build(self, service: str, pull: bool, tell: Tell) -> None:
         """Builds the image of one service."""
@@ -229,6 +181,25 @@ class Compose:
             )
 
 
+def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> None:
+    """Compose shows the names of these variables, not their values."""
+    wanting = {
+        f"{kind}.{key}": defined
+        for kind in ("secrets", "configs")
+        for key, defined in (document.get(kind) or {}).items()
+        if defined.get("environment") and not defined.get("content")
+    }
+    values = compose.variables(sorted({defined["environment"] for defined in wanting.values()}), folder)
+    for key, defined in wanting.items():
+        if values[defined["environment"]] is None:
+            raise BluegreenError(
+                f"The environment variable {defined['environment']} is not set.",
+                failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
+                retry="safe, when it is set", exit_code=ExitCode.USAGE,
+            )  # fmt: skip
+        defined["content"] = values[defined["environment"]]
+
+
 def _end_with_us() -> None:
     """Compose is told to end when we are killed: the next command must not meet it at work."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -248,20 +219,6 @@ def _ask(command: Sequence[str], *, check: bool = False, **more: Any) -> subproc
     return subprocess.run(
         command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
     )
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """The whole content or the former one, whatever happens; mode and owner stay."""
-    real = file.resolve()
-    status = real.stat()
-    with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as new:
-        new.write(content)
-        new.flush()
-        os.fsync(new.fileno())
-    os.chmod(new.name, status.st_mode & 0o7777)
-    if os.geteuid() == 0:
-        os.chown(new.name, status.st_uid, status.st_gid)
-    os.replace(new.name, real)
 
 
 def unescape(value: Any) -> Any:

@@ -48,13 +48,13 @@ def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images
         what = hook.service or hook.command[0]
         tools.show.progress(f"{name}: {what}")
         variables = moment.variables(tools, name)
-        run = tools.journal.start_run(moment.release or 0, name, what)
+        run = tools.journal.runs.start(moment.release or 0, name, what)
         try:
             ended = _one(tools, stack, hook, moment, variables, images)
         except BluegreenError:
-            tools.journal.end_run(run, "interrupted")
+            tools.journal.runs.end(run, "interrupted")
             raise
-        tools.journal.end_run(run, "done" if ended.well else "failed", ended.code, ended.output)
+        tools.journal.runs.end(run, "done" if ended.well else "failed", ended.code, ended.output)
         if not ended.well:
             raise HookFailed(
                 f"The hook {name} failed.", failed=f"{what}: {ended.why}", expected="exit code 0",

@@ -22,7 +22,7 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     Its container goes on without us and may have ended since; one that the journal forgot counts as well, where
     releases have a migration at all (`migrates`).
     """
-    runs = list(tools.journal.doubtful_runs())
+    runs = list(tools.journal.runs.in_doubt())
     containers = tools.containers.once_containers("migration") if runs or migrates else ()
     if not runs and not containers:
         return None
@@ -57,11 +57,11 @@ def settle_doubt(tools: Tools, answer: Answer) -> str:
         with tools.signals.deferred():
             output = output_of(tools, container.id)
             end(tools, container.id)
-        for run in tools.journal.doubtful_runs():
+        for run in tools.journal.runs.in_doubt():
             if run.release == container.release:
-                tools.journal.end_run(run.id, f"cut; then --migrate {answer}", container.exit_code, output)
-    for run in tools.journal.doubtful_runs():
-        tools.journal.end_run(run.id, f"cut; then --migrate {answer}", run.code, run.output)
+                tools.journal.runs.end(run.id, f"cut; then --migrate {answer}", container.exit_code, output)
+    for run in tools.journal.runs.in_doubt():
+        tools.journal.runs.end(run.id, f"cut; then --migrate {answer}", run.code, run.output)
     return "; ".join(said)
 
 
@@ -77,20 +77,20 @@ def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int
         tools.colors.ensure_ground(stack, color, tools.show.progress)
         variables = {"BLUEGREEN_COLOR": color, "BLUEGREEN_RELEASE": str(release)}
         container = tools.colors.create_once(stack, migration.run, "migration", image, release, variables)
-    run = tools.journal.start_run(release, "migrate", migration.run.service or "")
+    run = tools.journal.runs.start(release, "migrate", migration.run.service or "")
     began = tools.clock()
     try:
         ended = run_to_end(tools, container, migration.run.timeout, "migrate")
     except Interrupted:
-        tools.journal.end_run(run, "interrupted")
+        tools.journal.runs.end(run, "interrupted")
         raise
     if not ended.well:
-        tools.journal.end_run(run, "failed", ended.code, ended.output)
+        tools.journal.runs.end(run, "failed", ended.code, ended.output)
         raise BluegreenError(
             f"The migration of release {release} failed.", failed=ended.why,
             expected=f"{migration.run.service} to end with exit code 0 within {migration.run.timeout:g} s",
             retry="safe if the migration itself is: the next switch runs it anew",
             next=f"{tools.command} show {release}", lines=ended.lines[-SHOWN_LINES:],
         )  # fmt: skip
-    tools.journal.end_run(run, "done", ended.code, ended.output)
+    tools.journal.runs.end(run, "done", ended.code, ended.output)
     return f"{migration.run.service}, {tools.clock() - began:.1f} s{f' ({left})' if left else ''}"

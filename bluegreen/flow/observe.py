@@ -31,7 +31,7 @@ def observe(tools: Tools, thorough: bool = False) -> World:
 
     When nginx or the file says nothing, or `thorough`, it is also asked whether nginx sees our folders at all.
     """
-    left = tools.journal.unfinished()
+    left = tools.journal.operations.unfinished()
     proxy = tools.proxy.container()
     running = proxy is not None and proxy.running
     answer = tools.nginx.settled() if running else None

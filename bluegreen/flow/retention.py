@@ -21,7 +21,7 @@ def can_come_back(tools: Tools, record: Mapping[str, Any]) -> bool:
 
 def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack], str], force: bool) -> Restored:
     """A kept release, ready to be switched to. Raises BluegreenError when it is not kept, or cannot work any more."""
-    records = {record["number"]: record for record in tools.journal.releases()}
+    records = {record["number"]: record for record in tools.journal.releases.all()}
     if number not in records or not can_come_back(tools, records[number]):
         kept = [str(it) for it, record in sorted(records.items()) if can_come_back(tools, record)]
         outcome = records[number]["outcome"] if number in records else ""
@@ -54,7 +54,7 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
 
 
 def _has_migrated(tools: Tools, number: int) -> bool:
-    return any(run.kind == "migrate" and run.outcome == "done" for run in tools.journal.runs(number))
+    return any(run.kind == "migrate" and run.outcome == "done" for run in tools.journal.runs.of(number))
 
 
 def note_makings(tools: Tools, references: Iterable[str]) -> None:
@@ -62,18 +62,18 @@ def note_makings(tools: Tools, references: Iterable[str]) -> None:
 
     The next build takes the name away from it, and nobody would know the image any more.
     """
-    for reference, before in tools.journal.makings().items():
+    for reference, before in tools.journal.pending_images.names().items():
         there = tools.images.id_of(reference)
         if there and there != before:
-            tools.journal.add_stray(there, reference)
-    tools.journal.start_makings({reference: tools.images.id_of(reference) for reference in references})
+            tools.journal.pending_images.add_orphan(there, reference)
+    tools.journal.pending_images.start({reference: tools.images.id_of(reference) for reference in references})
 
 
 def prune(tools: Tools, keep: int) -> str:
     """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
-    routing, records = tools.nginx.intended(), tools.journal.releases()
+    routing, records = tools.nginx.intended(), tools.journal.releases.all()
     kept = kept_releases(records, [slot.release for slot in routing.slots.values()] if routing else [], keep)
-    strays = tools.journal.strays()
+    strays = tools.journal.pending_images.orphans()
     gone = [
         identity
         for identity, names in disposable(records, kept, strays).items()
@@ -81,5 +81,5 @@ def prune(tools: Tools, keep: int) -> str:
     ]
     for identity in strays:
         if tools.images.id_of(identity) is None:
-            tools.journal.forget_stray(identity)
+            tools.journal.pending_images.forget_orphan(identity)
     return f"{counted(len(gone), 'image')} removed" if gone else "nothing to remove"

@@ -33,7 +33,7 @@ class Operation:
     def begin(self) -> Operation:
         """Opens it in the journal, with the steps that are done already."""
         if self._number is None:
-            self._number = self.tools.journal.start_operation(self.plan.verb, self.plan.release, self.plan.target)
+            self._number = self.tools.journal.operations.start(self.plan.verb, self.plan.release, self.plan.target)
             for done in self.result.steps:
                 self._record(done)
         return self
@@ -79,10 +79,10 @@ class Operation:
     def _close(self, error: BluegreenError | None = None) -> None:
         self.begin()
         fields = error.fields() if error else None
-        self.tools.journal.end_operation(self._number or 0, self.result.outcome, fields)
+        self.tools.journal.operations.end(self._number or 0, self.result.outcome, fields)
 
     def _record(self, done: StepDone) -> None:
-        self.tools.journal.step(self._number or 0, done.as_dict())
+        self.tools.journal.operations.step(self._number or 0, done.as_dict())
 
 
 def give_up(tools: Tools, world: World) -> bool:
@@ -90,7 +90,7 @@ def give_up(tools: Tools, world: World) -> bool:
 
     Returns whether there was one. `world`: as it was before the command that finds it moved anything.
     """
-    left = tools.journal.unfinished()
+    left = tools.journal.operations.unfinished()
     if left is None:
         return False
     tools.containers.remove_once()
@@ -100,7 +100,7 @@ def give_up(tools: Tools, world: World) -> bool:
     arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
     where = f"traffic is on {world.live}" if world.live else "no color is live"
     words = "traffic had moved, so it is finished" if arrived else "it is abandoned"
-    tools.journal.end_operation(left.id, "finished" if arrived else "abandoned")
+    tools.journal.operations.end(left.id, "finished" if arrived else "abandoned")
     tools.show.notice(f"An earlier {left.verb} (started {left.started}) never ended; {words}: {where}.")
     return True
 

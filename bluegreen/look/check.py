@@ -247,8 +247,8 @@ def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
         )  # fmt: skip
         return
     looked = tools.clock() - began
-    last = tools.journal.last_seconds("flip-back")
-    estimate = last if last is not None else looked + (tools.journal.last_step_seconds("confirm") or 0.0)
+    last = tools.journal.operations.last_seconds("flip-back")
+    estimate = last if last is not None else looked + (tools.journal.operations.last_step_seconds("confirm") or 0.0)
     source = "as the last one" if last is not None else "its looks now, and nginx's last confirmation"
     yield Finding("way back", "ok", f"flip-back is possible, traffic moves in about {estimate:.1f} s ({source})")
 

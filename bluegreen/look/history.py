@@ -15,7 +15,7 @@ SHOWN = 20  # releases that `history` lists unless told otherwise
 
 def history(tools: Tools, limit: int | None = SHOWN) -> list[dict[str, Any]]:
     """The releases, the newest first."""
-    records = tools.journal.releases()
+    records = tools.journal.releases.all()
     by_number = {record["number"]: record for record in records}
     return [_line(tools, record, by_number) for record in records[:limit]]
 
@@ -25,7 +25,7 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     routing = tools.nginx.intended()
     slot = routing.live_slot if routing else None
     wanted = number if number is not None else slot.release if slot else None
-    records = {record["number"]: record for record in tools.journal.releases()}
+    records = {record["number"]: record for record in tools.journal.releases.all()}
     if wanted is None or wanted not in records:
         known = ", ".join(map(str, sorted(records)[-10:])) or "none"
         raise BluegreenError(
@@ -37,7 +37,7 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     runs = [
         {"kind": run.kind, "name": run.name, "started": run.started, "ended": run.ended,
          "outcome": run.outcome or "never ended", "code": run.code, "output": run.output}
-        for run in tools.journal.runs(wanted)
+        for run in tools.journal.runs.of(wanted)
     ]  # fmt: skip
     return {**_line(tools, record, records), "images": record["images"], "figures": record["figures"], "runs": runs}
 

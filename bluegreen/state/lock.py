@@ -53,28 +53,38 @@ class Lock:
         holder.write(self._file, None)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What to do about another bluegreen that holds the app.
+
+    `wait`: seconds to wait for its end. `end`: one that still prepares is told to end, and killed when it does not;
+    one that moves traffic is waited for.
+    """
+
+    wait: float = 0.0
+    end: bool = False
+
+
 @contextmanager
 def locked(
     state: Path,
     verb: str,
     since: str,
-    wait: float = 0.0,
-    now: bool = False,
+    held: Held = Held(),
     command: str = "bluegreen",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Lock]:
-    """Holds the app for one operation.
+    """Holds the app for one operation. `held`: what to do about another one that holds it now.
 
-    `wait`: seconds to wait for another one to end. `now`: one that still prepares is told to end, and killed
-    when it does not; one that moves traffic is waited for. Raises BluegreenError (exit 75) naming the holder.
+    Raises BluegreenError (exit 75) naming the holder.
     """
     file = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not holder.taken(file):
-            if now:
+            if held.end:
                 _take_over(state, file, verb, command, tell)
             else:
-                _wait(state, file, verb, wait, command, tell)
+                _wait(state, file, verb, held.wait, command, tell)
         left = left_by(state)
         lock = Lock(file, {**holder.me(verb, since), "left": {**asdict(left), "left": None} if left else None})
         try:

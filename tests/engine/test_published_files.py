@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bluegreen.compose.edit import add_block
 from bluegreen.compose.options import Options
 from bluegreen.compose.run import Compose
 from bluegreen.features.init.propose import Proposal, propose
@@ -69,7 +70,7 @@ def _tried(name: str, folder: Path) -> tuple[Proposal, dict[str, Any], list[tupl
     proposal = propose(compose.resolve(folder))
     if not proposal.block:
         return proposal, {}, [], ()
-    compose.add_block(file, proposal.text, folder)
+    add_block(compose, file, proposal.text, folder)
     assert file.read_text().startswith(PUBLISHED[name]), "not one byte before the block has changed"
     document = compose.resolve(folder)
     stack = make_stack(document, str(folder), [], lambda *_: [])

@@ -86,6 +86,14 @@ class Counted:
         return lambda *arguments, **named: self._cut.around(label, lambda: found(*arguments, **named))
 
 
+class CountedJournal:
+    """The real journal, every part of it counted."""
+
+    def __init__(self, journal: Journal, cut: Cut) -> None:
+        self.releases, self.operations = Counted(journal.releases, cut), Counted(journal.operations, cut)
+        self.runs, self.pending_images = Counted(journal.runs, cut), Counted(journal.pending_images, cut)
+
+
 @dataclass
 class Shown:
     """What a person would have read."""
@@ -183,7 +191,7 @@ class App:
         names = ["web", *self.jobs]
         return Wish(
             definition=f"definition {self.content}", replicas=dict.fromkeys(names, 1) | {"web": 2}, jobs=self.jobs,
-            shared=("db",), proxy_definition="same", release=tools.journal.newest_release() + 1,
+            shared=("db",), proxy_definition="same", release=tools.journal.releases.newest() + 1,
             hooks=tuple(self.hooks),
         )  # fmt: skip
 
@@ -210,7 +218,7 @@ class App:
             APP, counted(FakeColors(it)), counted(FakeContainers(it)), counted(FakeImages(it)), counted(FakeProxy(it)),
             counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeNginx(it)),
             counted(FakeDoor(it)), NoSnippets(), render, counted(FakeProber(it)),
-            counted(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00")), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
+            CountedJournal(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00"), cut), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
             str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",
             clock, sleep,
         )  # fmt: skip

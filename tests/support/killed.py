@@ -84,7 +84,7 @@ def main() -> int:
     from bluegreen import unix_http
     from bluegreen.__main__ import command
     from bluegreen.flow import run as execute
-    from bluegreen.state.journal import Journal
+    from bluegreen.state.releases import Releases
 
     point = Point(json.loads(os.environ.pop("KILL_AT")))
     original = execute._run_step
@@ -108,7 +108,7 @@ def main() -> int:
     _before(unix_http, "_read", point.event)
     _before(os, "fsync", point.event)
     _before(os, "rename", point.event)
-    _before(Journal, "end_release", point.event)
+    _before(Releases, "end", point.event)
     popen = subprocess.Popen.__init__
 
     def started(self: Any, *arguments: Any, **named: Any) -> None:

@@ -73,7 +73,7 @@ def _whole(app: App, where: str) -> None:
     left = [r.name for r in it.replicas.values() if r.running and (r.color, r.release) not in known]
     assert left == [], where
     tools = app.tools(Cut())
-    assert tools.journal.unfinished() is None, where
+    assert tools.journal.operations.unfinished() is None, where
     from bluegreen.flow.observe import observe
 
     assert drift(observe(tools)) == "", where

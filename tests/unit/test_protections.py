@@ -60,7 +60,7 @@ def stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 def _now(state: Path) -> None:
-    with lock.locked(state, "flip-back", "now", now=True):
+    with lock.locked(state, "flip-back", "now", lock.Held(end=True)):
         pass
 
 
@@ -162,7 +162,7 @@ def test_back_over_an_irreversible_migration_only_with_force(tmp_path: Path) -> 
     app.run("up")
     app.content = "two"
     app.run("switch")
-    tools.journal.end_run(tools.journal.start_run(2, "migrate", "schema"), "done", 0)
+    tools.journal.runs.end(tools.journal.runs.start(2, "migrate", "schema"), "done", 0)
     stack = app.stack()
     assert bring_back(tools, stack, 1, lambda _: "", False).release == 1, "a reversible one is no reason"
     database = Database(str(tmp_path), lambda: "now", lambda _: None)

@@ -16,14 +16,7 @@ FUNCTION_LINES = 45
 
 # Each with today's size: whoever makes one smaller writes the smaller number, and takes it out once it fits.
 LARGER: dict[str, int] = {
-    "cli/verbs/answers.py expect parameters": 7,
-    "cli/verbs/back.py flip_back parameters": 7,
-    "cli/verbs/ending.py down parameters": 7,
-    "compose/run.py Compose methods": 17,
-    "errors.py BluegreenError.__init__ parameters": 8,
-    "flow/ports.py JournalPort methods": 21,
-    "state/journal.py Journal methods": 23,
-    "state/lock.py locked parameters": 7,
+    "errors.py BluegreenError.__init__ parameters": 8,  # the fields of an error, each typed by its name
 }
 
 

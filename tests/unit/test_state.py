@@ -44,30 +44,30 @@ def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
 
 def test_an_operation_that_never_ended_is_found_until_it_is_given_up(tmp_path: Path) -> None:
     journal = Journal(tmp_path, lambda: "2026-11-01T10:00:00+00:00")
-    assert journal.unfinished() is None
-    operation = journal.start_operation("switch", 3, "green")
+    assert journal.operations.unfinished() is None
+    operation = journal.operations.start("switch", 3, "green")
     done = {"phase": "prepare", "step": "image", "color": "green", "seconds": 1.25, "outcome": "done", "detail": "web"}
-    journal.step(operation, done)
-    found = journal.unfinished()
+    journal.operations.step(operation, done)
+    found = journal.operations.unfinished()
     assert found is not None
     assert (found.verb, found.release, found.target) == ("switch", 3, "green")
-    journal.end_operation(operation, "abandoned")
-    assert journal.unfinished() is None
+    journal.operations.end(operation, "abandoned")
+    assert journal.operations.unfinished() is None
     journal.close()
 
 
 def test_release_numbers_go_on_and_outcomes_are_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path, lambda: "now")
-    assert journal.newest_release() == 0
-    journal.start_makings({"shop:dev": "sha256:1", "shop:new": None})
-    assert journal.makings() == {"shop:dev": "sha256:1", "shop:new": None}
-    journal.start_makings({"shop:dev": "sha256:2"})
-    assert journal.makings() == {"shop:dev": "sha256:2"}
-    journal.start_release(Begun(4, "blue", "hash", {"web": Image("shop:dev", "sha256:3", ours=True)}))
-    assert journal.releases()[0]["images"] == {"web": {"ref": "shop:dev", "id": "sha256:3", "ours": True}}
-    journal.end_release(4, "live", {"web": {"ref": "a", "id": "b"}}, {})
-    assert journal.newest_release() == 4
-    assert journal.release_outcome(4) == "live"
+    assert journal.releases.newest() == 0
+    journal.pending_images.start({"shop:dev": "sha256:1", "shop:new": None})
+    assert journal.pending_images.names() == {"shop:dev": "sha256:1", "shop:new": None}
+    journal.pending_images.start({"shop:dev": "sha256:2"})
+    assert journal.pending_images.names() == {"shop:dev": "sha256:2"}
+    journal.releases.start(Begun(4, "blue", "hash", {"web": Image("shop:dev", "sha256:3", ours=True)}))
+    assert journal.releases.all()[0]["images"] == {"web": {"ref": "shop:dev", "id": "sha256:3", "ours": True}}
+    journal.releases.end(4, "live", {"web": {"ref": "a", "id": "b"}}, {})
+    assert journal.releases.newest() == 4
+    assert journal.releases.all()[0]["outcome"] == "live"
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
     journal.close()
 
@@ -86,15 +86,15 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_what_is_in_it
         )
     said: list[str] = []
     journal = Journal(tmp_path, lambda: "now", said.append)
-    assert [(it["number"], it["outcome"], it["owner"], it["figures"]) for it in journal.releases()] == [
+    assert [(it["number"], it["outcome"], it["owner"], it["figures"]) for it in journal.releases.all()] == [
         (7, "live", "", {})
     ]
-    assert journal.unfinished() is not None
-    run = journal.start_run(8, "migrate", "schema")
-    assert [it.release for it in journal.doubtful_runs()] == [8]
-    journal.end_run(run, "done", 0, "well")
-    assert journal.doubtful_runs() == []
-    assert journal.makings() == {}
+    assert journal.operations.unfinished() is not None
+    run = journal.runs.start(8, "migrate", "schema")
+    assert [it.release for it in journal.runs.in_doubt()] == [8]
+    journal.runs.end(run, "done", 0, "well")
+    assert journal.runs.in_doubt() == []
+    assert journal.pending_images.names() == {}
     journal.close()
-    assert Journal(tmp_path, lambda: "now", said.append).newest_release() == 7
+    assert Journal(tmp_path, lambda: "now", said.append).releases.newest() == 7
     assert said == []

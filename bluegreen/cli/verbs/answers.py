@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -13,6 +14,18 @@ from bluegreen.cli.common import notices
 from bluegreen.cli.options import JSON
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed with `expect`."""
+
+    words: tuple[str, ...]
+    record: bool
+    headers: tuple[str, ...]
+    data: str | None
+    color: Any
+    json_: bool
 
 
 @click.command()
@@ -27,26 +40,19 @@ from bluegreen.errors import ExitCode
 )
 @JSON
 @click.pass_obj
-def expect(
-    options: Options,
-    words: tuple[str, ...],
-    record: bool,
-    headers: tuple[str, ...],
-    data: str | None,
-    color: Any,
-    json_: bool,
-) -> int:
+def expect(options: Options, /, **given: Any) -> int:
     """Hold a color against the recorded answers; --record METHOD PATH … records them from the live one."""
     from bluegreen.flow import answers as story
 
-    app = App(options, output.choose("auto" if record else "none"))
-    if record:
-        return _record(app, arguments.requests(words, headers, data), json_)
-    if words or headers or data:
+    typed = Typed(**given)
+    app = App(options, output.choose("auto" if typed.record else "none"))
+    if typed.record:
+        return _record(app, arguments.requests(typed.words, typed.headers, typed.data), typed.json_)
+    if typed.words or typed.headers or typed.data:
         raise click.UsageError("requests are only given to be recorded: --record METHOD PATH")
     tools, settings, folder = app.tools(app.stack.app), app.stack.settings, app.stack.project_directory
-    found = story.ask_color(tools, story.load(tools, settings, folder), color, folder)
-    if json_:
+    found = story.ask_color(tools, story.load(tools, settings, folder), typed.color, folder)
+    if typed.json_:
         output.as_json(found)
     else:
         output.result(report.expected_text(found))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import click
 
 from bluegreen.cli import output
@@ -9,6 +12,18 @@ from bluegreen.cli.app import App
 from bluegreen.cli.common import before_up, show, show_plan
 from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
 from bluegreen.compose.options import Options
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed."""
+
+    force: bool
+    now: bool
+    wait: float
+    dry_run: bool
+    json_: bool
+    progress: str
 
 
 @click.command("flip-back")
@@ -19,18 +34,19 @@ from bluegreen.compose.options import Options
 @JSON
 @PROGRESS
 @click.pass_obj
-def flip_back(options: Options, force: bool, now: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
+def flip_back(options: Options, /, **words: Any) -> int:
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
     from bluegreen.flow.flip_back import Wanted
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
     from bluegreen.plans.flip_back import plan_flip_back
 
-    app = App(options, output.choose(progress))
+    typed = Typed(**words)
+    app = App(options, output.choose(typed.progress))
     if app.routing is None:
         raise before_up(app)
     name = app.running_app(acts=True)
-    if dry_run:
-        return show_plan(plan_flip_back(observe(app.tools(name)), force), json_)
-    with app.acting("flip-back", wait, now):
-        return show(story(app.tools(name), Wanted(force, lambda: app.stack)), app, json_)
+    if typed.dry_run:
+        return show_plan(plan_flip_back(observe(app.tools(name)), typed.force), typed.json_)
+    with app.acting("flip-back", typed.wait, typed.now):
+        return show(story(app.tools(name), Wanted(typed.force, lambda: app.stack)), app, typed.json_)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +17,18 @@ from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
 
 
+@dataclass(frozen=True)
+class Typed:
+    """What a person typed."""
+
+    volumes: bool
+    yes: bool
+    wait: float
+    dry_run: bool
+    json_: bool
+    progress: str
+
+
 @click.command()
 @click.option("--volumes", is_flag=True, help="Remove the named volumes as well: the data is gone.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
@@ -23,26 +37,28 @@ from bluegreen.errors import ExitCode
 @JSON
 @PROGRESS
 @click.pass_obj
-def down(options: Options, volumes: bool, yes: bool, wait: float, dry_run: bool, json_: bool, progress: str) -> int:
+def down(options: Options, /, **words: Any) -> int:
     """Stop and remove everything of this app. Named volumes stay unless --volumes."""
     from bluegreen.flow.down import down as story
     from bluegreen.flow.down import plan_ending
 
-    app = App(options, output.choose(progress))
+    typed = Typed(**words)
+    app = App(options, output.choose(typed.progress))
     name = app.running_app(acts=True)
-    if dry_run:
+    if typed.dry_run:
         tools = app.tools(name)
-        return show_plan(plan_ending(tools, stack_or_none(app, tools), volumes), json_)
-    if not yes and not _sure(
-        f"Stop {name}? It will serve nothing until the next up{' and its volumes are deleted' if volumes else ''}."
+        return show_plan(plan_ending(tools, stack_or_none(app, tools), typed.volumes), typed.json_)
+    data = ' and its volumes are deleted' if typed.volumes else ''
+    if not typed.yes and not _sure(
+        f"Stop {name}? It will serve nothing until the next up{data}."
     ):
         return ExitCode.FAILED
-    with app.acting("down", wait):
+    with app.acting("down", typed.wait):
         tools = app.tools(name)
-        result = story(tools, stack_or_none(app, tools), volumes)
+        result = story(tools, stack_or_none(app, tools), typed.volumes)
         if result.error is None:
             _remove_state(app.state)
-    return show(result, app, json_)
+    return show(result, app, typed.json_)
 
 
 def _sure(question: str) -> bool:

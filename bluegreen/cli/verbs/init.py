@@ -46,7 +46,9 @@ def init(options: Options, write: bool, json_: bool) -> int:
         output.note("")
         output.result(proposal.text().rstrip())
     if write:
-        app.compose.add_block(file, proposal.text, app.project_directory)
+        from bluegreen.compose.edit import add_block
+
+        add_block(app.compose, file, proposal.text, app.project_directory)
         output.note(f"\nAdded to {file}. Next: {app.command} up")
     elif not json_:
         output.note(f"\nTo add it: {app.command} init --write")

@@ -122,16 +122,17 @@ class Report:
 
     def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: Wanted) -> None:
         self._wanted = wanted
-        records = [record for record in tools.journal.releases() if live and record["number"] == live.release]
+        records = [record for record in tools.journal.releases.all() if live and record["number"] == live.release]
         production = records[0]["figures"] if records else {}
+        last_seconds = tools.journal.operations.last_seconds
         self._found: dict[str, Any] = {
             "outcome": "failed", "from": live.release if live else None,
             "switch_seconds": None, "flip_back_seconds": None, "migration_seconds": None,
             "requests": {"answered": 0, "lost": 0, "why": {}}, "way_back": "not proven",
             "expected": {"asked": 0, "differ": [], "cannot_be_compared": []}, "error": None, "failed_verb": None,
             "production": {
-                "release": live.release if live else None, "switch_seconds": tools.journal.last_seconds("switch"),
-                "flip_back_seconds": tools.journal.last_seconds("flip-back"),
+                "release": live.release if live else None,
+                "switch_seconds": last_seconds("switch"), "flip_back_seconds": last_seconds("flip-back"),
                 "migration_seconds": production.get("migrate"),
             },
             "left_out": ["hooks"] if stack.settings.hooks else [],

@@ -38,7 +38,7 @@ def image(it: Making) -> str:
             )  # fmt: skip
         back = it.request.restored
         what = f"release {back.release} was" if back else "the Compose file says"
-        it.tools.journal.end_makings()
+        it.tools.journal.pending_images.end()
         raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
     if it.request.migrate and not it.wish.migrate:
         settle_doubt(it.tools, it.request.migrate)
@@ -48,8 +48,8 @@ def image(it: Making) -> str:
         it.new.release, it.new.color, it.wish.definition, it.new.images, written, it.request.note,
         live.release if live else None, it.request.restored.release if it.request.restored else None,
     )  # fmt: skip
-    it.tools.journal.start_release(begun)
-    it.tools.journal.end_makings()
+    it.tools.journal.releases.start(begun)
+    it.tools.journal.pending_images.end()
     return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in it.new.images.items())
 
 

@@ -47,7 +47,7 @@ def record(it: Making) -> str:
     images = {name: asdict(image) for name, image in (it.new.slot.images if it.new.slot else {}).items()}
     figures = {"seconds": round(it.tools.clock() - it.began, 3)}
     figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
-    it.tools.journal.end_release(it.new.release, "prepared" if prepared else "live", images, figures)
-    it.tools.journal.annotate(it.new.release, it.request.note)
+    it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", images, figures)
+    it.tools.journal.releases.annotate(it.new.release, it.request.note)
     it.tools.snippets.forget()
     return f"release {it.new.release}"

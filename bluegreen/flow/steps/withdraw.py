@@ -17,7 +17,7 @@ def withdraw(it: Making, remove: bool) -> None:
         if prepared_before:
             return
         images = {name: asdict(image) for name, image in it.new.images.items()}
-        tools.journal.end_release(it.new.release, "interrupted" if remove else "failed", images, {})
+        tools.journal.releases.end(it.new.release, "interrupted" if remove else "failed", images, {})
         for replica in it.mine():
             if remove:
                 tools.containers.remove(replica.id)

@@ -1,0 +1,55 @@
+"""The journal's operations: each run of a verb that acts, and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bluegreen.state import database
+from bluegreen.state.database import Database
+from bluegreen.state.lock import left_by
+from bluegreen.state.rows import Operation
+
+
+class Operations:
+    """Each run of a verb that acts, and its steps."""
+
+    def __init__(self, database: Database, state: Path) -> None:
+        self._db, self._state = database, state
+
+    def start(self, verb: str, release: int | None, target: str | None) -> int:
+        return database.start_operation(self._db, verb, release, target)
+
+    def end(self, operation: int, outcome: str, error: Mapping[str, object] | None = None) -> None:
+        database.end_operation(self._db, operation, outcome, error)
+
+    def step(self, operation: int, done: Mapping[str, Any]) -> None:
+        """Records a step that has ended, with the fields of `--json`."""
+        database.add_step(self._db, operation, done)
+
+    def last_seconds(self, verb: str) -> float | None:
+        """How long the newest operation of a verb took until traffic had moved; None: none did."""
+        if not self._db.exists():
+            return None
+        row = self._db.execute(
+            "select sum(seconds) from steps where phase in ('prepare', 'cutover') and operation = (select max(id)"
+            " from operations where verb = ? and outcome in ('switched', 'flipped-back'))", (verb,),
+        ).fetchone()  # fmt: skip
+        return float(row[0]) if row and row[0] is not None else None
+
+    def last_step_seconds(self, step: str) -> float | None:
+        """How long the newest step of this name took; None: none was done."""
+        if not self._db.exists():
+            return None
+        row = self._db.execute(
+            "select seconds from steps where step = ? and outcome = 'done' order by rowid desc limit 1", (step,)
+        ).fetchone()
+        return float(row[0]) if row else None
+
+    def unfinished(self) -> Operation | None:
+        """The newest operation that never ended: its process was killed, or is at work now."""
+        if row := database.unfinished(self._db):
+            return Operation(*row)
+        left = left_by(self._state)
+        return Operation(0, left.verb, None, None, left.pid, left.since, None, recorded=False) if left else None
