@@ -48,10 +48,8 @@ def down(options: Options, /, **words: Any) -> int:
     if typed.dry_run:
         tools = app.tools(name)
         return show_plan(plan_ending(tools, stack_or_none(app, tools), typed.volumes), typed.json_)
-    data = ' and its volumes are deleted' if typed.volumes else ''
-    if not typed.yes and not _sure(
-        f"Stop {name}? It will serve nothing until the next up{data}."
-    ):
+    data = " and its volumes are deleted" if typed.volumes else ""
+    if not typed.yes and not _sure(f"Stop {name}? It will serve nothing until the next up{data}."):
         return ExitCode.FAILED
     with app.acting("down", typed.wait):
         tools = app.tools(name)

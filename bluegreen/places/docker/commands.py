@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from docker.utils.socket import frames_iter
 
 from bluegreen.domain.color import LABEL_APP, LABEL_ROLE
 from bluegreen.places.docker.api import Api, translated
@@ -26,16 +29,33 @@ def run_in(api: Api, container: str, command: Sequence[str]) -> tuple[int, str]:
 
 @translated
 def run_once(api: Api, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
-    """Runs a command in a container that exists for it only; (exit code, both streams)."""
+    """Runs a command in a container that exists for it only; (exit code, both streams).
+
+    Its output is taken as it is written: the Engine's logging driver may keep none, or not have it yet at the end.
+    """
     labels = {LABEL_APP: api.app, LABEL_ROLE: "once"}
     body = {**request, "Image": image, "Entrypoint": list(command), "Cmd": [], "Labels": labels}
     container = api.client.create_container_from_config(body)["Id"]
     try:
-        api.client.start(container)
-        code = api.client.wait(container)["StatusCode"]
-        return code, api.client.logs(container).decode(errors="replace")
+        with api.patient(), _attached(api, container) as stream:
+            api.client.start(container)
+            frames: Any = frames_iter  # docker-py has no types
+            output = b"".join(data for _, data in frames(stream, tty=False))
+            code = api.client.wait(container)["StatusCode"]
+        return code, output.decode(errors="replace")
     finally:
         Containers(api).remove(container)
+
+
+@contextmanager
+def _attached(api: Api, container: str) -> Iterator[Any]:
+    """The streams of a container that has not been started."""
+    stream = api.client.attach_socket(container, {"stdout": 1, "stderr": 1, "stream": 1})
+    try:
+        yield stream
+    finally:
+        stream._response.close()  # docker-py's: the answer that the socket belongs to
+        stream.close()
 
 
 class ProxyHandle:
