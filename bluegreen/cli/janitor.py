@@ -1,6 +1,6 @@
 """`python -m bluegreen.cli.janitor`: waits until the rehearsal that started it has ended, and takes it away.
 
-Its errand comes as the first line of standard input; the end of standard input is the end of the rehearsal.
+Its job comes as the first line of standard input; the end of standard input is the end of the rehearsal.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from bluegreen.cli.rehearsing import Errand, take_away
+from bluegreen.cli.rehearsing import CleanupJob, take_away
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     if not first.strip():
         return 0
     sys.stdin.read()
-    left = take_away(Errand.from_text(first), os.environ)
+    left = take_away(CleanupJob.from_text(first), os.environ)
     with contextlib.suppress(OSError):
         print("\n".join(left), flush=True)  # noqa: T201 - to the rehearsal, if it is still there
     return int(bool(left))

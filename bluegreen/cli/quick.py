@@ -85,7 +85,7 @@ def _find(typed: Any) -> Any:
 
 
 def _mine(state: str) -> bool:
-    """Whether the state folder is this user's and nobody else's to read; the full command mends what is not."""
+    """Whether the state folder is this user's and nobody else's to read; the full command repairs what is not."""
     found = os.stat(state)
     return found.st_uid == os.geteuid() and found.st_mode & 0o777 == 0o700
 

@@ -40,7 +40,7 @@ CLEAN_TIMEOUT = 300.0  # seconds for taking everything away
 
 
 @dataclass(frozen=True)
-class Errand:
+class CleanupJob:
     """What the second process has to do when we are gone."""
 
     name: str
@@ -53,7 +53,7 @@ class Errand:
         return json.dumps([self.name, self.folder, self.command, self.built, self.pulled])
 
     @classmethod
-    def from_text(cls, text: str) -> Errand:
+    def from_text(cls, text: str) -> CleanupJob:
         name, folder, command, built, pulled = json.loads(text)
         return cls(name, folder, tuple(command), tuple(built), tuple((ref, identity) for ref, identity in pulled))
 
@@ -90,17 +90,17 @@ class Stage:
         self._rehearsed: App | None = None
 
     def __enter__(self) -> Stage:
-        errand = Errand(
+        job = CleanupJob(
             self.name, str(self.folder), tuple(self._command("down", "--yes", "--volumes", "--wait", "60s")),
             tuple(sorted(set(built_references(self._stack, self.name).values()))), self._pulled(),
         )  # fmt: skip
         if self.folder.exists():
             self._app.show.notice("An earlier rehearsal was cut; what it left is taken away first.")
-            take_away(errand, self._environment())
+            take_away(job, self._environment())
         for part in (self.folder, self.folder / "state"):
             part.mkdir(mode=0o700, exist_ok=True)
         janitor = [sys.executable, "-m", "bluegreen.cli.janitor"]
-        self._janitor = processes.Successor(janitor, self._environment(), errand.as_text())
+        self._janitor = processes.Successor(janitor, self._environment(), job.as_text())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -211,14 +211,14 @@ def _free_ports(count: int) -> list[int]:
             probe.close()
 
 
-def take_away(errand: Errand, environment: Mapping[str, str]) -> list[str]:
+def take_away(job: CleanupJob, environment: Mapping[str, str]) -> list[str]:
     """Ends and removes everything of a rehearsal, as often as it is called; returns what is left, in words."""
     left = []
-    overlay = Path(errand.folder) / "overlay.yaml"
+    overlay = Path(job.folder) / "overlay.yaml"
     if overlay.exists():
-        code, said = processes.run(errand.command, environment, CLEAN_TIMEOUT)
+        code, said = processes.run(job.command, environment, CLEAN_TIMEOUT)
         left += [said.strip()[-300:]] if code else []
-    api = Api(errand.name)
+    api = Api(job.name)
     engine, containers = Engine(api), Containers(api)
     try:
         engine.remove_leftovers()
@@ -226,9 +226,9 @@ def take_away(errand: Errand, environment: Mapping[str, str]) -> list[str]:
             containers.remove(container.id)
         for volume in volumes.of_compose(api):
             engine.remove_volume(volume)
-        for reference in errand.built:
+        for reference in job.built:
             images.untag(api, reference)
-        for reference, before in errand.pulled:
+        for reference, before in job.pulled:
             found = api.image(reference)
             if found and before is None:
                 images.remove(api, found["Id"], frozenset([reference]))
@@ -236,5 +236,5 @@ def take_away(errand: Errand, environment: Mapping[str, str]) -> list[str]:
                 images.tag(api, before, reference)
     except BluegreenError as error:
         left.append(str(error))
-    shutil.rmtree(errand.folder, ignore_errors=True)
+    shutil.rmtree(job.folder, ignore_errors=True)
     return left

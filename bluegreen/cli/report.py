@@ -27,7 +27,7 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append("idle   nothing")
     lines.append("")
     if state["drift"]:
-        lines.append(f"drift       {clean(state['drift'])} (mend it: {command} up)")
+        lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")
     if state["migration"]:
         lines.append(f"migration   in doubt: {clean(state['migration'])}")
     if state["unfinished"]:
@@ -83,7 +83,7 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
     for it in found:
         lines.append(f"{FOUND[it.outcome]:<8} {it.name:<12} {clean(it.found)}")
         if it.outcome not in ("ok",):
-            fields = (("expected", it.expected), ("why", it.why), ("mend", it.mend))
+            fields = (("expected", it.expected), ("why", it.why), ("fix", it.fix))
             lines += [f"{'':22}{name:<9} {clean(words)}" for name, words in fields if words]
     if plan:
         lines += ["", "When a step of the next switch fails:"]
@@ -93,7 +93,7 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
     counts = Counter(it.outcome for it in found)
     warnings = counted(counts["warning"], "warning")
     lines += ["", f"{counts['failed']} failed, {warnings}, {counts['unknown']} that cannot be told."]
-    return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is mended."])
+    return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is fixed."])
 
 
 def plan_text(plan: Plan, notices: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from bluegreen.cli.show import show_result
 from bluegreen.compose.options import Options
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import World
-from bluegreen.flow.flip_back import Begun, Wanted, go_on
+from bluegreen.flow.flip_back import Begun, FlipBackOptions, go_on
 
 if TYPE_CHECKING:
     from bluegreen.cli.quick import Quick
@@ -24,6 +24,6 @@ def resume(quick: Quick, wrong: str) -> int:
     app = App(options, output.choose("auto"), quick.signals, quick.phase, Path(quick.state))
     routing = Routing.from_dict(quick.routing)
     world = World(routing.app, None, ControlAnswer(**quick.answer), routing, ())
-    wanted = Wanted(False, lambda: app.stack)
+    wanted = FlipBackOptions(False, lambda: app.stack)
     result = go_on(app.tools(routing.app), wanted, world, Begun(quick.steps, quick.since, wrong))
     return show_result(result, app.command, routing.preview, typed.json)

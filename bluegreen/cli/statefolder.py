@@ -50,6 +50,6 @@ def writing(state: Path) -> Iterator[None]:
         raise BluegreenError(
             "The state folder cannot be written.", failed=f"{error.strerror}: {error.filename or state}",
             expected=f"{state} to be writable by this user, on a disk with room",
-            retry="safe, after the cause is mended",
+            retry="safe, after the cause is fixed",
             next=f"ls -ld {state}; df -h {state.parent}",
         ) from None  # fmt: skip

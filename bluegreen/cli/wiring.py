@@ -76,7 +76,7 @@ def _render(networks: Networks) -> RenderPort:
 
         subnet = networks.ensure()
         settings = stack.settings
-        frame = config.Frame(
+        frame = config.ProxyConfig(
             settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
             settings.failover, tuple(settings.hooks),
         )  # fmt: skip

@@ -97,7 +97,7 @@ class Compose:
             self._interpolated = {name: value for name, value in values.items() if value is not None}
         return self._interpolated
 
-    def ensure_ground(self, services: Sequence[str], tell: Tell) -> None:
+    def ensure_prerequisites(self, services: Sequence[str], tell: Tell) -> None:
         """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""
         none = [part for service in services for part in ("--scale", f"{service}=0")]
         self._stream(
@@ -148,7 +148,7 @@ class Compose:
                 "Compose cannot read the Compose file.",
                 failed=_last_words(done.stderr),
                 expected="a file that docker compose config accepts",
-                retry="safe, after the file is mended",
+                retry="safe, after the file is fixed",
                 next=f"docker compose{self._options.shown()} config",
                 exit_code=ExitCode.USAGE,
                 lines=done.stderr.splitlines()[-5:],
@@ -176,7 +176,7 @@ class Compose:
                 summary,
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
                 expected=f"docker compose {' '.join(arguments)} to succeed",
-                retry="safe, after the cause is mended",
+                retry="safe, after the cause is fixed",
                 lines=lines[-10:],
             )
 

@@ -63,7 +63,7 @@ class ProxySettings:
 
 
 @dataclass(frozen=True)
-class OneOff:
+class Task:
     """A command that runs once: on the host, or (with `service`) in a container of its own. `timeout` in seconds.
 
     An empty `command` is the service's own.
@@ -78,7 +78,7 @@ class OneOff:
 class Migration:
     """What has to run once for each release, before it gets traffic."""
 
-    run: OneOff
+    run: Task
     reversible: bool = True  # whether the release before it works with what the migration leaves
 
 
@@ -98,7 +98,7 @@ class Settings:
     failover: bool = False
     proxy: ProxySettings = field(default_factory=ProxySettings)
     migrate: Migration | None = None
-    hooks: Mapping[HookName, tuple[OneOff, ...]] = field(default_factory=dict)
+    hooks: Mapping[HookName, tuple[Task, ...]] = field(default_factory=dict)
     require: tuple[str, ...] = ()  # of NOTED: what every release must say
     expected: str = EXPECTED_FILE  # recorded answers; relative to the project's folder
     keep: int = 5  # releases whose images stay

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 Color = Literal["blue", "green"]
 COLORS: tuple[Color, ...] = get_args(Color)
 Role = Literal["routed", "job", "proxy"]
-OnceRole = Literal["migration", "once"]
+TaskRole = Literal["migration", "once"]
 LABEL_APP = "bluegreen.app"
 LABEL_COLOR = "bluegreen.color"
 LABEL_SERVICE = "bluegreen.service"

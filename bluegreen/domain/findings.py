@@ -25,14 +25,14 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `mend` is what to do about it; empty when it is well."""
+    """One thing that was looked at. `fix` is what to do about it; empty when it is well."""
 
     name: str
     outcome: Outcome
     found: str
     expected: str = ""
     why: str = ""
-    mend: str = ""
+    fix: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

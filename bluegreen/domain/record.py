@@ -136,14 +136,14 @@ def kept_releases(records: Sequence[Mapping[str, Any]], standing: Iterable[int],
 
 
 def disposable(
-    records: Sequence[Mapping[str, Any]], kept: set[int], strays: Mapping[str, str]
+    records: Sequence[Mapping[str, Any]], kept: set[int], orphans: Mapping[str, str]
 ) -> dict[str, frozenset[str]]:
     """Image ids that no kept release needs and that a release of this app brought here, with the names it gave them.
 
-    `strays`: what killed commands made (name by id).
+    `orphans`: what killed commands made (name by id).
     """
     needed = {image["id"] for record in records if record["number"] in kept for image in record["images"].values()}
-    found: dict[str, set[str]] = {identity: {ref} for identity, ref in strays.items() if identity not in needed}
+    found: dict[str, set[str]] = {identity: {ref} for identity, ref in orphans.items() if identity not in needed}
     for record in records:
         for image in record["images"].values():
             if image["id"] not in needed:

@@ -77,7 +77,7 @@ class PlainContainer:
 
 
 @dataclass(frozen=True)
-class OnceContainer:
+class TaskContainer:
     """A container of a one-off run, as the Engine reports it."""
 
     id: str

@@ -68,7 +68,7 @@ def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: 
             f"{color} does not answer as recorded.",
             failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ",
             expected="the recorded answers, through the preview listener", retry="safe",
-            next="mend the release; or, if the change is meant, edit the recorded answers",
+            next="fix the release; or, if the change is meant, edit the recorded answers",
             lines=[*lines[:SHOWN_LINES], *more],
         )  # fmt: skip
     return counted(len(compared), "recorded answer")

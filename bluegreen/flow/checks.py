@@ -72,10 +72,10 @@ def look_before_release(tools: Tools, stack: Stack) -> None:
         if it.name == "retry-safe" and it.outcome == "failed":
             raise BluegreenError(
                 "A release would not be safe to repeat.", failed=it.found, expected=it.expected, retry="safe",
-                next=it.mend, lines=[it.why],
+                next=it.fix, lines=[it.why],
             )  # fmt: skip
         if it.name in ("disk", "retry-safe") and it.outcome != "ok":
-            tools.show.notice(f"{it.found}: {it.mend}.")
+            tools.show.notice(f"{it.found}: {it.fix}.")
 
 
 def tell_failover(tools: Tools, world: World) -> None:

@@ -75,7 +75,7 @@ class Cutover:
             failed=why,
             expected=f"nginx to answer {self._target} on its control socket",
             traffic=f"{before} (moved back, confirmed)",
-            retry="safe, after the cause is mended",
+            retry="safe, after the cause is fixed",
             next=f"{self._tools.command} logs",
             exit_code=ExitCode.MOVED_BACK,
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FlipBackOptions:
     """What the person typed. `load` reads the Compose file, which only hooks need, once traffic is back."""
 
     force: bool
@@ -47,7 +47,7 @@ class Begun:
     wrong: str = ""
 
 
-def flip_back(tools: Tools, wanted: Wanted) -> Result:
+def flip_back(tools: Tools, wanted: FlipBackOptions) -> Result:
     """Carries out a flip-back. Never raises BluegreenError: it is in the result."""
     world = at_the_door(tools)
     result = Result("flip-back", "failed")
@@ -60,7 +60,7 @@ def flip_back(tools: Tools, wanted: Wanted) -> Result:
     return _ended(flip, flip.run())
 
 
-def go_on(tools: Tools, wanted: Wanted, world: World, begun: Begun) -> Result:
+def go_on(tools: Tools, wanted: FlipBackOptions, world: World, begun: Begun) -> Result:
     """What comes after a rename that was made by the quick way. `world`: as it was before."""
     plan = plan_flip_back(world, wanted.force)
     steps = {step.name: step for step in plan.steps}
@@ -106,7 +106,7 @@ def _refused(tools: Tools, force: bool, result: Result) -> Result:
 class FlipBack:
     """One run of a flip-back; its methods are the steps of the plan."""
 
-    def __init__(self, operation: Operation, world: World, wanted: Wanted) -> None:
+    def __init__(self, operation: Operation, world: World, wanted: FlipBackOptions) -> None:
         self.operation, self.world, self.wanted = operation, world, wanted
         self.tools, self.result = operation.tools, operation.result
         self.target, self.slot = _way_back(operation.plan, world)
@@ -186,7 +186,7 @@ class FlipBack:
 
         begun = after.answer and after.intended and after.answer.generation < after.intended.generation
         if (words := drift(after)) and not begun:
-            self.result.warnings.append(f"{words}; to mend it: {self.tools.command} up")
+            self.result.warnings.append(f"{words}; to repair it: {self.tools.command} up")
 
     def _health(self) -> str:
         silent = self._probe()

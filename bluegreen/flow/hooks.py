@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bluegreen.domain.app import HookName, OneOff, Stack
+from bluegreen.domain.app import HookName, Stack, Task
 from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
 from bluegreen.errors import BluegreenError, ExitCode
@@ -64,7 +64,7 @@ def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images
 
 
 def _one(
-    tools: Tools, stack: Stack, hook: OneOff, moment: Moment, variables: Mapping[str, str], images: Mapping[str, Image]
+    tools: Tools, stack: Stack, hook: Task, moment: Moment, variables: Mapping[str, str], images: Mapping[str, Image]
 ) -> Ended:
     if hook.service is None:
         code, output, why = tools.host(hook.command, variables, Path(stack.project_directory), hook.timeout)
@@ -73,7 +73,7 @@ def _one(
     if image is None:
         return Ended(None, "", f"the image of {hook.service} is not known; it comes with the next switch")
     with tools.signals.deferred():
-        container = tools.colors.create_once(stack, hook, "once", image, moment.release or 0, variables)
+        container = tools.colors.create_task(stack, hook, "once", image, moment.release or 0, variables)
     return run_to_end(tools, container, hook.timeout, hook.service)
 
 

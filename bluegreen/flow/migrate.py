@@ -7,7 +7,7 @@ from typing import Literal
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
-from bluegreen.domain.world import OnceContainer
+from bluegreen.domain.world import TaskContainer
 from bluegreen.errors import BluegreenError, Interrupted
 from bluegreen.flow.task import end, output_of, run_to_end
 from bluegreen.flow.values import Tools
@@ -23,7 +23,7 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     releases have a migration at all (`migrates`).
     """
     runs = list(tools.journal.runs.in_doubt())
-    containers = tools.containers.once_containers("migration") if runs or migrates else ()
+    containers = tools.containers.task_containers("migration") if runs or migrates else ()
     if not runs and not containers:
         return None
     release = containers[-1].release if containers else runs[-1].release
@@ -32,7 +32,7 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     return f"the migration of release {release}{started}, was cut before its end was seen; {state}"
 
 
-def _state(container: OnceContainer) -> str:
+def _state(container: TaskContainer) -> str:
     if container.running:
         return f"{container.name} still runs"
     return f"{container.name} has ended since, with exit code {container.exit_code}"
@@ -52,7 +52,7 @@ def refuse_doubt(tools: Tools, verb: str, answer: Answer | None, migrates: bool 
 def settle_doubt(tools: Tools, answer: Answer) -> str:
     """Ends what is left of cut migrations, so that no two run at once; says what became of them."""
     said = []
-    for container in tools.containers.once_containers("migration"):
+    for container in tools.containers.task_containers("migration"):
         said.append(f"{container.name} was {'stopped' if container.running else 'ended'}")
         with tools.signals.deferred():
             output = output_of(tools, container.id)
@@ -74,9 +74,9 @@ def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int
     if answer == "skip":
         return f"left out, as --migrate skip says{f' ({left})' if left else ''}"
     with tools.signals.deferred():
-        tools.colors.ensure_ground(stack, color, tools.show.progress)
+        tools.colors.ensure_prerequisites(stack, color, tools.show.progress)
         variables = {"BLUEGREEN_COLOR": color, "BLUEGREEN_RELEASE": str(release)}
-        container = tools.colors.create_once(stack, migration.run, "migration", image, release, variables)
+        container = tools.colors.create_task(stack, migration.run, "migration", image, release, variables)
     run = tools.journal.runs.start(release, "migrate", migration.run.service or "")
     began = tools.clock()
     try:

@@ -16,8 +16,8 @@ ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its contro
 ASK_AGAIN = 0.05  # seconds
 
 
-def ground(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Action]:
-    """The steps that a switch and a mending `up` share: what stands before any color does."""
+def prerequisite_steps(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Action]:
+    """The steps that a switch and a repairing `up` share: what stands before any color does."""
 
     def shared() -> str:
         tools.compose.up(stack.shared, tools.show.progress)
@@ -61,7 +61,7 @@ def await_answer(tools: Tools) -> None:
                 "nginx does not answer on its control socket.",
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
                 expected="a running proxy",
-                retry="safe, after the cause is mended",
+                retry="safe, after the cause is fixed",
                 next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
                 lines=tools.containers.log_tail(proxy.id, 8) if proxy else [],
             )

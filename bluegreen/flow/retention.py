@@ -73,13 +73,13 @@ def prune(tools: Tools, keep: int) -> str:
     """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
     routing, records = tools.nginx.intended(), tools.journal.releases.all()
     kept = kept_releases(records, [slot.release for slot in routing.slots.values()] if routing else [], keep)
-    strays = tools.journal.pending_images.orphans()
+    orphans = tools.journal.pending_images.orphans()
     gone = [
         identity
-        for identity, names in disposable(records, kept, strays).items()
+        for identity, names in disposable(records, kept, orphans).items()
         if tools.images.id_of(identity) and tools.images.remove(identity, names)
     ]
-    for identity in strays:
+    for identity in orphans:
         if tools.images.id_of(identity) is None:
             tools.journal.pending_images.forget_orphan(identity)
     return f"{counted(len(gone), 'image')} removed" if gone else "nothing to remove"

@@ -93,7 +93,7 @@ def give_up(tools: Tools, world: World) -> bool:
     left = tools.journal.operations.unfinished()
     if left is None:
         return False
-    tools.containers.remove_once()
+    tools.containers.remove_tasks()
     tools.door.tidy()
     tools.snippets.tidy()
     unsealed = world.intended is not None and not world.intended.sealed

@@ -21,7 +21,7 @@ from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Making, Request
 from bluegreen.flow.migrate import refuse_doubt
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import ground
+from bluegreen.flow.prerequisites import prerequisite_steps
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.steps import health, image, make, once, preview, settle, withdraw
@@ -117,12 +117,13 @@ class Release(Making):
 
     def _actions(self) -> dict[str, Action]:
         steps: dict[str, Callable[[Making], str]] = {
-            "undrift": preview.undrift, "image": image.image, "migrate": once.migrate_once, "clear": make.clear,
+            "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "clear": make.clear,
             "create": make.create, "start": make.start, "health": health.health, "preview": preview.preview,
             "check": preview.check, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
         }  # fmt: skip
         return {
-            **ground(self.tools, self.stack), "proxy": self._proxy, "handover": self._handover, "expect": self._expect,
+            **prerequisite_steps(self.tools, self.stack),
+            "proxy": self._proxy, "handover": self._handover, "expect": self._expect,
             "before_switch": partial(once.hooks, self, "before_switch", "prepared"),
             "after_switch": partial(once.hooks, self, "after_switch", "switched"),
             "prune": partial(prune, self.tools, self.stack.settings.keep),
@@ -133,7 +134,7 @@ class Release(Making):
         if self.tools.nginx.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.door.first(self.render(empty), 1, "")
-        return ground(self.tools, self.stack, published=self.adoption is None)["proxy"]()
+        return prerequisite_steps(self.tools, self.stack, published=self.adoption is None)["proxy"]()
 
     def _handover(self) -> str:
         live = self.world.live or other(self.new.color)

@@ -16,16 +16,16 @@ from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import ground, render_sealed, render_today, run_proxy
+from bluegreen.flow.prerequisites import prerequisite_steps, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
-from bluegreen.plans.differences import actual, strays
+from bluegreen.plans.differences import actual, orphans
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
-from bluegreen.plans.repair import plan_mend
+from bluegreen.plans.repair import plan_repair
 
 RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
 
@@ -36,7 +36,7 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
-    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).run()
+    return Repair(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).run()
 
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
@@ -45,7 +45,7 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     live = world.slot(world.live) if world.live else None
     if live is None:
         return plan_switch(tools, stack, wish, replace(request, verb="up"))
-    return Mend(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
+    return Repair(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
 
 
 def _look(tools: Tools, stack: Stack) -> World:
@@ -56,7 +56,7 @@ def _look(tools: Tools, stack: Stack) -> World:
     return world
 
 
-class Mend:
+class Repair:
     """One run of `up` when a color is live; its methods are the steps of the plan."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Mend:
             )
         self.routing: Routing = actual(world) or world.intended
         self.live = self.routing.slots.get(live.color, live)
-        self.plan: Plan = plan_mend(world, self.wish, self._rendered_differs())
+        self.plan: Plan = plan_repair(world, self.wish, self._rendered_differs())
 
     def _render(self, routing: Routing) -> str:
         return render_today(self.tools, self.stack, routing)
@@ -94,7 +94,8 @@ class Mend:
         tell_failover(tools, self.world)
         operation = Operation(tools, self.plan, self.result).begin()
         actions: dict[str, Action] = {
-            **ground(tools, self.stack), "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
+            **prerequisite_steps(tools, self.stack),
+            "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
             "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
             "render": self._rendered,
@@ -105,9 +106,9 @@ class Mend:
             return operation.failed(error, self.world)
         after = look_again(tools, self.world)
         describe(self.result, after)
-        mended = [done.step.name for done in self.result.steps if done.step.name != "shared"]
-        self.result.outcome = "mended" if mended else "unchanged"
-        self.result.message = self.plan.nothing if not mended else f"mended: {', '.join(dict.fromkeys(mended))}"
+        repaired = [done.step.name for done in self.result.steps if done.step.name != "shared"]
+        self.result.outcome = "repaired" if repaired else "unchanged"
+        self.result.message = self.plan.nothing if not repaired else f"repaired: {', '.join(dict.fromkeys(repaired))}"
         if self.wish.definition != self.live.definition:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
@@ -133,7 +134,7 @@ class Mend:
             return hand_over_jobs(self.tools, self.live.color, order)
 
     def _clear(self) -> str:
-        left = strays(self.world)
+        left = orphans(self.world)
         for replica in left:
             with self.tools.signals.deferred():
                 self.tools.containers.remove(replica.id)
@@ -164,7 +165,7 @@ class Mend:
         made = 0
         avoid = {r.address for r in self.world.replicas if r.address}
         avoid |= {ip for slot in self.routing.slots.values() for ips in slot.addresses.values() for ip in ips}
-        tools.colors.ensure_ground(self.stack, live.color, tools.show.progress)
+        tools.colors.ensure_prerequisites(self.stack, live.color, tools.show.progress)
         for service in start_order(self.stack.services, list(live.replicas)):
             wanted = live.replicas[service]
             mine: list[str] = []

@@ -49,7 +49,7 @@ class Door:
                 "nginx refuses the new configuration.",
                 failed=lines[0].partition("] ")[2] or lines[0] if lines else f"nginx -t ended with {code}",
                 expected="a file that nginx -t accepts (your own snippets in proxy.include are part of it)",
-                retry="safe, after the cause is mended",
+                retry="safe, after the cause is fixed",
                 lines=output.splitlines()[-5:],
             )
 

@@ -120,7 +120,7 @@ class Files:
             summary,
             failed=f"{error.strerror}: {os.path.join(self.folder, name)}",
             expected="a state folder that this user may write to, on a disk with room",
-            retry="safe, after the cause is mended",
+            retry="safe, after the cause is fixed",
             next=f"df -h {self.folder}; ls -ld {self.folder}",
         )
 

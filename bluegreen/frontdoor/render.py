@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Frame:
+class ProxyConfig:
     """What a rendered file says besides the routing: listeners and the settings of the proxy."""
 
     listen: tuple[Listen, ...]
@@ -33,7 +33,7 @@ class Frame:
     hooks: tuple[str, ...] = ()
 
 
-def render(routing: Routing, frame: Frame, templates: Path) -> str:
+def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
     """The nginx file for this routing, with marks for generation and moment.
 
     `routing.live` is the file's own default, which counts when the route is gone. A slot that is only prepared may
@@ -42,12 +42,12 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
     slots = tuple(routing.slots[color] for color in COLORS if color in routing.slots)
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
-        listen=tuple(map(str, frame.listen)), preview=str(frame.preview) if frame.preview else None,
-        failover=frame.failover, hooks=frame.hooks,
+        listen=tuple(map(str, proxy.listen)), preview=str(proxy.preview) if proxy.preview else None,
+        failover=proxy.failover, hooks=proxy.hooks,
     )  # fmt: skip
     found = servers(slots)
     choices = tuple(dict.fromkeys(location.choice for server in found for location in server.locations))
-    failover = _failover(routing) if frame.failover else ()
+    failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
         "header": json.dumps(marked.as_dict(), sort_keys=True),
         "app": routing.app,
@@ -64,10 +64,10 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
         "statuses": statuses,
         "max_body": lambda slot: _most([it.max_body for it in _shared_limits(routing, slot)]),
         "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
-        **_listens(frame),
-        "trust": frame.trust,
-        "probe_networks": frame.probe_networks,
-        "snippets": frame.snippets,
+        **_listens(proxy),
+        "trust": proxy.trust,
+        "probe_networks": proxy.probe_networks,
+        "snippets": proxy.snippets,
         "failover": failover,
         "fails_over": lambda choice: any(named in failover for named in choice),
         "drain": max(1, round(routing.drain)),
@@ -80,9 +80,9 @@ def render(routing: Routing, frame: Frame, templates: Path) -> str:
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
 
 
-def _listens(frame: Frame) -> dict[str, list[str]]:
-    public = sorted({str(listen.port) for listen in frame.listen})
-    preview = [str(frame.preview.port)] if frame.preview else []
+def _listens(proxy: ProxyConfig) -> dict[str, list[str]]:
+    public = sorted({str(listen.port) for listen in proxy.listen})
+    preview = [str(proxy.preview.port)] if proxy.preview else []
     return {
         "public_listens": [*_inner("public"), *public],
         "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],

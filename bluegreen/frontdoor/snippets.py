@@ -71,6 +71,6 @@ def _read(folder: Path) -> list[tuple[Path, bytes]]:
             "The folder of proxy.include cannot be read.",
             failed=str(error),
             expected="a folder with *.conf and http/*.conf",
-            retry="safe, after the cause is mended",
+            retry="safe, after the cause is fixed",
         ) from None
     return contents

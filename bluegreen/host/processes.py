@@ -51,16 +51,16 @@ def run(command: Sequence[str], environment: Mapping[str, str], timeout: float) 
 class Successor:
     """A process that outlives us: it learns that we are gone by the end of a pipe, which the kernel closes."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], errand: str) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], job: str) -> None:
         self._process = subprocess.Popen(
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, env=dict(environment),
         )  # fmt: skip
         if self._process.stdin:
-            self._process.stdin.write(errand.encode() + b"\n")
+            self._process.stdin.write(job.encode() + b"\n")
             self._process.stdin.flush()
 
     def take_over(self, timeout: float) -> tuple[int, str]:
-        """Lets it do its errand now; (exit code, what it said)."""
+        """Lets it do its job now; (exit code, what it said)."""
         output, _ = self._process.communicate(timeout=timeout)
         return self._process.returncode, output.decode(errors="replace")

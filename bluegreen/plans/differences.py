@@ -65,7 +65,7 @@ def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
     return replace(slot, addresses=addresses)
 
 
-def strays(world: World) -> list[Replica]:
+def orphans(world: World) -> list[Replica]:
     """Containers on the idle color of a release that never got as far as the rendered file, or that has lost others.
 
     Those of a release that failed stay for their logs: they are stopped.

@@ -39,7 +39,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
             failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
             expected="a migration that the release before it can live with", traffic=world.traffic(),
             retry="only with --force",
-            next=f"{COMMAND} flip-back --force (if you know that it works), or a switch forward to a mended release",
+            next=f"{COMMAND} flip-back --force (if you know that it works), or a switch forward to a fixed release",
         )  # fmt: skip
     ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
     steps = [

@@ -22,7 +22,7 @@ WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when 
 FAILURE: Mapping[Phase, str] = {
     "prepare": "traffic does not move; exit 1; safe to retry",
     "cutover": "traffic is moved back and that is confirmed: exit 4; if it cannot be confirmed: exit 5",
-    "settle": "a warning; traffic stays where it is; the next command mends it",
+    "settle": "a warning; traffic stays where it is; the next command repairs it",
     "end": "what is left runs on; exit 1; the same command goes on with it",
 }
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import Replica, World
-from bluegreen.plans.differences import drift, missing_replicas, strays, way_back_gone
+from bluegreen.plans.differences import drift, missing_replicas, orphans, way_back_gone
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.plans.steps import base_steps
 
 
-def plan_mend(world: World, wish: Wish, rendered_differs: bool) -> Plan:
+def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     """`up` when there is a live color: only what is missing. No release moves."""
     steps = list(base_steps("up", world, wish))
     live = world.live
     slot = world.slot(live) if live else None
-    if left := strays(world):
+    if left := orphans(world):
         names = ", ".join(replica.name for replica in left)
         steps.append(Step("prepare", "clear", f"left by a release that never ended: {names}", world.idle))
     if slot:

@@ -198,12 +198,12 @@ class HooksBlock(StrictBlock):
     on_failure: HookList | None = None
     """When a switch or a flip-back has failed."""
 
-    def hooks(self) -> dict[model.HookName, tuple[model.OneOff, ...]]:
-        found: dict[model.HookName, tuple[model.OneOff, ...]] = {}
+    def hooks(self) -> dict[model.HookName, tuple[model.Task, ...]]:
+        found: dict[model.HookName, tuple[model.Task, ...]] = {}
         for name in model.HOOKS:
             blocks: list[HookBlock] = getattr(self, name) or []
             if blocks:
-                found[name] = tuple(model.OneOff(tuple(it.command or ()), it.service, it.timeout) for it in blocks)
+                found[name] = tuple(model.Task(tuple(it.command or ()), it.service, it.timeout) for it in blocks)
         return found
 
 

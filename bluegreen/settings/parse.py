@@ -84,7 +84,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
 def _migration(block: MigrateBlock | None) -> model.Migration | None:
     if block is None:
         return None
-    return model.Migration(model.OneOff(tuple(block.command or ()), block.service, block.timeout), block.reversible)
+    return model.Migration(model.Task(tuple(block.command or ()), block.service, block.timeout), block.reversible)
 
 
 def _routes(parsed: Block) -> tuple[model.Route, ...]:
@@ -138,7 +138,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
     yield from _clashes(parsed)
 
 
-def _hooks(parsed: Block) -> list[tuple[str, model.OneOff]]:
+def _hooks(parsed: Block) -> list[tuple[str, model.Task]]:
     return [(name, hook) for name, all_of_it in parsed.hooks.hooks().items() for hook in all_of_it]
 
 

@@ -120,6 +120,6 @@ def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> 
 def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return BluegreenError(
-        summary, failed=count, expected=expected, retry="safe, after the file is mended",
-        next="mend the file, then the same command", exit_code=ExitCode.USAGE, lines=lines,
+        summary, failed=count, expected=expected, retry="safe, after the file is fixed",
+        next="fix the file, then the same command", exit_code=ExitCode.USAGE, lines=lines,
     )  # fmt: skip

@@ -51,7 +51,7 @@ create table if not exists makings (
     ref text primary key,
     before text
 );
-create table if not exists strays (
+create table if not exists orphans (
     id text primary key,
     ref text not null
 );

@@ -66,13 +66,13 @@ def write(path: Path, expectations: Sequence[Expectation]) -> None:
     except OSError as error:
         raise BluegreenError(
             f"{path.name} cannot be written.", failed=f"{error.strerror}: {path}", expected="a folder that takes it",
-            retry="safe, after the cause is mended",
+            retry="safe, after the cause is fixed",
         ) from None  # fmt: skip
 
 
 def _unreadable(path: Path, problems: list[str]) -> BluegreenError:
     return BluegreenError(
         f"{path.name} is not valid.", failed=f"{len(problems)} problem{'s' if len(problems) > 1 else ''}",
-        expected="entries as bluegreen expect --record writes them", retry="safe, after the file is mended",
+        expected="entries as bluegreen expect --record writes them", retry="safe, after the file is fixed",
         exit_code=ExitCode.USAGE, lines=problems,
     )  # fmt: skip

@@ -28,11 +28,11 @@ class PendingImages:
 
     def add_orphan(self, identity: str, reference: str) -> None:
         """An image that a killed command made under this name, and that no release is known to have."""
-        self._db.execute("insert or replace into strays values (?, ?)", (identity, reference))
+        self._db.execute("insert or replace into orphans values (?, ?)", (identity, reference))
 
     def orphans(self) -> dict[str, str]:
         """Names by id."""
-        return dict(self._db.execute("select id, ref from strays").fetchall())
+        return dict(self._db.execute("select id, ref from orphans").fetchall())
 
     def forget_orphan(self, identity: str) -> None:
-        self._db.execute("delete from strays where id = ?", (identity,))
+        self._db.execute("delete from orphans where id = ?", (identity,))

@@ -19,7 +19,7 @@ def _findings(project: Project, code: int, **more: str) -> Found:
     assert done.code == code, done
     found = done.json()
     assert found["ready"] == (code == 0)
-    assert all(it["expected"] and it["why"] and it["mend"] for it in found["findings"] if it["outcome"] == "failed")
+    assert all(it["expected"] and it["why"] and it["fix"] for it in found["findings"] if it["outcome"] == "failed")
     return [(it["name"], it["outcome"], it["found"]) for it in found["findings"]]
 
 

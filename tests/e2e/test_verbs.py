@@ -25,9 +25,9 @@ def test_up_twice_changes_nothing_and_mends_what_is_missing(shop: Project) -> No
     docker("stop", "-t", "1", f"{shop.name}-blue-api-1")
     docker("rm", "-f", f"{shop.name}-proxy")
     docker("rm", "-f", f"{shop.name}-valkey-1")
-    mended = shop.ok("up", "--json").json()
-    assert mended["outcome"] == "mended"
-    assert {"recreate", "start", "proxy"} <= {step["step"] for step in mended["steps"]}
+    repaired = shop.ok("up", "--json").json()
+    assert repaired["outcome"] == "repaired"
+    assert {"recreate", "start", "proxy"} <= {step["step"] for step in repaired["steps"]}
     assert shop.color() == "blue"
     assert shop.get("/api/orders")[0] == 200
     assert shop.ok("up", "--json").json()["outcome"] == "unchanged"
@@ -194,7 +194,7 @@ def test_up_applies_changed_settings_of_the_proxy(lean: Project) -> None:
     lean.port = free_port()
     lean.write(lean.compose.replace("drain: 2s", "drain: 3s"))
     done = lean.ok("up", "--json", GREETING="two").json()
-    assert done["outcome"] == "mended"
+    assert done["outcome"] == "repaired"
     assert done["warnings"] == []
     assert lean.color() == "green", "served on the new port"
     assert lean.status()["urls"] == [f"http://127.0.0.1:{lean.port}/"]

@@ -124,7 +124,7 @@ def _made(project: Project, host: str | None, folder: Path) -> Side:
     for arguments in (["up", "-d", SHARED], ["create", "--build", "--no-recreate"], ["start", *WITH_FILES]):
         done = subprocess.run([*compose.command(), *profiles, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-    place.colors.ensure_ground(stack, "blue", lambda _: None)
+    place.colors.ensure_prerequisites(stack, "blue", lambda _: None)
     made = Side(project, host, compose, place, stack, refused)
     _create(made)
     return made

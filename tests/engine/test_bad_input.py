@@ -107,7 +107,7 @@ def _render(found: Settings) -> str:
             found.proxy.max_body, found.proxy.read_timeout,
         )  # fmt: skip
     routing = Routing("shop", 7, "blue", slots, "previous", "2026-11-01T10:00:00+00:00", found.drain)
-    frame = config.Frame(
+    frame = config.ProxyConfig(
         found.listen, found.preview, found.proxy.trust, ("172.20.0.0/17",), None, found.failover
     )  # fmt: skip
     return text.activate(config.render(routing, frame, shipped("nginx")), 7, "2026-11-01T10:00:00+00:00")
@@ -266,7 +266,7 @@ def test_the_rendered_header_cannot_break_out_of_its_line() -> None:
     hostile = "a\nload_module /evil.so;\r\u2028{{ 7 }}"
     slot = Slot("blue", 1, hostile, (), {}, {hostile: Image(hostile, hostile)}, {}, ())
     routing = Routing("shop", 1, None, {"blue": slot}, None, hostile, 1.0)
-    rendered = config.render(routing, config.Frame((), None, (), ()), shipped("nginx"))
+    rendered = config.render(routing, config.ProxyConfig((), None, (), ()), shipped("nginx"))
     assert read_routing(rendered) is not None
     assert "load_module" not in "\n".join(rendered.splitlines()[1:]), "it stays in the comment"
     assert json.loads(rendered.split("\n", 1)[0].removeprefix(text.HEADER))["slots"]["blue"]["definition"] == hostile

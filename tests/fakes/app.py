@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.cli.signals import Signals
-from bluegreen.domain.app import Health, HookName, OneOff, Route, Settings, Stack
+from bluegreen.domain.app import Health, HookName, Route, Settings, Stack, Task
 from bluegreen.domain.routing import Routing
 from bluegreen.flow import down as downs
-from bluegreen.flow.flip_back import Wanted, flip_back
+from bluegreen.flow.flip_back import FlipBackOptions, flip_back
 from bluegreen.flow.making import Request
 from bluegreen.flow.switch import switch
 from bluegreen.flow.up import up
@@ -165,7 +165,7 @@ class NoMachine:
 class App:
     """Verbs on a machine of its own; the state is in a real folder."""
 
-    def __init__(self, state: Path, jobs: bool = True, hooks: dict[HookName, tuple[OneOff, ...]] | None = None) -> None:
+    def __init__(self, state: Path, jobs: bool = True, hooks: dict[HookName, tuple[Task, ...]] | None = None) -> None:
         self.state = state
         (state / "nginx").mkdir(parents=True)
         self.machine = Machine(APP, Files(str(state / "nginx")))
@@ -234,7 +234,7 @@ class App:
 
     def _story(self, verb: str, tools: Tools, more: dict[str, Any]) -> Result:
         if verb == "flip-back":
-            return flip_back(tools, Wanted(more.get("force", False), self.stack))
+            return flip_back(tools, FlipBackOptions(more.get("force", False), self.stack))
         stack = self.stack()
         if verb == "down":
             return downs.down(tools, stack, False)

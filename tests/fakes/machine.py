@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import ControlAnswer, Routing
-from bluegreen.domain.world import OnceContainer, PlainContainer, ProxyContainer, Replica
+from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, TaskContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Check, ImageWish, Order
 from bluegreen.frontdoor import text
@@ -96,10 +96,10 @@ class FakeContainers:
     def exit_of(self, container: str) -> tuple[int, int, str]:  # noqa: ARG002 - the port's
         return 1, 5, ""
 
-    def once_containers(self, role: str) -> tuple[OnceContainer, ...]:  # noqa: ARG002 - the port's
+    def task_containers(self, role: str) -> tuple[TaskContainer, ...]:  # noqa: ARG002 - the port's
         return ()
 
-    def remove_once(self) -> None:
+    def remove_tasks(self) -> None:
         pass
 
     def _set(self, container: str, **values: Any) -> None:
@@ -117,7 +117,7 @@ class FakeColors:
     def ensure_network(self) -> None:
         pass
 
-    def ensure_ground(self, stack: object, color: Color, tell: object) -> None:
+    def ensure_prerequisites(self, stack: object, color: Color, tell: object) -> None:
         pass
 
     def free_addresses(self, release: int, count: int, avoid: frozenset[str]) -> list[str]:  # noqa: ARG002

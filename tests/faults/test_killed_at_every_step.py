@@ -274,7 +274,7 @@ def _recovers(project: Project, row: Row, greeting: str, shuffled: random.Random
         said += project.ok("up", GREETING=greeting).err
     else:
         assert done.code == 0, str(done)
-    if "at addresses that its replicas do not have; to mend it: bluegreen up" in done.out:
+    if "at addresses that its replicas do not have; to repair it: bluegreen up" in done.out:
         assert verb == "flip-back", "the others give nginx the addresses that there are"
         project.ok("up", GREETING=greeting)
     if row.signal == "SIGKILL" and row.scenario.name != "up --adopt":

@@ -13,11 +13,13 @@ from bluegreen.frontdoor.places import servers
 from bluegreen.shipped import shipped
 from tests.unit.worlds import routing, slot
 
-FRAME = config.Frame((Listen("", 80), Listen("127.0.0.1", 8080)), Listen("127.0.0.1", 8081), (), ("172.20.0.0/17",))
+PROXY = config.ProxyConfig(
+    (Listen("", 80), Listen("127.0.0.1", 8080)), Listen("127.0.0.1", 8081), (), ("172.20.0.0/17",)
+)
 
 
-def _render(routing: Routing, frame: config.Frame = FRAME) -> str:
-    return text.activate(config.render(routing, frame, shipped("nginx")), 12, "2026-11-01T10:00:00+00:00")
+def _render(routing: Routing, proxy: config.ProxyConfig = PROXY) -> str:
+    return text.activate(config.render(routing, proxy, shipped("nginx")), 12, "2026-11-01T10:00:00+00:00")
 
 
 def _routes(*routes: Route) -> Slot:
@@ -119,7 +121,7 @@ def test_until_the_seal_the_more_generous_limits_count() -> None:
 
 
 def test_only_a_color_that_has_served_answers_for_the_other() -> None:
-    frame = replace(FRAME, failover=True)
+    frame = replace(PROXY, failover=True)
     pair = {"blue": slot("blue", 7), "green": slot("green", 8)}
     prepared = _render(routing("blue", "prepared", **pair), frame)
     assert '"1:green:web" 1;' in prepared

@@ -12,7 +12,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.plans.differences import drift, unwell
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.release import plan_release, start_order
-from bluegreen.plans.repair import plan_mend
+from bluegreen.plans.repair import plan_repair
 from tests.unit.worlds import EMPTY, WISH, replica, replicas, routing, slot, world
 
 
@@ -41,7 +41,7 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
         "  route     one rename sends traffic to blue instead of no color",
         "  confirm   only nginx's own answer proves where traffic goes",
         "",
-        "settle (when a step fails: a warning; traffic stays where it is; the next command mends it)",
+        "settle (when a step fails: a warning; traffic stays where it is; the next command repairs it)",
         "  seal      nginx's file is to say blue by itself, should the route be deleted",
         "  jobs      worker must run in one color only",
         "  record    history, and the number of the next release",
@@ -101,14 +101,14 @@ def test_prepare_stops_before_cutover_and_does_nothing_twice() -> None:
 
 
 def test_up_on_a_whole_app_has_nothing_to_mend() -> None:
-    plan = plan_mend(world(), WISH, rendered_differs=False)
+    plan = plan_repair(world(), WISH, rendered_differs=False)
     assert _names(plan.lines()) == ["shared"]
     assert plan.nothing == "blue, release 7 is live and whole"
 
 
 def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
     found = world(replicas=(replica("blue", 7, state="exited"), replica("blue", 7, "worker"), *replicas("green", 6)))
-    lines = plan_mend(found, WISH, rendered_differs=False).lines()
+    lines = plan_repair(found, WISH, rendered_differs=False).lines()
     assert "  recreate  gone: blue-web-2" in lines
     assert "  start     not running: shop-blue-web-1" in lines
     assert _names(lines)[-1:] == ["render"], "a new container has a new address"
@@ -116,13 +116,13 @@ def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
 
 def test_up_warms_the_way_back() -> None:
     found = world(replicas=(*replicas("blue", 7), replica("green", 6, state="exited"), replica("green", 6, number=2)))
-    assert "  warm      the way back is not running: shop-green-web-1" in plan_mend(found, WISH, False).lines()
+    assert "  warm      the way back is not running: shop-green-web-1" in plan_repair(found, WISH, False).lines()
 
 
 def test_up_mends_drift() -> None:
     found = world("green", intended=routing("blue", blue=slot("blue", 7), green=slot("green", 6)))
     assert drift(found) == "nginx answers green (generation 5), the file says blue (generation 5)"
-    assert "render" in _names(plan_mend(found, WISH, False).lines())
+    assert "render" in _names(plan_repair(found, WISH, False).lines())
 
 
 def test_a_flip_back_builds_pulls_and_starts_nothing() -> None:

@@ -86,5 +86,5 @@ def test_only_images_of_ours_that_no_kept_release_needs_are_disposable() -> None
         {"number": 1, "images": image("d", ours=True)},
     ]
     assert disposable(records, {4}, {}) == {"c": frozenset({"shop:3"})}
-    strays = {"s": "shop:dev", "d": "shop:dev"}  # made by a command that was killed; d has come into a release since
-    assert disposable(records, {4}, strays) == {"c": frozenset({"shop:3"}), "s": frozenset({"shop:dev"})}
+    orphans = {"s": "shop:dev", "d": "shop:dev"}  # made by a command that was killed; d has come into a release since
+    assert disposable(records, {4}, orphans) == {"c": frozenset({"shop:3"}), "s": frozenset({"shop:dev"})}

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bluegreen.domain.app import Migration, OneOff, Route, Settings, Stack
+from bluegreen.domain.app import Migration, Route, Settings, Stack, Task
 from bluegreen.domain.release import Image
 from bluegreen.features.rehearsal.overlay import Mount, Overlay, folders, refusals, text, verdict, volumes
 
 
 def _stack(**services: dict[str, Any]) -> Stack:
-    settings = Settings((Route("web", 8000),), jobs=("worker",), migrate=Migration(OneOff(service="web")))
+    settings = Settings((Route("web", 8000),), jobs=("worker",), migrate=Migration(Task(service="web")))
     known: dict[str, dict[str, Any]] = {
         "web": {"image": "shop:1", "build": {"context": "."}},
         "worker": {"image": "shop:1"},

@@ -22,7 +22,7 @@ from bluegreen.plans.down import plan_down
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan
 from bluegreen.plans.release import plan_release
-from bluegreen.plans.repair import plan_mend
+from bluegreen.plans.repair import plan_repair
 from tests.unit.worlds import EMPTY, PROXY, WISH, replica, replicas, routing, slot, world
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -79,7 +79,7 @@ FULL = replace(
     WISH, migrate="schema", hooks=("before_switch", "after_switch"), expected=(Expectation("GET", "/"),),
 )  # fmt: skip
 PLANS: dict[str, Callable[[World], Plan]] = {
-    "up": lambda it: plan_mend(it, WISH, False) if it.live and it.slot(it.live) else plan_release("up", it, WISH),
+    "up": lambda it: plan_repair(it, WISH, False) if it.live and it.slot(it.live) else plan_release("up", it, WISH),
     "switch": lambda it: plan_release("switch", it, WISH),
     "switch with everything": lambda it: plan_release("switch", it, FULL),
     "switch --force": lambda it: plan_release("switch", it, replace(WISH, force=True)),

@@ -36,7 +36,7 @@ class Typed:
 @click.pass_obj
 def flip_back(options: Options, /, **words: Any) -> int:
     """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
-    from bluegreen.flow.flip_back import Wanted
+    from bluegreen.flow.flip_back import FlipBackOptions
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
     from bluegreen.plans.flip_back import plan_flip_back
@@ -49,4 +49,4 @@ def flip_back(options: Options, /, **words: Any) -> int:
     if typed.dry_run:
         return show_plan(plan_flip_back(observe(app.tools(name)), typed.force), typed.json_)
     with app.acting("flip-back", typed.wait, typed.now):
-        return show(story(app.tools(name), Wanted(typed.force, lambda: app.stack)), app, typed.json_)
+        return show(story(app.tools(name), FlipBackOptions(typed.force, lambda: app.stack)), app, typed.json_)

@@ -50,7 +50,7 @@ def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, p
     from bluegreen.features.rehearsal import rehearse as story
 
     app = App(options, output.choose(progress))
-    stack, wanted = app.stack, story.Wanted(copy_volumes, outside)
+    stack, wanted = app.stack, story.RehearsalOptions(copy_volumes, outside)
     tools = app.tools(stack.app)
     story.refuse(tools, stack, wanted)
     with rehearsing(app), Stage(app, stack) as stage:

@@ -115,6 +115,6 @@ def _write_new(folder: Path, files: Mapping[str, str]) -> None:
     except OSError as error:
         raise BluegreenError(
             "The files cannot be written.", failed=f"{error.strerror}: {error.filename}",
-            expected="a folder that this user may write into", retry="safe, after the cause is mended",
+            expected="a folder that this user may write into", retry="safe, after the cause is fixed",
             exit_code=ExitCode.USAGE,
         ) from None  # fmt: skip

@@ -54,14 +54,14 @@ class StagePort(Protocol):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RehearsalOptions:
     """What the person typed after `rehearse`."""
 
     copy_volumes: bool = False
     outside: bool = False
 
 
-def refuse(tools: Tools, stack: Stack, wanted: Wanted) -> None:
+def refuse(tools: Tools, stack: Stack, wanted: RehearsalOptions) -> None:
     """Raises BluegreenError when the rehearsal could not be kept apart from production."""
     version = tools.compose.version()
     if tuple(map(int, version.split("."))) < rehearsal.OLDEST_COMPOSE:
@@ -75,13 +75,13 @@ def refuse(tools: Tools, stack: Stack, wanted: Wanted) -> None:
         raise BluegreenError(
             "A rehearsal could not be kept apart from production.", failed=f"{len(found)} reasons" if len(found) > 1
             else found[0], expected="databases and queues that are services of the Compose file, so that the "
-            "rehearsal has its own", retry="safe, after the cause is mended",
+            "rehearsal has its own", retry="safe, after the cause is fixed",
             next=f"{tools.command} rehearse --outside (if it may use them), or set the variables for the rehearsal"
             if leads else "a Compose file without it", exit_code=ExitCode.USAGE, lines=found,
         )  # fmt: skip
 
 
-def rehearse(tools: Tools, stack: Stack, stage: StagePort, wanted: Wanted) -> dict[str, Any]:
+def rehearse(tools: Tools, stack: Stack, stage: StagePort, wanted: RehearsalOptions) -> dict[str, Any]:
     """Runs the rehearsal and reports. Raises BluegreenError when it could not be set up."""
     world = observe(tools)
     live = world.slot(world.live) if world.live else None
@@ -120,7 +120,7 @@ def rehearse(tools: Tools, stack: Stack, stage: StagePort, wanted: Wanted) -> di
 class Report:
     """What a rehearsal has shown, beside production's last release."""
 
-    def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: Wanted) -> None:
+    def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: RehearsalOptions) -> None:
         self._wanted = wanted
         records = [record for record in tools.journal.releases.all() if live and record["number"] == live.release]
         production = records[0]["figures"] if records else {}
@@ -189,7 +189,7 @@ def _paths(stack: Stack, expectations: Sequence[Expectation]) -> list[str]:
     return list(dict.fromkeys([*routed, *recorded])) or ["/"]
 
 
-def _folders(tools: Tools, stack: Stack, stage: StagePort, wanted: Wanted) -> dict[Mount, str | None]:
+def _folders(tools: Tools, stack: Stack, stage: StagePort, wanted: RehearsalOptions) -> dict[Mount, str | None]:
     """Which folders are copied, and which are empty in the rehearsal."""
     found: dict[Mount, str | None] = {}
     for mount in rehearsal.folders(stack):

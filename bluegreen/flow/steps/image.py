@@ -33,7 +33,7 @@ def image(it: Making) -> str:
             raise BluegreenError(
                 f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
                 expected=f"every replica of release {live.release} to run",
-                retry="not useful before that is mended",
+                retry="not useful before that is fixed",
                 next=f"{it.tools.command} up (makes {live.color} whole), or {it.tools.command} switch --force",
             )  # fmt: skip
         back = it.request.restored

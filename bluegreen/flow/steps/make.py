@@ -25,7 +25,7 @@ def clear(it: Making) -> str:
 def create(it: Making) -> str:
     tools, color = it.tools, it.new.color
     with tools.signals.deferred():
-        tools.colors.ensure_ground(it.stack, color, tools.show.progress)
+        tools.colors.ensure_prerequisites(it.stack, color, tools.show.progress)
     wanted = it.wish.replicas
     avoid = frozenset(
         [address for slot in it.slots().values() for ips in slot.addresses.values() for address in ips]

@@ -9,7 +9,7 @@ from bluegreen.flow.migrate import migrate
 from bluegreen.flow.steps.depends_on import await_dependencies
 
 
-def migrate_once(it: Making) -> str:
+def migration(it: Making) -> str:
     migration = it.stack.settings.migrate
     service = (migration.run.service if migration else "") or ""
     image = it.new.images[service]

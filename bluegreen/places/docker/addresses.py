@@ -26,7 +26,7 @@ def container_name(app: str, color: Color, service: str, number: int) -> str:
     return f"{app}-{color}-{service}-{number}"
 
 
-def once_name(app: str, role: str, service: str, release: int) -> str:
+def task_name(app: str, role: str, service: str, release: int) -> str:
     return f"{app}-{role}-{service}-{release}"
 
 

@@ -39,7 +39,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
                 "The Docker Engine refused a request.",
                 failed=" ".join(text.split())[:400],
                 expected="the Engine to carry it out",
-                retry="safe, after the cause is mended",
+                retry="safe, after the cause is fixed",
             ) from None
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None

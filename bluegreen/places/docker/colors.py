@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bluegreen.compose.run import Compose
-from bluegreen.domain.app import OneOff, Stack
+from bluegreen.domain.app import Stack, Task
 from bluegreen.domain.color import (
     LABEL_APP,
     LABEL_COLOR,
@@ -20,15 +20,15 @@ from bluegreen.domain.color import (
     LABEL_ROLE,
     LABEL_SERVICE,
     Color,
-    OnceRole,
     Role,
+    TaskRole,
 )
 from bluegreen.domain.release import Image
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import creation, volumes
 from bluegreen.places.docker import mounts as container_mounts
 from bluegreen.places.docker import spec as container_spec
-from bluegreen.places.docker.addresses import addresses, color_network_name, container_name, network_name, once_name
+from bluegreen.places.docker.addresses import addresses, color_network_name, container_name, network_name, task_name
 from bluegreen.places.docker.api import Api
 from bluegreen.places.docker.containers import Containers
 from bluegreen.places.docker.engine import of_compose
@@ -70,7 +70,7 @@ class Colors:
         """The app's own network."""
         self._networks.ensure()
 
-    def ensure_ground(self, stack: Stack, color: Color, tell: Tell) -> None:
+    def ensure_prerequisites(self, stack: Stack, color: Color, tell: Tell) -> None:
         """Networks and volumes that the release services use: Compose makes those of the file, we ours."""
         self._networks.ensure()
         if _meets(stack):
@@ -92,7 +92,7 @@ class Colors:
                     retry="safe", next=f"docker {kind} create {defined['name']}",
                 )  # fmt: skip
         if missing:
-            self._compose.ensure_ground(names, tell)
+            self._compose.ensure_prerequisites(names, tell)
         for reference in dict.fromkeys(mount["source"] for mount in mounts if mount["type"] == "image"):
             self._images.pulled(reference, {}, False, tell)
 
@@ -110,8 +110,8 @@ class Colors:
     def create(self, stack: Stack, order: OrderLike) -> str:
         """Creates one container of a color, on the app's network with its address; returns the id."""
         service = stack.services[order.service]
-        ground = self._surroundings(stack, service, order.color)
-        request = container_spec.create_request(service, ground)
+        around = self._surroundings(stack, service, order.color)
+        request = container_spec.create_request(service, around)
         if order.role == "routed":
             container_spec.routed_restart(service, request)
         policy = request["HostConfig"]["RestartPolicy"]
@@ -127,28 +127,28 @@ class Colors:
             LABEL_DEFINITION: order.definition,
             LABEL_RESTART: container_spec.restart_text(policy),
         }  # fmt: skip
-        links = container_spec.links(service, ground, stack.app, order.number)
+        links = container_spec.links(service, around, stack.app, order.number)
         if links:
             request["HostConfig"]["Links"] = links
         name = container_name(stack.app, order.color, order.service, order.number)
         endpoints = self._endpoints(stack, service, order, links)
-        return self._made(name, request, endpoints, service, ground)
+        return self._made(name, request, endpoints, service, around)
 
-    def create_once(
-        self, stack: Stack, once: OneOff, role: OnceRole, image: Image, release: int, variables: Mapping[str, str]
+    def create_task(
+        self, stack: Stack, task: Task, role: TaskRole, image: Image, release: int, variables: Mapping[str, str]
     ) -> str:
         """Creates the container of a one-off run of a service; returns the id.
 
         It stands on the service's own networks, without a name there, and is no replica: nginx cannot reach it.
         """
-        name = once.service or ""
+        name = task.service or ""
         service = stack.services[name]
-        ground = self._surroundings(stack, service, None)
-        request = container_spec.create_request(service, ground)
+        around = self._surroundings(stack, service, None)
+        request = container_spec.create_request(service, around)
         request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
         request["Image"] = image.id
-        if once.command:
-            request["Cmd"] = list(once.command)
+        if task.command:
+            request["Cmd"] = list(task.command)
         request["Env"] = self._environment(request.get("Env", []), variables)
         request["Labels"] = {
             **request.get("Labels", {}), LABEL_APP: stack.app, LABEL_ROLE: role, LABEL_SERVICE: name,
@@ -158,11 +158,11 @@ class Colors:
             stack.networks[key]["name"]: container_spec.endpoint(use)
             for key, use in container_spec.networks_by_priority(service)
         }
-        return self._made(once_name(stack.app, role, name, release), request, endpoints, service, ground)
+        return self._made(task_name(stack.app, role, name, release), request, endpoints, service, around)
 
     def _surroundings(self, stack: Stack, service: Mapping[str, Any], color: Color | None) -> Surroundings:
         return Surroundings(
-            stack.volumes, stack.secrets, stack.configs, self._leaned_on(stack, service, color),
+            stack.volumes, stack.secrets, stack.configs, self._containers_depended_on(stack, service, color),
             _seccomp_profiles(service, Path(stack.project_directory)),
         )  # fmt: skip
 
@@ -181,11 +181,11 @@ class Colors:
         request: Mapping[str, Any],
         endpoints: Mapping[str, Mapping[str, Any]],
         service: Mapping[str, Any],
-        ground: Surroundings,
+        around: Surroundings,
     ) -> str:
         container = creation.create(self._api, name, request, endpoints, platform(service))
         try:
-            for file in container_mounts.copied_files(service, ground):
+            for file in container_mounts.copied_files(service, around):
                 creation.copy_file(self._api, container, file)
         except BluegreenError:
             Containers(self._api).remove(container)
@@ -212,12 +212,12 @@ class Colors:
             endpoints[stack.networks[key]["name"]] = container_spec.endpoint(use, links)
         return endpoints
 
-    def _leaned_on(
+    def _containers_depended_on(
         self, stack: Stack, service: Mapping[str, Any], color: Color | None
     ) -> dict[str, tuple[tuple[str, str], ...]]:
         """The containers that links, volumes_from, ipc and pid of a service mean: its color's, or Compose's."""
         found = {}
-        for name in container_spec.leans_on(service):
+        for name in container_spec.depends_on_containers(service):
             if color and name in stack.settings.release_services():
                 count = container_spec.replicas(stack.services[name])
                 names = [container_name(stack.app, color, name, number) for number in range(1, count + 1)]

@@ -28,7 +28,7 @@ def run_in(api: Api, container: str, command: Sequence[str]) -> tuple[int, str]:
 
 
 @translated
-def run_once(api: Api, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
+def run_task(api: Api, image: str, command: Sequence[str], request: Mapping[str, Any]) -> tuple[int, str]:
     """Runs a command in a container that exists for it only; (exit code, both streams).
 
     Its output is taken as it is written: the Engine's logging driver may keep none, or not have it yet at the end.

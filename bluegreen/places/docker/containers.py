@@ -16,9 +16,9 @@ from bluegreen.domain.color import (
     LABEL_RESTART,
     LABEL_ROLE,
     LABEL_SERVICE,
-    OnceRole,
+    TaskRole,
 )
-from bluegreen.domain.world import OnceContainer, Replica
+from bluegreen.domain.world import Replica, TaskContainer
 from bluegreen.places.docker.addresses import network_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.spec import restart_policy
@@ -37,13 +37,13 @@ class Containers:
         return tuple(sorted((_replica(it, self._api.app) for it in found), key=lambda replica: replica.name))
 
     @translated
-    def once_containers(self, role: OnceRole) -> tuple[OnceContainer, ...]:
+    def task_containers(self, role: TaskRole) -> tuple[TaskContainer, ...]:
         """The containers of one-off runs that are still there: killed commands left them."""
         label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}={role}"]}
         client = self._api.client
         found = (client.inspect_container(entry["Id"]) for entry in client.containers(all=True, filters=label))
         return tuple(
-            OnceContainer(
+            TaskContainer(
                 it["Id"], it["Name"].lstrip("/"), int(it["Config"]["Labels"].get(LABEL_RELEASE) or 0),
                 it["State"]["Running"], None if it["State"]["Running"] else it["State"]["ExitCode"],
             )
@@ -51,8 +51,8 @@ class Containers:
         )  # fmt: skip
 
     @translated
-    def remove_once(self) -> None:
-        """Removes containers of `run_once` that a killed command left."""
+    def remove_tasks(self) -> None:
+        """Removes containers of `run_task` that a killed command left."""
         label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}=once"]}
         for entry in self._api.client.containers(all=True, filters=label):
             self.remove(entry["Id"])

@@ -105,7 +105,7 @@ def _not_pulled(reference: str, reason: str) -> BluegreenError:
         f"The image {reference} cannot be pulled.",
         failed=" ".join(reason.split())[:300],
         expected="an image of this name in its registry, and a login where it needs one",
-        retry="safe, after the cause is mended",
+        retry="safe, after the cause is fixed",
         next=f"docker login {reference.partition('/')[0]}" if login else f"docker pull {reference}",
     )
 

@@ -18,7 +18,7 @@ from bluegreen.places.docker import creation
 from bluegreen.places.docker import spec as container_spec
 from bluegreen.places.docker.addresses import network_name, proxy_name, public_network_name
 from bluegreen.places.docker.api import Api, translated
-from bluegreen.places.docker.commands import run_once
+from bluegreen.places.docker.commands import run_task
 from bluegreen.places.docker.containers import Containers, address_on
 from bluegreen.places.docker.engine import Engine
 from bluegreen.places.docker.mounts import Surroundings
@@ -63,7 +63,7 @@ class Proxy:
     def version(self, stack: Stack, tell: Tell) -> str:
         """The version of nginx in the proxy's image, asked of the image itself; pulls it if need be."""
         image = self._images.pulled(stack.settings.proxy.image, {}, False, tell)
-        _, output = run_once(self._api, image.id, ["nginx", "-v"], {"NetworkDisabled": True})
+        _, output = run_task(self._api, image.id, ["nginx", "-v"], {"NetworkDisabled": True})
         match = re.search(r"nginx/(\S+)", output)
         return match[1] if match else output.strip()[:100]
 

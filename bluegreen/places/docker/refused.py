@@ -16,11 +16,11 @@ def refusals(
 
     `document` is Compose's. The Engine is asked for its API version only when a key depends on it.
     """
-    ground = Surroundings(document.get("volumes") or {}, document.get("secrets") or {}, document.get("configs") or {})
+    around = Surroundings(document.get("volumes") or {}, document.get("secrets") or {}, document.get("configs") or {})
     found: list[tuple[str, str]] = []
     for name in names:
         service = document["services"][name]
-        found += [(f"services.{name}.{it.key}", it.reason) for it in container_spec.refusals(service, ground)]
+        found += [(f"services.{name}.{it.key}", it.reason) for it in container_spec.refusals(service, around)]
         for need in container_spec.needs(service):
             if _version(api_version()) < _version(need.api):
                 reason = (

@@ -9,7 +9,7 @@ from docker.errors import NotFound
 
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker.api import Api, translated
-from bluegreen.places.docker.commands import run_once
+from bluegreen.places.docker.commands import run_task
 
 
 @translated
@@ -49,7 +49,7 @@ def of_compose(api: Api) -> list[str]:
 @translated
 def size(api: Api, name: str, image: str) -> int:
     """What a named volume holds, in bytes, counted in a container of this image."""
-    _, output = run_once(api, image, ["du", "-sk", "/from"], _mounting(f"{name}:/from:ro"))
+    _, output = run_task(api, image, ["du", "-sk", "/from"], _mounting(f"{name}:/from:ro"))
     return int(output.split()[0]) * 1024
 
 
@@ -57,7 +57,7 @@ def size(api: Api, name: str, image: str) -> int:
 def copy(api: Api, name: str, to: str, labels: Mapping[str, str], image: str) -> None:
     """A new volume with what another one holds, owners and modes included. Raises BluegreenError."""
     api.client.create_volume(to, labels=dict(labels))
-    code, output = run_once(api, image, ["cp", "-a", "/from/.", "/to/"], _mounting(f"{name}:/from:ro", f"{to}:/to"))
+    code, output = run_task(api, image, ["cp", "-a", "/from/.", "/to/"], _mounting(f"{name}:/from:ro", f"{to}:/to"))
     if code:
         raise BluegreenError(
             f"The volume {name} could not be copied.", failed=output.strip()[:300], expected="cp -a to end well"

@@ -13,7 +13,7 @@ from bluegreen.places.docker.spec.limits import CDI
 from bluegreen.places.docker.spec.networks import INTERFACE, SAME_ADDRESS, endpoint, links, networks_by_priority
 from bluegreen.places.docker.spec.part import DURATIONS, LATER, NANOSECONDS, Need, Part, Refusal, Service, nanoseconds
 from bluegreen.places.docker.spec.restart import restart_policy, restart_text, routed_restart
-from bluegreen.places.docker.spec.rights import leans_on, seccomp_file
+from bluegreen.places.docker.spec.rights import depends_on_containers, seccomp_file
 from bluegreen.places.docker.spec.table import (
     DIFFERENT,
     GROUPS,
@@ -45,8 +45,8 @@ __all__ = [
     "Refusal",
     "Service",
     "create_request",
+    "depends_on_containers",
     "endpoint",
-    "leans_on",
     "links",
     "nanoseconds",
     "needs",

@@ -9,7 +9,7 @@ from bluegreen.places.docker.mounts import Surroundings
 from bluegreen.places.docker.spec.part import Part, Service
 
 
-def leans_on(service: Service) -> list[str]:
+def depends_on_containers(service: Service) -> list[str]:
     """Services whose containers must exist before this one can be created."""
     names = [text.partition(":")[0] for key in ("links", "volumes_from") for text in service.get(key) or []]
     names += [service[key].partition(":")[2] for key in ("ipc", "pid") if _of_service(service.get(key))]
