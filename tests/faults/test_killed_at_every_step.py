@@ -1,7 +1,8 @@
 """Every step of every plan, ended by every signal, before, in the middle of and after its effect.
 
 The table is made from the plans that the command itself follows: a reference run of each scenario reports its
-steps. `make test` takes a sample (seed and rows are printed), `make test-faults` all rows.
+steps. `make test-faults` runs all rows. `make test` runs fixed ones, one for each kind of break:
+tests/unit/test_model.py ends every verb at every call with fakes, and these rows prove the fakes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +28,6 @@ from tests.support.project import Done, Project
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 MOMENTS = ("before", "middle", "after")
-SAMPLE = 4  # rows in `make test`; each takes some seconds
 MIX = {"get": 4, "fresh": 2}
 BEFORE_JOBS = {"step": "jobs", "moment": "before", "signal": "SIGKILL"}
 BEFORE_SEAL = {"step": "seal", "moment": "before", "signal": "SIGKILL"}
@@ -137,12 +136,24 @@ SCENARIOS = (
     Scenario("switch", ("switch",), _normal),
     Scenario("flip-back", ("flip-back",), _normal),
     Scenario("first up", ("up",), _nothing, serving=False),
-    Scenario("up mends", ("up",), _damaged),
+    Scenario("up repairs", ("up",), _damaged),
     Scenario("prepare", ("prepare",), _normal),
     Scenario("switch after a kill", ("switch",), _half_switched),
     Scenario("switch after another kill", ("switch",), _unsealed),
     Scenario("up --adopt", ("up", "--adopt"), _plain, serving=False),
     Scenario("down", ("down", "--yes"), _normal),
+)
+# What `make test` runs, each some seconds: scenario, phase, step, signal, moment.
+FIXED = (
+    ("switch", "prepare", "create", "SIGKILL", "middle"),
+    ("switch", "prepare", "preview", "SIGINT", "middle"),
+    ("switch", "cutover", "route", "SIGKILL", "after"),
+    ("switch", "settle", "jobs", "SIGKILL", "middle"),
+    ("flip-back", "cutover", "route", "SIGTERM", "after"),
+    ("up repairs", "prepare", "recreate", "SIGKILL", "middle"),
+    ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
+    ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
+    ("down", "end", "remove", "SIGKILL", "middle"),
 )
 _counter = iter(range(10**6))
 
@@ -169,7 +180,7 @@ def _table(project: Project) -> list[Row]:
 
 
 def _greeting(project: Project, scenario: Scenario) -> str:
-    return "same" if scenario.name == "up mends" else _another(project)
+    return "same" if scenario.name == "up repairs" else _another(project)
 
 
 @pytest.fixture
@@ -179,19 +190,33 @@ def pair(make_project: Make) -> Project:
     return project
 
 
-def test_killed_at_every_step(pair: Project, tmp_path: Path) -> None:
+def test_killed_at_every_step(pair: Project) -> None:
     """One row after the other on one app: each has to recover from the one before."""
-    table = _table(pair)
-    assert {row.step for row in table} == set(STEP_NAMES), "every step that a plan can have has its rows"
-    part = os.environ.get("KILLS", "all" if THOROUGH else "sample")
+    part = os.environ.get("KILLS", "all" if THOROUGH else "fixed")
     seed = int(os.environ.get("KILLS_SEED", random.SystemRandom().randrange(10**6)))
-    chosen = random.Random(seed).sample(table, SAMPLE) if part == "sample" else table  # noqa: S311 - a sample
-    if part.startswith("/"):  # those that match: "/ (migrate|expect)$"
-        chosen = [row for row in table if re.search(part[1:], str(row))]
-    elif part not in ("sample", "all"):  # of two runs side by side: 1/2, 2/2; to go on after 70 rows: 1/2@70
-        which, parts, ran = map(int, re.split("[/@]", f"{part}@0")[:3])
-        chosen = table[which - 1 :: parts][ran:]
-    print(f"\n{len(chosen)} of {len(table)} rows, KILLS_SEED={seed}")
+    _run_rows(pair, _fixed() if part == "fixed" else _chosen(_table(pair), part), seed)
+
+
+def _fixed() -> list[Row]:
+    by_name = {scenario.name: scenario for scenario in SCENARIOS}
+    return [Row(by_name[name], step, phase, signal, moment, 1) for name, phase, step, signal, moment in FIXED]
+
+
+def _chosen(table: list[Row], part: str) -> list[Row]:
+    """The rows of `part`: all, /PATTERN, or of two runs side by side 1/2 (to go on after 70 rows: 1/2@70)."""
+    assert {row.step for row in table} == set(STEP_NAMES), "every step that a plan can have has its rows"
+    known = {(row.scenario.name, row.phase, row.step, row.signal, row.moment) for row in table}
+    assert set(FIXED) <= known, "the fixed rows are rows of the table"
+    if part.startswith("/"):
+        return [row for row in table if re.search(part[1:], str(row))]
+    if part == "all":
+        return table
+    which, parts, ran = map(int, re.split("[/@]", f"{part}@0")[:3])
+    return table[which - 1 :: parts][ran:]
+
+
+def _run_rows(pair: Project, chosen: list[Row], seed: int) -> None:
+    print(f"\n{len(chosen)} rows, KILLS_SEED={seed}")
     shuffled = random.Random(seed)  # noqa: S311 - which command follows
     asked = wrong = 0
     for row in chosen:
@@ -212,7 +237,6 @@ def test_killed_at_every_step(pair: Project, tmp_path: Path) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {row}: {words}", flush=True)
     print(f"{len(chosen)} rows, {asked} answers, {wrong} wrong")
     assert wrong == 0
-    del tmp_path
 
 
 def _one(project: Project, row: Row, shuffled: random.Random) -> int:

@@ -80,30 +80,43 @@ def _before(owner: Any, name: str, act: Callable[[], None]) -> None:
     setattr(owner, name, wrapped)
 
 
+def _watch(
+    point: Point, phase: str, name: str, action: Callable[[], str], run: Callable[[Callable[[], str]], Any]
+) -> Any:
+    """Runs a step that is ended before, in the middle of or after its action, when it is the one."""
+
+    def watched() -> str:
+        point.reached("before")
+        detail = action()
+        point.reached("after")
+        return detail
+
+    point.step, point.events = name, 0
+    try:
+        return run(watched)
+    finally:
+        point.report(step=name, phase=phase, events=point.events)
+        point.step = None
+
+
 def main() -> int:
     from bluegreen import unix_http
     from bluegreen.__main__ import command
+    from bluegreen.cli.quick import Quick
     from bluegreen.flow import run as execute
     from bluegreen.state.releases import Releases
 
     point = Point(json.loads(os.environ.pop("KILL_AT")))
-    original = execute._run_step
+    original, quickly = execute._run_step, Quick._step
 
     def run_step(tools: Any, step: Any, action: Callable[[], str], *rest: Any) -> None:
-        def watched() -> str:
-            point.reached("before")
-            detail = action()
-            point.reached("after")
-            return detail
+        _watch(point, step.phase, step.name, action, lambda act: original(tools, step, act, *rest))
 
-        point.step, point.events = step.name, 0
-        try:
-            original(tools, step, watched, *rest)
-        finally:
-            point.report(step=step.name, phase=step.phase, events=point.events)
-            point.step = None
+    def quick_step(quick: Quick, phase: str, name: str, action: Callable[[], str]) -> str:
+        return _watch(point, phase, name, action, lambda act: quickly(quick, phase, name, act))
 
     execute._run_step = run_step  # type: ignore[assignment]  # as the original, looser in its types
+    Quick._step = quick_step  # type: ignore[method-assign, assignment]  # a wrapper with the same meaning
     _before(http.client.HTTPConnection, "getresponse", point.event)
     _before(unix_http, "_read", point.event)
     _before(os, "fsync", point.event)
