@@ -112,7 +112,7 @@ def main() -> int:
     def run_step(tools: Any, step: Any, action: Callable[[], str], *rest: Any) -> None:
         _watch(point, step.phase, step.name, action, lambda act: original(tools, step, act, *rest))
 
-    def quick_step(quick: Quick, phase: str, name: str, action: Callable[[], str]) -> str:
+    def quick_step(quick: Quick, phase: str, name: str, action: Callable[[], str]) -> Any:
         return _watch(point, phase, name, action, lambda act: quickly(quick, phase, name, act))
 
     execute._run_step = run_step  # type: ignore[assignment]  # as the original, looser in its types
