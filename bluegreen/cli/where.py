@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.compose.options import Options, find_file
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.frontdoor import control
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
+from bluegreen.unix_http import listens
 
 STATE_VARIABLE = folders.VARIABLE
 
@@ -22,19 +24,32 @@ def of_here(options: Options, environment: Mapping[str, str]) -> Path | None:
         return of_app(name, options, environment)
     start = os.path.abspath(options.project_directory or ".")
     found = folders.of_folder(start, options.files, environment)
-    return Path(found[0]) if len(found) == 1 else before(options, environment)
+    recorded = folders.read(found[0]) if len(found) == 1 else None
+    return _running(recorded["app"], [Path(found[0])]) if recorded else before(options, environment)
 
 
 def of_app(app: str, options: Options, environment: Mapping[str, str]) -> Path | None:
     """The state of the app of this name; None: there is none that this user or the Engine knows of."""
-    known = [state for state in folders.states(environment) if os.path.basename(state) == app]
-    if known:
-        return Path(known[0])
+    known = [Path(state) for state in folders.states(environment) if os.path.basename(state) == app]
     old = before(options, environment)
     routing = Files(str(old / "nginx")).routing() if old else None
     if old and routing and routing.app == app:
-        return old
-    return _labelled(app)
+        known.append(old)
+    return _running(app, known)
+
+
+def _running(app: str, known: Sequence[Path]) -> Path | None:
+    """Of the states that are known for an app, the one that its nginx uses; else the first.
+
+    A folder may be left from an app that ended long ago, while another user's app of the same name runs.
+    """
+    for state in known:
+        if listens(str(short(state / "run") / control.SOCKET), control.TIMEOUT):
+            return state
+    named = _labelled(app)
+    if named is None:
+        return known[0] if known else None
+    return next((state for state in known if os.path.realpath(state) == os.path.realpath(named)), named)
 
 
 def new(app: str, environment: Mapping[str, str]) -> Path:
@@ -60,7 +75,7 @@ def before(options: Options, environment: Mapping[str, str]) -> Path | None:
 
 
 def _labelled(app: str) -> Path | None:
-    """The state that the proxy's own label names: that of another user's app."""
+    """The state that the proxy's own label names."""
     from bluegreen.places.docker.proxies import proxies
 
     try:
@@ -105,7 +120,10 @@ def owner(state: Path) -> str:
 
 def short(sockets: Path) -> Path:
     """A name of the folder of sockets that is short enough for a Unix socket's path (107 bytes)."""
-    if folders.short(str(sockets.parent)) or not sockets.is_dir():
+    if folders.short(str(sockets.parent)):
         return sockets
-    descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # not there, or not to be seen by this user: nobody answers there
+        return sockets
     return Path(f"/proc/self/fd/{descriptor}")

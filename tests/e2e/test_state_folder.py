@@ -253,6 +253,28 @@ def test_root_acts_on_a_users_app_and_every_file_stays_the_users(lean: Project, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
+def test_what_root_has_left_of_an_app_does_not_take_over_the_users_that_runs(lean: Project, ann: Path) -> None:
+    lean.ok("up")
+    lean.ok("down", "--yes")
+    aside = lean.state.rename(lean.folder.parent / "aside")
+    assert _as_ann(lean, "up", home=ann).code == 0
+    shutil.copytree(aside, lean.state)  # left from long ago, recorded for the same folder
+    proxy = docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy")
+    for verb in (("up",), ("switch",), ("status",), ("flip-back",), ("history",)):
+        done = _from(lean, lean.folder, *verb, GREETING="two")
+        assert done.code == 0, (verb, done)
+    lean.ok("up", GREETING="two")
+    assert docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy") == proxy
+    docker("stop", "-t", "1", f"{lean.name}-proxy")
+    assert _from(lean, lean.folder, "up", GREETING="two").code == 0, "nobody listens: the label tells"
+    state = ann / "state" / "bluegreen" / lean.name
+    assert docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy") == proxy
+    assert not (lean.state / "nginx").exists()
+    assert _owners(state) == {ANN}
+    assert _as_ann(lean, "status", "--json", home=ann).json()["live"]["release"] == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
 def test_who_may_not_read_a_state_is_told_whose_it_is(lean: Project, ann: Path) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")

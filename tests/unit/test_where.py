@@ -1,0 +1,102 @@
+"""Which state an app's name or a folder means, when more than one is there."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bluegreen.cli import where
+from bluegreen.compose.options import Options
+from bluegreen.places.docker import proxies
+from bluegreen.places.docker.proxies import Proxy
+from bluegreen.state import folder
+
+NOTHING = Options(project_name="shop")
+
+
+class Machine:
+    """Two places of states, and what the Engine says of proxies."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.labels, self.asked = root, list[Proxy](), 0
+        self.listening: list[socket.socket] = []
+
+    def state(self, place: str, app: str = "shop", project: str = "/srv/shop") -> Path:
+        state = self.root / place / app
+        (state / "run").mkdir(parents=True)
+        folder.write(str(state), app, project, [f"{project}/compose.yaml"])
+        return state
+
+    def listens(self, state: Path) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(str(where.short(state / "run") / "control.sock"))
+        server.listen()
+        self.listening.append(server)
+
+    def proxies(self) -> list[Proxy]:
+        self.asked += 1
+        return self.labels
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    found = Machine(tmp_path)
+    monkeypatch.setattr(folder, "homes", lambda _: [str(tmp_path / "mine"), str(tmp_path / "machine")])
+    monkeypatch.setattr(proxies, "proxies", found.proxies)
+    monkeypatch.chdir(tmp_path)
+    yield found
+    for server in found.listening:
+        server.close()
+
+
+def test_the_state_whose_nginx_listens_wins_over_one_that_is_left_and_the_engine_is_not_asked(machine: Machine) -> None:
+    machine.state("mine")
+    used = machine.state("machine")
+    machine.listens(used)
+    assert where.of_app("shop", NOTHING, {}) == used
+    assert machine.asked == 0
+
+
+def test_a_state_that_is_left_does_not_win_over_the_one_that_the_proxy_names(machine: Machine) -> None:
+    machine.state("mine")
+    theirs = machine.state("home-of-ann")
+    machine.labels = [Proxy("other", "/elsewhere", "/srv/other"), Proxy("shop", str(theirs), "/srv/shop")]
+    assert where.of_app("shop", NOTHING, {}) == theirs
+    assert where.of_here(Options(project_directory="/srv/shop"), {}) == theirs, "by the folder as well"
+
+
+def test_a_socket_that_nobody_listens_on_counts_as_none(machine: Machine) -> None:
+    left = machine.state("mine")
+    machine.listens(left)
+    machine.listening.pop().close()
+    theirs = machine.state("home-of-ann")
+    machine.labels = [Proxy("shop", str(theirs), "/srv/shop")]
+    assert where.of_app("shop", NOTHING, {}) == theirs
+
+
+def test_without_a_proxy_the_known_state_is_the_one(machine: Machine) -> None:
+    left = machine.state("mine")
+    assert where.of_app("shop", NOTHING, {}) == left
+    assert where.of_here(Options(project_directory="/srv/shop/src"), {}) == left
+    assert where.of_app("other", NOTHING, {}) is None
+
+
+def test_a_label_that_leads_to_a_known_state_by_a_link_names_that_state(machine: Machine) -> None:
+    """A state was moved, and its proxy was not made anew before the command was killed."""
+    moved = machine.state("mine")
+    link = machine.root / ".bluegreen"
+    link.symlink_to(moved)
+    machine.labels = [Proxy("shop", str(link), "/srv/shop")]
+    assert where.of_app("shop", NOTHING, {}) == moved
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_no_reason_not_to_answer(machine: Machine) -> None:
+    machine.state("mine", "a" * 120)
+    used = machine.state("machine", "a" * 120)
+    machine.listens(used)
+    assert len(os.fsencode(used)) > 107
+    assert where.of_app("a" * 120, NOTHING, {}) == used
