@@ -44,7 +44,7 @@ def _app(state: str, name: str) -> dict[str, Any]:
     except OSError as error:
         return found | {"problem": f"may not be read ({error.strerror}); it belongs to {found['owner']}"}
     routing = Files(str(Path(state, "nginx"))).routing()
-    answer = ask(str(Path(state, "run")))
+    answer = ask(str(where.short(Path(state, "run"))))
     live = answer.live if answer else routing.live if routing else None
     slot = routing.slots.get(live) if routing and live else None
     return found | {

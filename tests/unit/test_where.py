@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bluegreen.cli import where
+from bluegreen.cli import apps, where
 from bluegreen.compose.options import Options
 from bluegreen.places.docker import proxies
 from bluegreen.places.docker.proxies import Proxy
@@ -36,6 +39,19 @@ class Machine:
         server.bind(str(where.short(state / "run") / "control.sock"))
         server.listen()
         self.listening.append(server)
+
+    def answers(self, state: Path, answer: dict[str, Any]) -> None:
+        """As nginx answers on its control socket, once."""
+        self.listens(state)
+        body = json.dumps(answer)
+
+        def once() -> None:
+            client, _ = self.listening[-1].accept()
+            with client:
+                client.recv(4096)
+                client.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+        threading.Thread(target=once, daemon=True).start()
 
     def proxies(self) -> list[Proxy]:
         self.asked += 1
@@ -100,3 +116,12 @@ def test_a_path_that_is_too_long_for_a_socket_is_no_reason_not_to_answer(machine
     machine.listens(used)
     assert len(os.fsencode(used)) > 107
     assert where.of_app("a" * 120, NOTHING, {}) == used
+
+
+@pytest.mark.parametrize("name", ["shop", "a" * 120])
+def test_apps_hears_nginx_whatever_the_length_of_the_path(machine: Machine, name: str) -> None:
+    state = machine.state("mine", name)
+    answer = {"app": name, "generation": 1, "live": "blue", "default": "blue", "nginx": "1.30.6", "worker": 1}
+    machine.answers(state, answer)
+    found = apps._app(str(state), name)
+    assert (found["running"], found["problem"]) == (True, None)
