@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.cli import where
+from bluegreen.domain.findings import Finding
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
@@ -21,12 +23,32 @@ ASIDE = ".bluegreen-moved"  # what nginx has mounted of a state that was copied 
 
 
 def elsewhere(app: App, mine: str) -> str | None:
-    """The folder that the app is recorded for, when that is not this one. None: it is, or nothing is recorded."""
+    """The folder that the app is recorded for, when that is not this one. None: it is, or nothing is recorded.
+
+    The proxy's label says the same as the record, which may be broken.
+    """
     if app.routing is None or app.state_folder or os.environ.get(where.STATE_VARIABLE):
         return None
     found = folders.read(str(app.state))
-    same = found is None or os.path.realpath(found["folder"]) == os.path.realpath(mine)
-    return None if found is None or same else str(found["folder"])
+    folder = found["folder"] if found else where.project(app.routing.app)
+    same = folder is None or os.path.realpath(folder) == os.path.realpath(mine)
+    return None if same else folder
+
+
+def findings(app: App) -> Iterator[Finding]:
+    """What `check` has to say of whose project the app is; nothing when it is this one."""
+    mine = app.stack.project_directory
+    if other := elsewhere(app, mine):
+        yield Finding(
+            "project", "failed", f"{app.stack.app} is recorded for {other}; this is {mine}",
+            "the folder that it was made from", "a release from another one is refused",
+            f"{app.command} switch --here (this folder takes its place)",
+        )  # fmt: skip
+    if folders.broken(str(app.state)):
+        yield Finding(
+            "project", "warning", f"{folders.PROJECT} in {app.state} cannot be read", "the app, its folder, its files",
+            "only the proxy's labels say whose this is", f"{app.command} up (writes it anew)",
+        )  # fmt: skip
 
 
 def claim(app: App, here: bool) -> None:

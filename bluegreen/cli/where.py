@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bluegreen.compose.options import Options, find_file
 from bluegreen.errors import BluegreenError, ExitCode
@@ -12,6 +13,9 @@ from bluegreen.frontdoor import control
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
 from bluegreen.unix_http import listens
+
+if TYPE_CHECKING:
+    from bluegreen.places.docker.proxies import Proxy
 
 STATE_VARIABLE = folders.VARIABLE
 
@@ -52,6 +56,33 @@ def _running(app: str, known: Sequence[Path]) -> Path | None:
     return next((state for state in known if os.path.realpath(state) == os.path.realpath(named)), named)
 
 
+def of_file(name: Callable[[], str], options: Options, environment: Mapping[str, str]) -> Path:
+    """The state of the app that the Compose file names, new or not; when it cannot be read, a proxy's label may tell.
+
+    Raises BluegreenError: what is wrong with the file.
+    """
+    try:
+        app = name()
+    except BluegreenError:
+        if found := _made_here(options, environment):
+            return found
+        raise
+    return of_app(app, options, environment) or new(app, environment)
+
+
+def _made_here(options: Options, environment: Mapping[str, str]) -> Path | None:
+    """The state of the one proxy that was made from this folder, or from the nearest one above it."""
+    file = find_file(options, Path.cwd(), environment)
+    if file is None and not any(map(folders.broken, folders.states(environment))):
+        return None  # there is nothing here, and every state says whose it is
+    start = file.parent if file and options.files else Path(options.project_directory or ".")
+    labelled = [it for it in _proxies() if it.state and it.project]
+    for folder in (start.absolute(), *start.absolute().parents):
+        if found := [it.state for it in labelled if it.project == str(folder)]:
+            return Path(found[0]) if len(found) == 1 else None
+    return None
+
+
 def new(app: str, environment: Mapping[str, str]) -> Path:
     """Where the state of a new app goes. Raises BluegreenError for a user without a home."""
     place = folders.home(environment)
@@ -76,13 +107,21 @@ def before(options: Options, environment: Mapping[str, str]) -> Path | None:
 
 def _labelled(app: str) -> Path | None:
     """The state that the proxy's own label names."""
+    return next((Path(proxy.state) for proxy in _proxies() if proxy.app == app and proxy.state), None)
+
+
+def project(app: str) -> str | None:
+    """The folder that the app was made from, as its proxy's label says."""
+    return next((proxy.project for proxy in _proxies() if proxy.app == app and proxy.project), None)
+
+
+def _proxies() -> list[Proxy]:
     from bluegreen.places.docker.proxies import proxies
 
     try:
-        found = [proxy.state for proxy in proxies() if proxy.app == app and proxy.state]
+        return proxies()
     except BluegreenError:
-        return None  # no Engine, no label; what is asked of it next says so
-    return Path(found[0]) if found else None
+        return []  # no Engine, no label; what is asked of it next says so
 
 
 def refuse_unreadable(state: Path, command: str) -> None:

@@ -68,10 +68,7 @@ class App:
         if found is None and "stack" not in self.__dict__:
             found = where.of_here(self.options, os.environ)
         if found is None:
-            if self.compose_file is None and "stack" not in self.__dict__:
-                raise no_compose_file()
-            app = self.stack.app
-            found = where.of_app(app, self.options, os.environ) or where.new(app, os.environ)
+            found = where.of_file(lambda: self.stack.app, self.options, os.environ)
         where.refuse_unreadable(found, f"{self.command} …")
         return found
 
@@ -355,6 +352,8 @@ class App:
             files = [os.path.abspath(file) for file in self.options.files]
         app, folder = self.stack.app, self.stack.project_directory
         with writing(self.state):
+            if folders.broken(str(self.state)):
+                self.show.notice(f"{folders.PROJECT} in {self.state} could not be read; it is written anew.")
             if folders.read(str(self.state)) != {"app": app, "folder": folder, "files": files}:
                 folders.write(str(self.state), app, folder, files)
 
@@ -403,7 +402,7 @@ class App:
             if other and not Path(here).is_relative_to(other):
                 if acts:
                     raise belongs_elsewhere(self, self.routing.app, other, here)
-                output.note(f"Note: {self.routing.app} is the app of {other}; this is {here}.")
+                output.note(f"Note: {output.clean(f'{self.routing.app} is the app of {other}; this is {here}.')}")
         return self.routing.app
 
 

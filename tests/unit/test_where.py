@@ -14,6 +14,7 @@ import pytest
 
 from bluegreen.cli import apps, where
 from bluegreen.compose.options import Options
+from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import proxies
 from bluegreen.places.docker.proxies import Proxy
 from bluegreen.state import folder
@@ -123,5 +124,53 @@ def test_apps_hears_nginx_whatever_the_length_of_the_path(machine: Machine, name
     state = machine.state("mine", name)
     answer = {"app": name, "generation": 1, "live": "blue", "default": "blue", "nginx": "1.30.6", "worker": 1}
     machine.answers(state, answer)
-    found = apps._app(str(state), name)
+    found = apps._app(str(state), Proxy(name, str(state), ""))
     assert (found["running"], found["problem"]) == (True, None)
+
+
+BROKEN = (
+    b"", b"{", b"[]", b"null", b'"shop"', b'{"app": "shop", "folder": "/srv/shop"', b"\xff\xfe", b"[" * 60000,
+    b'{"app": 1, "folder": "/srv/shop", "files": []}', b'{"app": "", "folder": "/srv/shop", "files": []}',
+    b'{"app": "shop", "folder": "srv/shop", "files": []}', b'{"app": "shop", "folder": "/srv/shop", "files": 3}',
+    b'{"app": "shop", "folder": "/srv/\\u0000shop", "files": []}', b'{"app": "shop", "folder": null, "files": []}',
+    b'{"app": "shop", "folder": "/srv/\\ud800", "files": []}', b'{"app": "shop", "folder": "/srv", "files": [1]}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_broken_record_is_none_and_is_known_to_be_broken(machine: Machine, content: bytes) -> None:
+    state = machine.state("mine")
+    assert not folder.broken(str(state))
+    (state / folder.PROJECT).write_bytes(content)
+    assert folder.read(str(state)) is None
+    assert folder.broken(str(state))
+    assert where.of_here(Options(project_directory="/srv/shop"), {}) is None
+    folder.write(str(state), "shop", "/srv/shop", [])
+    assert not folder.broken(str(state))
+    (state / folder.PROJECT).unlink()
+    assert not folder.broken(str(state)), "absent is not broken"
+
+
+def _unreadable() -> str:
+    raise BluegreenError("Compose cannot read the Compose file.")
+
+
+def test_with_a_broken_record_and_no_compose_file_the_label_tells_the_app_of_a_folder(machine: Machine) -> None:
+    state = machine.state("mine", project=str(machine.root))
+    machine.labels = [Proxy("other", "/elsewhere", "/srv/other"), Proxy("shop", str(state), str(machine.root))]
+    with pytest.raises(BluegreenError):
+        where.of_file(_unreadable, Options(), {})
+    assert machine.asked == 0, "every state says whose it is, and none is of this folder"
+    (state / folder.PROJECT).write_text("{")
+    assert where.of_file(_unreadable, Options(), {}) == state
+    assert where.of_file(_unreadable, Options(project_directory=str(machine.root / "src" / "deep")), {}) == state
+    machine.labels.append(Proxy("second", "/elsewhere", str(machine.root)))
+    with pytest.raises(BluegreenError):
+        where.of_file(_unreadable, Options(), {})
+
+
+def test_what_one_that_was_killed_has_left_does_not_hold_up_the_record(machine: Machine) -> None:
+    state = machine.state("mine")
+    (state / f".{folder.PROJECT}.new").symlink_to("/dev/full")
+    folder.write(str(state), "shop", "/srv/new", [])
+    assert folder.read(str(state)) == {"app": "shop", "folder": "/srv/new", "files": []}
