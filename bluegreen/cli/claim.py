@@ -90,6 +90,23 @@ def belongs_elsewhere(app: App, name: str, other: str, mine: str) -> BluegreenEr
     )  # fmt: skip
 
 
+def record(app: App) -> None:
+    """Writes down whose state this is, and which Compose answered. The lock is held."""
+    from bluegreen.cli.wiring import writing
+    from bluegreen.compose.found import HERE
+
+    files = [str(app.compose_file.absolute())] if app.compose_file else []
+    if app.options.files:
+        files = [os.path.abspath(file) for file in app.options.files]
+    name, folder, state = app.stack.app, app.stack.project_directory, str(app.state)
+    with writing(app.state):
+        if folders.broken(state):
+            app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written anew.")
+        if folders.read(state) != {"app": name, "folder": folder, "files": files}:
+            folders.write(state, name, folder, files)
+    HERE.remember(state)
+
+
 def bring_home(app: App) -> None:
     """Moves a state folder from beside the Compose file to where states are now. The lock is held.
 

@@ -90,7 +90,8 @@ class App:
     def compose(self) -> Compose:
         from bluegreen.compose.run import Compose
 
-        return Compose(self.options, lambda: self.state)
+        typed = self.options
+        return Compose(typed, lambda: self.state, lambda: folders.find(typed.files, typed.project_name, os.environ))
 
     @property
     def project_directory(self) -> Path:
@@ -346,16 +347,10 @@ class App:
         claim(self, here)
 
     def record(self) -> None:
-        """Writes down whose state this is. The lock is held."""
-        files = [str(self.compose_file.absolute())] if self.compose_file else []
-        if self.options.files:
-            files = [os.path.abspath(file) for file in self.options.files]
-        app, folder = self.stack.app, self.stack.project_directory
-        with writing(self.state):
-            if folders.broken(str(self.state)):
-                self.show.notice(f"{folders.PROJECT} in {self.state} could not be read; it is written anew.")
-            if folders.read(str(self.state)) != {"app": app, "folder": folder, "files": files}:
-                folders.write(str(self.state), app, folder, files)
+        """Writes down whose state this is, and which Compose answered. The lock is held."""
+        from bluegreen.cli.claim import record
+
+        record(self)
 
     def moved_to(self, state: Path) -> None:
         """The state folder was moved; the lock on it is the same."""
