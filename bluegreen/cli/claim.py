@@ -100,10 +100,11 @@ def record(app: App) -> None:
         files = [os.path.abspath(file) for file in app.options.files]
     name, folder, state = app.stack.app, app.stack.project_directory, str(app.state)
     with writing(app.state):
-        if folders.broken(state):
-            app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written anew.")
+        broken = folders.broken(state)
         if folders.read(state) != {"app": name, "folder": folder, "files": files}:
             folders.write(state, name, folder, files)
+    if broken:
+        app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written anew.")
     HERE.remember(state)
 
 

@@ -132,7 +132,7 @@ def refuse_unreadable(state: Path, command: str) -> None:
         whose = owner(state)
         raise BluegreenError(
             f"The state of this app belongs to {whose}, and this user may not read it.",
-            failed=f"Permission denied: {state}", expected=f"{whose}, or root",
+            failed=f"Permission denied: {state}", expected="root" if whose == "root" else f"{whose}, or root",
             traffic="not asked; nothing was changed", retry="safe, as another user", next=f"sudo {command}",
         ) from None  # fmt: skip
     except OSError:

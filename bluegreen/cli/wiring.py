@@ -314,12 +314,12 @@ class App:
     @contextmanager
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
-        from bluegreen.frontdoor.folders import give_to_owner
+        from bluegreen.frontdoor.folders import give_to_owner, make_state
         from bluegreen.state.lock import locked
 
         self._acts = True
         with writing(self.state):
-            self._make_state()
+            make_state(self.state)
         try:
             with locked(self.state, verb, utc_now(), wait, now, self.command, self.show.notice) as lock:
                 self.phase = lock.phase
@@ -327,15 +327,6 @@ class App:
                     yield
         finally:
             give_to_owner(self.state)
-
-    def _make_state(self) -> None:
-        """The state folder, 0700, with the folders above it; one that is somebody else's is left as it is."""
-        if not self.state.parent.is_dir():
-            os.makedirs(self.state.parent, mode=0o755, exist_ok=True)
-        self.state.mkdir(mode=0o700, exist_ok=True)
-        found = self.state.stat()
-        if found.st_uid == os.geteuid() and found.st_mode & 0o777 != 0o700:
-            os.chmod(self.state, 0o700)
 
     def claim(self, here: bool) -> None:
         """Refuses an app whose project is another folder, unless this one is to be its own from now on (`here`).
@@ -359,11 +350,12 @@ class App:
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
         """One rehearsal at a time, and none of one that was cut; production's lock is left alone."""
+        from bluegreen.frontdoor.folders import make_state
         from bluegreen.state.lock import locked
 
         folder, there = self.state / "rehearsing", self.state.exists()
         with writing(self.state):
-            self._make_state()
+            make_state(self.state)
             folder.mkdir(mode=0o700, exist_ok=True, parents=True)
         try:
             with locked(folder, "rehearse", utc_now(), command=self.command), self.signals.listening():
@@ -392,7 +384,8 @@ class App:
         if self.options.project_name:
             self._same_app(self.options.project_name)
         elif not os.environ.get("COMPOSE_PROJECT_NAME"):
-            here = str(self.compose_file.absolute().parent if self.compose_file else Path.cwd())
+            beside = self.compose_file.parent if self.compose_file else "."
+            here = os.path.abspath(self.options.project_directory or beside)
             other = elsewhere(self, here)
             if other and not Path(here).is_relative_to(other):
                 if acts:

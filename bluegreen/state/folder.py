@@ -88,7 +88,10 @@ def write(state: str, app: str, folder: str, files: Sequence[str]) -> None:
         json.dump({"app": app, "folder": folder, "files": list(files)}, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(fresh, os.path.join(state, PROJECT))
+    place = os.path.join(state, PROJECT)
+    if os.path.isdir(place) and not os.path.islink(place):
+        os.rmdir(place)
+    os.replace(fresh, place)
 
 
 def trusted(state: str) -> bool:
@@ -118,10 +121,14 @@ def find(files: Sequence[str], app: str | None, environment: Mapping[str, str]) 
     """The state folder that a flip-back means here. None: it is not certain; the full command finds out, and says."""
     if named := environment.get(VARIABLE):
         return named if short(named) else None
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        here = "/"
     if name := app or environment.get("COMPOSE_PROJECT_NAME"):
         found = [state for state in states(environment) if os.path.basename(state) == name and trusted(state)]
     else:
-        found = [] if environment.get("COMPOSE_FILE") else of_folder(os.getcwd(), files, environment)
+        found = [] if environment.get("COMPOSE_FILE") else of_folder(here, files, environment)
     return found[0] if len(found) == 1 and short(found[0]) else None
 
 

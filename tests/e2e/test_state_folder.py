@@ -156,6 +156,17 @@ def test_with_a_broken_project_file_the_proxys_labels_say_whose_the_app_is(lean:
     assert lean.color() == "blue"
 
 
+def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_it(lean: Project) -> None:
+    other = lean.folder.parent / "other"
+    shutil.copytree(lean.folder, other)
+    typed = ("-f", str(lean.file), "--project-directory", str(other))
+    for verb in (("up",), ("switch",), ("status",), ("flip-back",)):
+        done = _from(lean, Path("/"), *typed, *verb, GREETING=verb[0])
+        assert done.code == 0, (verb, done)
+        assert "is the app of" not in done.err
+    assert lean.color() == "blue"
+
+
 def test_check_says_that_the_app_belongs_to_another_folder(lean: Project) -> None:
     lean.ok("up")
     copy = lean.folder.parent / "copy"
@@ -287,6 +298,20 @@ def test_root_acts_on_a_users_app_and_every_file_stays_the_users(lean: Project, 
     assert _owners(state) == {ANN}
     assert _as_ann(lean, "switch", home=ann, GREETING="three").code == 0
     assert _as_ann(lean, "history", "--json", home=ann).json()["releases"], "the journal is still hers"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
+def test_a_users_state_that_was_deleted_is_the_users_again_when_root_makes_it(lean: Project, ann: Path) -> None:
+    assert _as_ann(lean, "up", home=ann).code == 0
+    assert _as_ann(lean, "switch", home=ann, GREETING="two").code == 0
+    shutil.rmtree(ann / "state")
+    lean.ok("up", GREETING="two")
+    assert _owners(ann / "state") == {ANN}
+    done = _as_ann(lean, "flip-back", home=ann)
+    assert (done.code, "Warning" in done.err) == (0, False), done
+    done = _as_ann(lean, "switch", home=ann, GREETING="three")
+    assert done.code == 0, done
+    assert _as_ann(lean, "status", "--json", home=ann).json()["drift"] is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")

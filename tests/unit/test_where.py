@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from bluegreen.cli import apps, where
 from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError
+from bluegreen.frontdoor import folders
 from bluegreen.places.docker import proxies
 from bluegreen.places.docker.proxies import Proxy
 from bluegreen.state import folder
@@ -151,6 +154,19 @@ def test_a_broken_record_is_none_and_is_known_to_be_broken(machine: Machine, con
     assert not folder.broken(str(state)), "absent is not broken"
 
 
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: Path(path).symlink_to(path)])
+def test_whatever_stands_in_the_records_place_is_broken_and_makes_way(
+    machine: Machine, make: Callable[[str], None]
+) -> None:
+    state = str(machine.state("mine"))
+    place = f"{state}/{folder.PROJECT}"
+    Path(place).unlink()
+    make(place)
+    assert folder.broken(state)
+    folder.write(state, "shop", "/srv/shop", [])
+    assert folder.read(state) is not None
+
+
 def _unreadable() -> str:
     raise BluegreenError("Compose cannot read the Compose file.")
 
@@ -174,3 +190,33 @@ def test_what_one_that_was_killed_has_left_does_not_hold_up_the_record(machine: 
     (state / f".{folder.PROJECT}.new").symlink_to("/dev/full")
     folder.write(str(state), "shop", "/srv/new", [])
     assert folder.read(str(state)) == {"app": "shop", "folder": "/srv/new", "files": []}
+
+
+@pytest.mark.parametrize("verb", ["status", "flip-back", "up", "check"])
+def test_a_folder_that_was_deleted_under_the_shell_is_no_bug(tmp_path: Path, verb: str) -> None:
+    command = "import sys; from bluegreen.__main__ import command; sys.exit(command(sys.argv[1:]))"
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-c", command, verb], cwd=tmp_path,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done
+    assert "This folder is gone" in done.stderr
+    assert "There is no Compose file" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes what is another user's")
+def test_what_root_makes_below_a_users_folder_is_the_users(tmp_path: Path) -> None:
+    home = tmp_path / "ann"
+    home.mkdir()
+    os.chown(home, 12345, 12346)
+    state = home / "state" / "bluegreen" / "shop"
+    folders.make_state(state)
+    folders.prepare_folders(state)
+    for path in (state.parent.parent, state.parent, state, state / "run", state / "run" / "handed"):
+        found = path.stat()
+        assert (found.st_uid, found.st_gid) == (12345, 12346), path
+    assert state.stat().st_mode & 0o777 == 0o700
+    mine = tmp_path / "root" / "shop"
+    folders.make_state(mine)
+    folders.prepare_folders(mine)
+    assert [(mine / name).stat().st_uid for name in ("", "run/handed", "run")] == [0, 0, folders.PROXY_USER]
