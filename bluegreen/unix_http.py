@@ -42,6 +42,22 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
         connection.close()
 
 
+def listens(path: str, timeout: float) -> bool:
+    """Whether somebody listens there; one that hangs does, and is not waited for."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(path)
+    except TimeoutError:
+        return True
+    except (OSError, ValueError):
+        return False
+    else:
+        return True
+    finally:
+        connection.close()
+
+
 def _read(connection: socket.socket, deadline: float, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:
     found = b""
     while b"\r\n\r\n" not in found:

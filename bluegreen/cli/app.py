@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from bluegreen.cli import output, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.signals import Signals
-from bluegreen.cli.statefolder import make, writing
+from bluegreen.cli.statefolder import writing
 from bluegreen.compose.options import find_file
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.ports import Show
 from bluegreen.flow.values import Tools
+from bluegreen.state import folder as folders
 
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.compose.options import Options
@@ -50,10 +51,7 @@ class App:
         if found is None and "stack" not in self.__dict__:
             found = where.of_here(self.options, os.environ)
         if found is None:
-            if self.compose_file is None and "stack" not in self.__dict__:
-                raise no_compose_file()
-            app = self.stack.app
-            found = where.of_app(app, self.options, os.environ) or where.new(app, os.environ)
+            found = where.of_file(lambda: self.stack.app, self.options, os.environ)
         where.refuse_unreadable(found, f"{self.command} …")
         return found
 
@@ -73,7 +71,8 @@ class App:
     def compose(self) -> Compose:
         from bluegreen.compose.run import Compose
 
-        return Compose(self.options, lambda: self.state)
+        typed = self.options
+        return Compose(typed, lambda: self.state, lambda: folders.find(typed.files, typed.project_name, os.environ))
 
     @property
     def project_directory(self) -> Path:
@@ -111,12 +110,12 @@ class App:
     @contextmanager
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
-        from bluegreen.frontdoor.folders import give_to_owner
+        from bluegreen.frontdoor.folders import give_to_owner, make_state
         from bluegreen.state.lock import Held, locked
 
         self.acts = True
         with writing(self.state):
-            make(self.state)
+            make_state(self.state)
         try:
             with locked(self.state, verb, utc_now(), Held(wait, now), self.command, self.show.notice) as lock:
                 self.phase = lock.phase
@@ -147,12 +146,13 @@ class App:
         if self.options.project_name:
             _same_app(self, self.options.project_name)
         elif not os.environ.get("COMPOSE_PROJECT_NAME"):
-            here = str(self.compose_file.absolute().parent if self.compose_file else Path.cwd())
+            beside = self.compose_file.parent if self.compose_file else "."
+            here = os.path.abspath(self.options.project_directory or beside)
             other = elsewhere(self, here)
             if other and not Path(here).is_relative_to(other):
                 if acts:
                     raise belongs_elsewhere(self, self.routing.app, other, here)
-                output.note(f"Note: {self.routing.app} is the app of {other}; this is {here}.")
+                output.note(f"Note: {output.clean(f'{self.routing.app} is the app of {other}; this is {here}.')}")
         return self.routing.app
 
 

@@ -12,7 +12,7 @@ from bluegreen.cli.text import urls
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor.answer import ask
 from bluegreen.frontdoor.files import Files
-from bluegreen.places.docker.proxies import proxies
+from bluegreen.places.docker.proxies import Proxy, proxies
 from bluegreen.state import folder as folders
 
 
@@ -20,12 +20,12 @@ def apps() -> tuple[list[dict[str, Any]], list[str]]:
     """(apps by name, notes): from the folders of states, and from the labels of the proxies. Changes nothing."""
     notes: list[str] = []
     try:
-        labelled = {proxy.state: proxy.app for proxy in proxies() if proxy.state}
+        labelled = {proxy.state: proxy for proxy in proxies() if proxy.state}
     except BluegreenError as error:
         labelled = {}
         notes.append(f"The Engine gave no list ({error.failed or error.summary}): apps of others may be missing.")
     states = dict.fromkeys([*folders.states(os.environ), *labelled])
-    found = [_app(state, labelled.get(state) or os.path.basename(state)) for state in states]
+    found = [_app(state, labelled.get(state) or Proxy(os.path.basename(state), state, "")) for state in states]
     return sorted((it for it in found if it["live"] or it["problem"] or it["running"]), key=_name), notes
 
 
@@ -33,9 +33,9 @@ def _name(found: dict[str, Any]) -> str:
     return str(found["app"])
 
 
-def _app(state: str, name: str) -> dict[str, Any]:
+def _app(state: str, said: Proxy) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "app": name, "folder": None, "live": None, "urls": [], "owner": where.owner(Path(state)), "state": state,
+        "app": said.app, "folder": None, "live": None, "urls": [], "owner": where.owner(Path(state)), "state": state,
         "running": False, "problem": None,
     }  # fmt: skip
     try:
@@ -44,12 +44,12 @@ def _app(state: str, name: str) -> dict[str, Any]:
     except OSError as error:
         return found | {"problem": f"may not be read ({error.strerror}); it belongs to {found['owner']}"}
     routing = Files(str(Path(state, "nginx"))).routing()
-    answer = ask(str(Path(state, "run")))
+    answer = ask(str(where.short(Path(state, "run"))))
     live = answer.live if answer else routing.live if routing else None
     slot = routing.slots.get(live) if routing and live else None
     return found | {
-        "app": recorded["app"] if recorded else routing.app if routing else name,
-        "folder": recorded["folder"] if recorded else None,
+        "app": recorded["app"] if recorded else routing.app if routing else said.app,
+        "folder": recorded["folder"] if recorded else said.project or None,
         "live": {"color": live, "release": slot.release} if slot else None,
         "urls": urls(routing.listen) if routing else [],
         "running": answer is not None,

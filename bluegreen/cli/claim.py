@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.cli import where
 from bluegreen.cli.statefolder import writing
+from bluegreen.domain.findings import Finding
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
@@ -22,12 +24,32 @@ ASIDE = ".bluegreen-moved"  # what nginx has mounted of a state that was copied 
 
 
 def elsewhere(app: App, mine: str) -> str | None:
-    """The folder that the app is recorded for, when that is not this one. None: it is, or nothing is recorded."""
+    """The folder that the app is recorded for, when that is not this one. None: it is, or nothing is recorded.
+
+    The proxy's label says the same as the record, which may be broken.
+    """
     if app.routing is None or app.state_folder or os.environ.get(where.STATE_VARIABLE):
         return None
     found = folders.read(str(app.state))
-    same = found is None or os.path.realpath(found["folder"]) == os.path.realpath(mine)
-    return None if found is None or same else str(found["folder"])
+    folder = found["folder"] if found else where.project(app.routing.app)
+    same = folder is None or os.path.realpath(folder) == os.path.realpath(mine)
+    return None if same else folder
+
+
+def findings(app: App) -> Iterator[Finding]:
+    """What `check` has to say of whose project the app is; nothing when it is this one."""
+    mine = app.stack.project_directory
+    if other := elsewhere(app, mine):
+        yield Finding(
+            "project", "failed", f"{app.stack.app} is recorded for {other}; this is {mine}",
+            "the folder that it was made from", "a release from another one is refused",
+            f"{app.command} switch --here (this folder takes its place)",
+        )  # fmt: skip
+    if folders.broken(str(app.state)):
+        yield Finding(
+            "project", "warning", f"{folders.PROJECT} in {app.state} cannot be read", "the app, its folder, its files",
+            "only the proxy's labels say whose this is", f"{app.command} up (writes it anew)",
+        )  # fmt: skip
 
 
 def claim(app: App, here: bool) -> None:
@@ -41,17 +63,6 @@ def claim(app: App, here: bool) -> None:
         app.show.notice(f"{app.stack.app} was the app of {other}; from now on it is the one of {mine}.")
         return
     raise belongs_elsewhere(app, app.stack.app, other, mine)
-
-
-def record(app: App) -> None:
-    """Writes down whose state this is. The lock is held."""
-    files = [str(app.compose_file.absolute())] if app.compose_file else []
-    if app.options.files:
-        files = [os.path.abspath(file) for file in app.options.files]
-    name, folder = app.stack.app, app.stack.project_directory
-    with writing(app.state):
-        if folders.read(str(app.state)) != {"app": name, "folder": folder, "files": files}:
-            folders.write(str(app.state), name, folder, files)
 
 
 def refuse_another_name(app: App) -> None:
@@ -78,6 +89,23 @@ def belongs_elsewhere(app: App, name: str, other: str, mine: str) -> BluegreenEr
         next=f"{app.command} switch --here (this folder takes its place), or another name for this one: -p NAME",
         exit_code=ExitCode.USAGE,
     )  # fmt: skip
+
+
+def record(app: App) -> None:
+    """Writes down whose state this is, and which Compose answered. The lock is held."""
+    from bluegreen.compose.found import HERE
+
+    files = [str(app.compose_file.absolute())] if app.compose_file else []
+    if app.options.files:
+        files = [os.path.abspath(file) for file in app.options.files]
+    name, folder, state = app.stack.app, app.stack.project_directory, str(app.state)
+    with writing(app.state):
+        broken = folders.broken(state)
+        if folders.read(state) != {"app": name, "folder": folder, "files": files}:
+            folders.write(state, name, folder, files)
+    if broken:
+        app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written anew.")
+    HERE.remember(state)
 
 
 def bring_home(app: App) -> None:

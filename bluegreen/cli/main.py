@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
 import click
 
 from bluegreen import __version__
+from bluegreen.cli import output
 from bluegreen.cli.boundary import guarded
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
@@ -102,10 +104,20 @@ def cli(
     context.obj = Options(files, project_name, env_files, project_directory)
 
 
+def _leave_what_is_gone() -> None:
+    """A folder that was deleted under the shell is no place to work in; an app can be named from anywhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        output.note("Note: This folder is gone; it is as if this had been started in /.")
+        os.chdir("/")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code; every error ends here."""
 
     def run() -> int:
+        _leave_what_is_gone()
         try:
             return int(cli.main(arguments, prog_name="bluegreen", standalone_mode=False) or 0)
         except click.exceptions.Abort:

@@ -20,7 +20,7 @@ from typing import Any
 
 from bluegreen.cli.app import App
 from bluegreen.cli.clock import utc_now
-from bluegreen.cli.statefolder import make, writing
+from bluegreen.cli.statefolder import writing
 from bluegreen.cli.where import STATE_VARIABLE
 from bluegreen.compose.options import Options, files
 from bluegreen.domain.app import Stack
@@ -61,11 +61,12 @@ class CleanupJob:
 @contextmanager
 def rehearsing(app: App) -> Iterator[None]:
     """One rehearsal at a time, and none of one that was cut; production's lock is left alone."""
+    from bluegreen.frontdoor.folders import make_state
     from bluegreen.state.lock import locked
 
     folder, there = app.state / "rehearsing", app.state.exists()
     with writing(app.state):
-        make(app.state)
+        make_state(app.state)
         folder.mkdir(mode=0o700, exist_ok=True, parents=True)
     try:
         with locked(folder, "rehearse", utc_now(), command=app.command), app.signals.listening():

@@ -12,16 +12,6 @@ from pathlib import Path
 from bluegreen.errors import BluegreenError
 
 
-def make(state: Path) -> None:
-    """The state folder, 0700, with the folders above it; one that is somebody else's is left as it is."""
-    if not state.parent.is_dir():
-        os.makedirs(state.parent, mode=0o755, exist_ok=True)
-    state.mkdir(mode=0o700, exist_ok=True)
-    found = state.stat()
-    if found.st_uid == os.geteuid() and found.st_mode & 0o777 != 0o700:
-        os.chmod(state, 0o700)
-
-
 def salt(state: Path, acts: bool) -> bytes:
     """The key of the hashes that tell whether a text with secrets in it has changed."""
     path = state / "salt"

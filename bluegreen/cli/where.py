@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bluegreen.compose.options import Options, find_file
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.frontdoor import control
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
+from bluegreen.unix_http import listens
+
+if TYPE_CHECKING:
+    from bluegreen.places.docker.proxies import Proxy
 
 STATE_VARIABLE = folders.VARIABLE
 
@@ -22,19 +28,59 @@ def of_here(options: Options, environment: Mapping[str, str]) -> Path | None:
         return of_app(name, options, environment)
     start = os.path.abspath(options.project_directory or ".")
     found = folders.of_folder(start, options.files, environment)
-    return Path(found[0]) if len(found) == 1 else before(options, environment)
+    recorded = folders.read(found[0]) if len(found) == 1 else None
+    return _running(recorded["app"], [Path(found[0])]) if recorded else before(options, environment)
 
 
 def of_app(app: str, options: Options, environment: Mapping[str, str]) -> Path | None:
     """The state of the app of this name; None: there is none that this user or the Engine knows of."""
-    known = [state for state in folders.states(environment) if os.path.basename(state) == app]
-    if known:
-        return Path(known[0])
+    known = [Path(state) for state in folders.states(environment) if os.path.basename(state) == app]
     old = before(options, environment)
     routing = Files(str(old / "nginx")).routing() if old else None
     if old and routing and routing.app == app:
-        return old
-    return _labelled(app)
+        known.append(old)
+    return _running(app, known)
+
+
+def _running(app: str, known: Sequence[Path]) -> Path | None:
+    """Of the states that are known for an app, the one that its nginx uses; else the first.
+
+    A folder may be left from an app that ended long ago, while another user's app of the same name runs.
+    """
+    for state in known:
+        if listens(str(short(state / "run") / control.SOCKET), control.TIMEOUT):
+            return state
+    named = _labelled(app)
+    if named is None:
+        return known[0] if known else None
+    return next((state for state in known if os.path.realpath(state) == os.path.realpath(named)), named)
+
+
+def of_file(name: Callable[[], str], options: Options, environment: Mapping[str, str]) -> Path:
+    """The state of the app that the Compose file names, new or not; when it cannot be read, a proxy's label may tell.
+
+    Raises BluegreenError: what is wrong with the file.
+    """
+    try:
+        app = name()
+    except BluegreenError:
+        if found := _made_here(options, environment):
+            return found
+        raise
+    return of_app(app, options, environment) or new(app, environment)
+
+
+def _made_here(options: Options, environment: Mapping[str, str]) -> Path | None:
+    """The state of the one proxy that was made from this folder, or from the nearest one above it."""
+    file = find_file(options, Path.cwd(), environment)
+    if file is None and not any(map(folders.broken, folders.states(environment))):
+        return None  # there is nothing here, and every state says whose it is
+    start = file.parent if file and options.files else Path(options.project_directory or ".")
+    labelled = [it for it in _proxies() if it.state and it.project]
+    for folder in (start.absolute(), *start.absolute().parents):
+        if found := [it.state for it in labelled if it.project == str(folder)]:
+            return Path(found[0]) if len(found) == 1 else None
+    return None
 
 
 def new(app: str, environment: Mapping[str, str]) -> Path:
@@ -60,14 +106,22 @@ def before(options: Options, environment: Mapping[str, str]) -> Path | None:
 
 
 def _labelled(app: str) -> Path | None:
-    """The state that the proxy's own label names: that of another user's app."""
+    """The state that the proxy's own label names."""
+    return next((Path(proxy.state) for proxy in _proxies() if proxy.app == app and proxy.state), None)
+
+
+def project(app: str) -> str | None:
+    """The folder that the app was made from, as its proxy's label says."""
+    return next((proxy.project for proxy in _proxies() if proxy.app == app and proxy.project), None)
+
+
+def _proxies() -> list[Proxy]:
     from bluegreen.places.docker.proxies import proxies
 
     try:
-        found = [proxy.state for proxy in proxies() if proxy.app == app and proxy.state]
+        return proxies()
     except BluegreenError:
-        return None  # no Engine, no label; what is asked of it next says so
-    return Path(found[0]) if found else None
+        return []  # no Engine, no label; what is asked of it next says so
 
 
 def refuse_unreadable(state: Path, command: str) -> None:
@@ -78,7 +132,7 @@ def refuse_unreadable(state: Path, command: str) -> None:
         whose = owner(state)
         raise BluegreenError(
             f"The state of this app belongs to {whose}, and this user may not read it.",
-            failed=f"Permission denied: {state}", expected=f"{whose}, or root",
+            failed=f"Permission denied: {state}", expected="root" if whose == "root" else f"{whose}, or root",
             traffic="not asked; nothing was changed", retry="safe, as another user", next=f"sudo {command}",
         ) from None  # fmt: skip
     except OSError:
@@ -105,7 +159,10 @@ def owner(state: Path) -> str:
 
 def short(sockets: Path) -> Path:
     """A name of the folder of sockets that is short enough for a Unix socket's path (107 bytes)."""
-    if folders.short(str(sockets.parent)) or not sockets.is_dir():
+    if folders.short(str(sockets.parent)):
         return sockets
-    descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # not there, or not to be seen by this user: nobody answers there
+        return sockets
     return Path(f"/proc/self/fd/{descriptor}")

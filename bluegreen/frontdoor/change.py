@@ -50,7 +50,7 @@ class Change:
         finally:
             _close(held)
         self._files.writing(lambda: seal.name_successor(self._files.folder, generation))
-        seal.hand_over(f"{self._sockets}/handed", left)
+        self._files.writing(lambda: seal.hand_over(f"{self._sockets}/handed", left))
         return generation
 
     def seal(self, color: Color, since: str, wait: bool) -> int:

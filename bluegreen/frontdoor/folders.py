@@ -19,6 +19,22 @@ def proxy_user(state: Path) -> tuple[int, int]:
     return owner if owner[0] else (PROXY_USER, PROXY_USER)
 
 
+def make_state(state: Path) -> None:
+    """The state folder, 0700, with the folders above it; one that is somebody else's is left as it is.
+
+    What root makes again below somebody's folder is theirs: it was deleted, and they go on with it. Raises OSError.
+    """
+    missing = [path for path in (state, *state.parents) if not path.is_dir()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700 if path == state else 0o755, exist_ok=True)
+        above = path.parent.stat()
+        if os.geteuid() == 0 and above.st_uid:
+            os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+    found = state.stat()
+    if found.st_uid == os.geteuid() and found.st_mode & 0o777 != 0o700:
+        os.chmod(state, 0o700)
+
+
 def prepare_folders(state: Path) -> None:
     """The folders that the proxy mounts. Safe to run again. Raises OSError."""
     user = proxy_user(state)
@@ -29,7 +45,8 @@ def prepare_folders(state: Path) -> None:
             os.chmod(folder, FOLDER_MODE)
     if user[0] == os.geteuid():
         return
-    for name in ("run", "run/temp"):
+    handed = ("run/handed",) if state.stat().st_uid == user[0] else ()  # nginx reads there; nobody may not write
+    for name in ("run", "run/temp", *handed):
         found = (state / name).lstat()
         if (found.st_uid, found.st_gid) != user:
             os.chown(state / name, *user, follow_symlinks=False)

@@ -17,6 +17,8 @@ def read_json(path: str) -> dict[str, Any] | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = json.loads(os.read(descriptor, MOST))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     finally:
         os.close(descriptor)
     return found if isinstance(found, dict) else None

@@ -52,27 +52,46 @@ def states(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def read(state: str) -> dict[str, Any] | None:
-    """What `project.json` says: app, folder, files. None: there is none, or it is not ours. Raises PermissionError."""
+    """What `project.json` says: app, folder, files. None: there is none, or it is not ours, or not to be read."""
     try:
         found = read_json(os.path.join(state, PROJECT))
-    except PermissionError:
-        raise
     except (OSError, ValueError):
         return None
-    if found is None or not all(isinstance(found.get(key), str) for key in ("app", "folder")):
-        return None
-    return found if isinstance(found.get("files"), list) else None
+    return found if found is not None and _ours(found) else None
+
+
+def _ours(found: dict[str, Any]) -> bool:
+    files = found.get("files")
+    texts = [found.get("app"), found.get("folder"), *(files if isinstance(files, list) else [None])]
+    return all(map(_is_path, texts)) and bool(found["app"]) and found["folder"].startswith("/")
+
+
+def _is_path(text: Any) -> bool:
+    try:
+        return isinstance(text, str) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def broken(state: str) -> bool:
+    """Whether there is a `project.json` that does not say whose state it is."""
+    return os.path.lexists(os.path.join(state, PROJECT)) and read(state) is None
 
 
 def write(state: str, app: str, folder: str, files: Sequence[str]) -> None:
     """Records whose state this is: aside, on the disk, renamed. Raises OSError."""
     fresh = os.path.join(state, f".{PROJECT}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    if os.path.lexists(fresh):
+        os.unlink(fresh)  # of one that was killed; it may have been another user
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         json.dump({"app": app, "folder": folder, "files": list(files)}, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(fresh, os.path.join(state, PROJECT))
+    place = os.path.join(state, PROJECT)
+    if os.path.isdir(place) and not os.path.islink(place):
+        os.rmdir(place)
+    os.replace(fresh, place)
 
 
 def trusted(state: str) -> bool:
@@ -86,7 +105,7 @@ def trusted(state: str) -> bool:
 
 def of_folder(start: str, files: Sequence[str], environment: Mapping[str, str]) -> list[str]:
     """The states of the apps whose project folder is `start` or the nearest one above it. `files`: as typed with -f."""
-    known = [(state, found) for state in states(environment) if trusted(state) and (found := _readable(state))]
+    known = [(state, found) for state in states(environment) if trusted(state) and (found := read(state))]
     named = [os.path.join(start, file) for file in files]
     folder = os.path.dirname(os.path.abspath(named[0])) if named else start
     while True:
@@ -102,20 +121,17 @@ def find(files: Sequence[str], app: str | None, environment: Mapping[str, str]) 
     """The state folder that a flip-back means here. None: it is not certain; the full command finds out, and says."""
     if named := environment.get(VARIABLE):
         return named if short(named) else None
+    try:
+        here = os.getcwd()
+    except OSError:  # it was deleted
+        here = "/"
     if name := app or environment.get("COMPOSE_PROJECT_NAME"):
         found = [state for state in states(environment) if os.path.basename(state) == name and trusted(state)]
     else:
-        found = [] if environment.get("COMPOSE_FILE") else of_folder(os.getcwd(), files, environment)
+        found = [] if environment.get("COMPOSE_FILE") else of_folder(here, files, environment)
     return found[0] if len(found) == 1 and short(found[0]) else None
 
 
 def short(state: str) -> bool:
     """Whether the sockets below it have paths that the kernel takes; else they need another name."""
     return len(os.fsencode(os.path.join(state, "run", "control.sock"))) <= SOCKET_PATH_LIMIT
-
-
-def _readable(state: str) -> dict[str, Any] | None:
-    try:
-        return read(state)
-    except PermissionError:
-        return None

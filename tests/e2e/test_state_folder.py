@@ -121,16 +121,64 @@ def test_a_moved_folder_is_told_as_one_that_is_gone(lean: Project) -> None:
 def test_the_project_file_may_be_anything_and_is_never_a_bug(lean: Project) -> None:
     lean.ok("up")
     project = lean.state / folder.PROJECT
-    for content in (b"", b"{", b"[]", b'{"app": 1}', b"\xff\xfe", b'{"app": "x", "folder": "y", "files": 3}'):
+    for content in (b"", b"{", b"[" * 60000, b'{"app": "x", "folder": "/\\u0000", "files": []}'):
         project.write_bytes(content)
         assert lean.ok("status").code == 0
         assert lean.run("flip-back").code == 1
-        lean.ok("up")
+        assert any("cannot be read" in it["found"] for it in lean.ok("check", "--json").json()["findings"])
+        (mine,) = [it for it in lean.ok("apps", "--json").json()["apps"] if it["app"] == lean.name]
+        assert (mine["folder"], mine["running"]) == (str(lean.folder), True)
+        assert project.read_bytes() == content, "a look changes nothing"
+        said = lean.ok("up").err
+        assert f"project.json in {lean.state} could not be read; it is written anew" in said
         assert folder.read(str(lean.state)) is not None, "up writes it again"
+        assert "anew" not in lean.ok("up").err
     project.unlink()
     os.mkfifo(project)
     assert lean.ok("status").code == 0, "a FIFO is not waited for"
     project.unlink()
+
+
+def test_with_a_broken_project_file_the_proxys_labels_say_whose_the_app_is(lean: Project) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    copy = lean.folder.parent / "releases" / "41"
+    shutil.copytree(lean.folder, copy)
+    (lean.state / folder.PROJECT).write_text("{")
+    for verb in (("switch",), ("up",), ("flip-back",)):
+        done = _from(lean, copy, *verb, GREETING="three")
+        assert done.code == 2, (verb, done)
+        assert f"it was made from {lean.folder}; this is {copy}" in done.err
+    lean.file.write_text("{")
+    assert _from(lean, lean.folder, "status", "--json").json()["live"]["release"] == 2
+    lean.file.unlink()
+    assert _from(lean, lean.folder, "flip-back").code == 0
+    assert lean.color() == "blue"
+
+
+def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_it(lean: Project) -> None:
+    other = lean.folder.parent / "other"
+    shutil.copytree(lean.folder, other)
+    typed = ("-f", str(lean.file), "--project-directory", str(other))
+    for verb in (("up",), ("switch",), ("status",), ("flip-back",)):
+        done = _from(lean, Path("/"), *typed, *verb, GREETING=verb[0])
+        assert done.code == 0, (verb, done)
+        assert "is the app of" not in done.err
+    assert lean.color() == "blue"
+
+
+def test_check_says_that_the_app_belongs_to_another_folder(lean: Project) -> None:
+    lean.ok("up")
+    copy = lean.folder.parent / "copy"
+    shutil.copytree(lean.folder, copy)
+    assert _from(lean, lean.folder, "check", "--json").code == 0
+    done = _from(lean, copy, "check", "--json")
+    assert done.code == 1, done
+    (found,) = [it for it in done.json()["findings"] if it["name"] == "project"]
+    assert (found["outcome"], found["found"]) == (
+        "failed", f"{lean.name} is recorded for {lean.folder}; this is {copy}"
+    )  # fmt: skip
+    assert "switch --here" in found["mend"]
 
 
 def test_an_app_with_its_state_beside_the_compose_file_goes_on_and_is_moved_by_up(lean: Project) -> None:
@@ -250,6 +298,42 @@ def test_root_acts_on_a_users_app_and_every_file_stays_the_users(lean: Project, 
     assert _owners(state) == {ANN}
     assert _as_ann(lean, "switch", home=ann, GREETING="three").code == 0
     assert _as_ann(lean, "history", "--json", home=ann).json()["releases"], "the journal is still hers"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
+def test_a_users_state_that_was_deleted_is_the_users_again_when_root_makes_it(lean: Project, ann: Path) -> None:
+    assert _as_ann(lean, "up", home=ann).code == 0
+    assert _as_ann(lean, "switch", home=ann, GREETING="two").code == 0
+    shutil.rmtree(ann / "state")
+    lean.ok("up", GREETING="two")
+    assert _owners(ann / "state") == {ANN}
+    done = _as_ann(lean, "flip-back", home=ann)
+    assert (done.code, "Warning" in done.err) == (0, False), done
+    done = _as_ann(lean, "switch", home=ann, GREETING="three")
+    assert done.code == 0, done
+    assert _as_ann(lean, "status", "--json", home=ann).json()["drift"] is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
+def test_what_root_has_left_of_an_app_does_not_take_over_the_users_that_runs(lean: Project, ann: Path) -> None:
+    lean.ok("up")
+    lean.ok("down", "--yes")
+    aside = lean.state.rename(lean.folder.parent / "aside")
+    assert _as_ann(lean, "up", home=ann).code == 0
+    shutil.copytree(aside, lean.state)  # left from long ago, recorded for the same folder
+    proxy = docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy")
+    for verb in (("up",), ("switch",), ("status",), ("flip-back",), ("history",)):
+        done = _from(lean, lean.folder, *verb, GREETING="two")
+        assert done.code == 0, (verb, done)
+    lean.ok("up", GREETING="two")
+    assert docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy") == proxy
+    docker("stop", "-t", "1", f"{lean.name}-proxy")
+    assert _from(lean, lean.folder, "up", GREETING="two").code == 0, "nobody listens: the label tells"
+    state = ann / "state" / "bluegreen" / lean.name
+    assert docker("inspect", "-f", "{{.Id}}", f"{lean.name}-proxy") == proxy
+    assert not (lean.state / "nginx").exists()
+    assert _owners(state) == {ANN}
+    assert _as_ann(lean, "status", "--json", home=ann).json()["live"]["release"] == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")

@@ -22,11 +22,13 @@ def check(options: Options, json_: bool) -> int:
     app = App(options, output.choose("none"))
     stack = app.stack
 
+    from bluegreen.cli import claim
     from bluegreen.domain.findings import may_release
     from bluegreen.look.check import check as story
 
     tools = app.tools(stack.app)
     found, plan = story(tools, stack, wishes.wish(app, tools, stack), app.state)
+    found += claim.findings(app)
     ready = may_release(found)
     if json_:
         findings = [finding.as_dict() for finding in found]

