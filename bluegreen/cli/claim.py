@@ -111,7 +111,7 @@ def record(app: App) -> None:
 def bring_home(app: App) -> None:
     """Moves a state folder from beside the Compose file to where states are now. The lock is held.
 
-    A link stays at the old place until the proxy, which has it mounted, is made anew: it may start again before that.
+    A link stays at the old place until the proxy, which has it mounted, is recreated: it may start again before that.
     """
     old = app.state
     chosen = app.state_folder or os.environ.get(where.STATE_VARIABLE)
@@ -156,7 +156,7 @@ def _copy(old: Path, new: Path) -> None:
 
 
 def forget_old_place(app: App) -> None:
-    """Takes away what `bring_home` left beside the Compose file. The proxy is made anew."""
+    """Takes away what `bring_home` left beside the Compose file. The proxy is recreated."""
     beside = Path(app.stack.project_directory, folders.BEFORE)
     if beside.is_symlink() and beside.resolve() == app.state.resolve():
         beside.unlink()

@@ -171,7 +171,7 @@ def release_text(it: Mapping[str, Any], command: str) -> str:
     for run in it["runs"]:
         lines += [f"{run['kind']:<15}| {clean(line)}" for line in run["output"].splitlines()[-OUTPUT_SHOWN:]]
     if it["standing"] == "live" and it["previous"]:
-        lines.append(f"{'back':<10}{command} flip-back (to release {it['previous']}, while it stands by)")
+        lines.append(f"{'back':<10}{command} flip-back (to release {it['previous']}, while it is on standby)")
     elif it["kept"] and not it["standing"]:
         lines.append(f"{'again':<10}{command} switch --to {it['release']}")
     return "\n".join(lines)
@@ -207,7 +207,7 @@ def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:
 
 def _replicas(count: Mapping[str, int]) -> str:
     if not count["wanted"]:
-        return "stands by" if not count["running"] else f"{count['running']} running, 0 wanted"
+        return "is on standby" if not count["running"] else f"{count['running']} running, 0 wanted"
     word = "healthy" if count["healthy"] >= count["wanted"] else f"healthy, {count['running']} running"
     return f"{count['healthy']}/{count['wanted']} {word}"
 

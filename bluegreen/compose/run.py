@@ -106,7 +106,7 @@ class Compose:
             ["--profile", "*", "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *none, *services],
             "Compose did not make the networks and volumes of the release services.",
             tell,
-            whole=True,
+            own_group=True,
         )
 
     def build(self, service: str, pull: bool, tell: Tell) -> None:
@@ -127,7 +127,7 @@ class Compose:
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
         arguments = ["down", *(["--volumes"] if volumes else [])]
-        self._stream(arguments, "Compose did not end the shared services.", tell, whole=True)
+        self._stream(arguments, "Compose did not end the shared services.", tell, own_group=True)
 
     def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
         """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
@@ -159,13 +159,13 @@ class Compose:
             )
         return done
 
-    def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, whole: bool = False) -> None:
-        """Runs Compose and passes on what it says. `whole`: a terminal's Ctrl-C or end does not reach it."""
+    def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
+        """Runs Compose and passes on what it says. `own_group`: a terminal's Ctrl-C or end does not reach it."""
         lines: list[str] = []
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-            preexec_fn=_end_with_us, process_group=0 if whole else None,
+            preexec_fn=_end_with_us, process_group=0 if own_group else None,
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():

@@ -44,7 +44,7 @@ class Replica:
         return int(match[1]) if match else None
 
     @property
-    def well(self) -> bool:
+    def healthy(self) -> bool:
         """Running, and Docker's own health check, where there is one, has nothing against it."""
         return self.running and self.health in (None, "healthy")
 

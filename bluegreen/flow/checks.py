@@ -14,16 +14,16 @@ from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.values import Tools
-from bluegreen.plans.differences import missing_replicas, moved, unwell
+from bluegreen.plans.differences import missing_replicas, moved, unhealthy_replicas
 
 LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
 
 
 def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Sequence[str]) -> BluegreenError:
     """Why a color takes no traffic: what the Engine says of its containers, else what the probes said."""
-    reasons = unwell(slot, here) or silent
+    reasons = unhealthy_replicas(slot, here) or silent
     logs = f"{tools.command} logs {slot.color}"
-    if any(it.role == "routed" and it.well and moved(slot, it) for it in here):
+    if any(it.role == "routed" and it.healthy and moved(slot, it) for it in here):
         way = f"{tools.command} up (tells nginx where its replicas are)"
     elif any(replica.running for replica in here):
         way = f"{logs}, or {tools.command} flip-back --force"

@@ -54,8 +54,8 @@ def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images
         except BluegreenError:
             tools.journal.runs.end(run, "interrupted")
             raise
-        tools.journal.runs.end(run, "done" if ended.well else "failed", ended.code, ended.output)
-        if not ended.well:
+        tools.journal.runs.end(run, "done" if ended.succeeded else "failed", ended.code, ended.output)
+        if not ended.succeeded:
             raise HookFailed(
                 f"The hook {name} failed.", failed=f"{what}: {ended.why}", expected="exit code 0",
                 retry="safe", next=f"{tools.command} show {moment.release}", lines=ended.lines[-SHOWN_LINES:],

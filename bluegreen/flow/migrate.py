@@ -84,7 +84,7 @@ def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int
     except Interrupted:
         tools.journal.runs.end(run, "interrupted")
         raise
-    if not ended.well:
+    if not ended.succeeded:
         tools.journal.runs.end(run, "failed", ended.code, ended.output)
         raise BluegreenError(
             f"The migration of release {release} failed.", failed=ended.why,

@@ -19,7 +19,7 @@ class Ended:
     why: str = ""
 
     @property
-    def well(self) -> bool:
+    def succeeded(self) -> bool:
         return self.code == 0
 
     @property

@@ -39,7 +39,7 @@ class Door:
         if code and not self._sees():
             raise BluegreenError(
                 "nginx does not see the folder of the rendered file.",
-                failed="the folder was deleted and made anew while the proxy ran",
+                failed="the folder was deleted and recreated while the proxy ran",
                 expected="the folder that it has mounted",
                 retry="safe, after up", next=f"{COMMAND} up (restarts the proxy: a moment without answers)",
             )  # fmt: skip

@@ -44,7 +44,7 @@ def may_write(path: Path, user: int, groups: Collection[int]) -> bool | None:
     return bool(found.st_mode & stat.S_IWOTH)
 
 
-def there(folder: Path, names: Iterable[str]) -> list[str]:
+def existing(folder: Path, names: Iterable[str]) -> list[str]:
     """Which of these names a folder has."""
     return [name for name in names if (folder / name).exists()]
 

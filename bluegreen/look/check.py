@@ -21,7 +21,7 @@ from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
-from bluegreen.plans.differences import unwell
+from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish
 
@@ -239,7 +239,7 @@ def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
                       "until the next switch there is nothing to go back to", error.next)  # fmt: skip
         return
     slot = world.idle_slot
-    wrong = _unwell(tools, world, slot) if slot else ["it is gone"]
+    wrong = _unhealthy_replicas(tools, world, slot) if slot else ["it is gone"]
     if wrong:
         yield Finding(
             "way back", "warning", "; ".join(wrong), f"{world.idle} to be healthy",
@@ -253,9 +253,9 @@ def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
     yield Finding("way back", "ok", f"flip-back is possible, traffic moves in about {estimate:.1f} s ({source})")
 
 
-def _unwell(tools: Tools, world: World, slot: Slot) -> list[str]:
+def _unhealthy_replicas(tools: Tools, world: World, slot: Slot) -> list[str]:
     silent = [f"{name} {reason}" for name, reason in tools.prober.once(replica_checks(slot)).items()]
-    return [*unwell(slot, world.in_color(slot.color)), *silent]
+    return [*unhealthy_replicas(slot, world.in_color(slot.color)), *silent]
 
 
 def _repeatable(tools: Tools, stack: Stack) -> Iterator[Finding]:
@@ -263,7 +263,7 @@ def _repeatable(tools: Tools, stack: Stack) -> Iterator[Finding]:
     yield from findings.of_stack(stack)
     yield findings.of_migrations(
         stack.settings.migrate is not None,
-        tools.machine.there(Path(stack.project_directory), findings.MIGRATION_TOOLS),
+        tools.machine.existing(Path(stack.project_directory), findings.MIGRATION_TOOLS),
     )
     yield Finding(
         "state", "unknown", f"not to be seen from outside: {findings.UNSEEN}", "",

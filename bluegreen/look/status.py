@@ -17,7 +17,7 @@ from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
-from bluegreen.plans.differences import drift, unwell
+from bluegreen.plans.differences import drift, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
 
@@ -54,7 +54,7 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
     replicas = {}
     for service, wanted in slot.replicas.items():
         mine = [replica for replica in here if replica.service == service]
-        well = [replica for replica in mine if replica.well and f"{service}-{replica.number}" not in unhealthy]
+        well = [replica for replica in mine if replica.healthy and f"{service}-{replica.number}" not in unhealthy]
         replicas[service] = {
             "wanted": wanted if live or service not in slot.jobs else 0,
             "running": sum(replica.running for replica in mine),
@@ -123,5 +123,5 @@ def _way_back(tools: Tools, world: World) -> tuple[str | None, str | None]:
     except BluegreenError as error:
         return None, error.failed
     slot = world.idle_slot
-    wrong = unwell(slot, world.in_color(world.idle)) if slot else []
+    wrong = unhealthy_replicas(slot, world.in_color(world.idle)) if slot else []
     return (None, "; ".join(wrong)) if wrong else (f"{tools.command} flip-back", None)

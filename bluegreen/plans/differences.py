@@ -95,14 +95,16 @@ def misplaced(world: World) -> list[str]:
     return found
 
 
-def unwell(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
+def unhealthy_replicas(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
     """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
     here = [replica for replica in replicas if replica.release == slot.release]
     found = [f"{name} is gone" for name in missing_replicas(slot, here, routed_only=True)]
     routed = [replica for replica in here if replica.role == "routed"]
-    found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.well]
-    found += [f"{it.name} is not on the app's network" for it in routed if it.well and it.off_network]
-    return found + [f"{it.name} is not at the address that nginx knows" for it in routed if it.well and moved(slot, it)]
+    found += [f"{it.name} is {it.health if it.running else it.state}" for it in routed if not it.healthy]
+    found += [f"{it.name} is not on the app's network" for it in routed if it.healthy and it.off_network]
+    return found + [
+        f"{it.name} is not at the address that nginx knows" for it in routed if it.healthy and moved(slot, it)
+    ]
 
 
 def moved(slot: Slot, replica: Replica) -> bool:

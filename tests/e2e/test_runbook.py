@@ -55,7 +55,7 @@ def test_every_command_of_the_runbook_can_be_typed_as_it_stands(make_project: Ma
         "- `web`: any host, path `/`, port 8000", "- `worker`: a job", "- `cache`: shared by both colors",
         "- `schema`: the migration, once for each release", "- hook `echo 'moved it'`: when traffic has moved",
         "- hook `schema`: before traffic moves", "Every release must give 1 recorded answer.",
-        "Every release says its owner, note.", "Release 2 stands by on green", "bluegreen switch --to 1 --dry-run",
+        "Every release says its owner, note.", "Release 2 is on standby on green", "bluegreen switch --to 1 --dry-run",
         f"curl -fsS http://127.0.0.1:{project.port}/health", r"| Ada | live | - | safe \| until",
     ):  # fmt: skip
         assert words in page, (words, page)

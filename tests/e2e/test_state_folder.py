@@ -198,7 +198,7 @@ def test_an_app_with_its_state_beside_the_compose_file_goes_on_and_is_moved_by_u
     assert not before.exists()
     assert not before.is_symlink()
     gone = [lost.sent for lost in load.tally.lost]
-    assert not gone or max(gone) - min(gone) < 3, "the moment in which the proxy is made anew"
+    assert not gone or max(gone) - min(gone) < 3, "the moment in which the proxy is recreated"
     docker("restart", "-t", "1", f"{lean.name}-proxy")
     time.sleep(1)
     status = lean.status()

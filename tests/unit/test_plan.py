@@ -9,7 +9,7 @@ import pytest
 
 from bluegreen.domain.answers import Expectation
 from bluegreen.errors import BluegreenError
-from bluegreen.plans.differences import drift, unwell
+from bluegreen.plans.differences import drift, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.release import plan_release, start_order
 from bluegreen.plans.repair import plan_repair
@@ -152,13 +152,13 @@ def test_a_flip_back_never_moves_traffic_forward(found: object, summary: str) ->
 
 def test_a_slot_is_unwell_when_a_routed_replica_is_gone_down_or_unhealthy() -> None:
     here = (replica("blue", 7, health="unhealthy"), replica("blue", 7, "worker", state="exited"))
-    assert unwell(slot("blue", 7), here) == ["blue-web-2 is gone", "shop-blue-web-1 is unhealthy"]
-    assert unwell(slot("blue", 7), replicas("blue", 7)) == []
-    elsewhere = replica("blue", 7, number=2, address="172.20.0.90")  # made anew by an up that was killed
-    assert unwell(slot("blue", 7), [replica("blue", 7), elsewhere]) == [
+    assert unhealthy_replicas(slot("blue", 7), here) == ["blue-web-2 is gone", "shop-blue-web-1 is unhealthy"]
+    assert unhealthy_replicas(slot("blue", 7), replicas("blue", 7)) == []
+    elsewhere = replica("blue", 7, number=2, address="172.20.0.90")  # recreated by an up that was killed
+    assert unhealthy_replicas(slot("blue", 7), [replica("blue", 7), elsewhere]) == [
         "shop-blue-web-2 is not at the address that nginx knows"
     ]
-    assert unwell(slot("blue", 7), replicas("blue", 3)) == ["blue-web-1 is gone", "blue-web-2 is gone"]
+    assert unhealthy_replicas(slot("blue", 7), replicas("blue", 3)) == ["blue-web-1 is gone", "blue-web-2 is gone"]
 
 
 def test_services_start_after_what_they_depend_on() -> None:

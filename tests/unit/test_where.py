@@ -106,7 +106,7 @@ def test_without_a_proxy_the_known_state_is_the_one(machine: Machine) -> None:
 
 
 def test_a_label_that_leads_to_a_known_state_by_a_link_names_that_state(machine: Machine) -> None:
-    """A state was moved, and its proxy was not made anew before the command was killed."""
+    """A state was moved, and its proxy was not recreated before the command was killed."""
     moved = machine.state("mine")
     link = machine.root / ".bluegreen"
     link.symlink_to(moved)

@@ -45,18 +45,18 @@ def _between(it: Making, text: str) -> None:
 def _await_docker_health(it: Making, began: float) -> None:
     timeout = max(route.health.timeout for route in it.stack.settings.routes)
     while True:
-        unwell = [r for r in it.mine() if r.role == "routed" and r.health not in (None, "healthy")]
-        if not unwell:
+        waiting = [r for r in it.mine() if r.role == "routed" and r.health not in (None, "healthy")]
+        if not waiting:
             return
-        if it.tools.clock() - began > timeout or any(r.health == "unhealthy" for r in unwell):
-            replica = unwell[0]
+        if it.tools.clock() - began > timeout or any(r.health == "unhealthy" for r in waiting):
+            replica = waiting[0]
             raise BluegreenError(
                 f"{it.new.color} did not become healthy in {it.tools.clock() - began:.0f} s.",
                 failed=f"Docker's own health check of {replica.service}-{replica.number} says {replica.health}",
                 expected="healthy, as the service's healthcheck defines it",
                 retry="safe", lines=_last_lines(it, replica),
             )  # fmt: skip
-        it.tools.show.progress(f"Docker's health check of {unwell[0].name}: {unwell[0].health}")
+        it.tools.show.progress(f"Docker's health check of {waiting[0].name}: {waiting[0].health}")
         it.tools.sleep(ASK_AGAIN)
 
 

@@ -13,7 +13,7 @@ from bluegreen.flow.migrate import settle_doubt
 from bluegreen.flow.retention import note_makings
 from bluegreen.flow.run import NothingChanged
 from bluegreen.flow.values import ImageWish
-from bluegreen.plans.differences import ended_jobs, unwell
+from bluegreen.plans.differences import ended_jobs, unhealthy_replicas
 
 
 def image(it: Making) -> str:
@@ -29,12 +29,12 @@ def image(it: Making) -> str:
     live = it.world.slot(it.world.live) if it.world.live else None
     if live and _same(it, live) and not it.request.force:
         here = [it for it in it.tools.containers.replicas() if it.color == live.color]  # after a handover, too
-        if wrong := [*unwell(live, here), *ended_jobs(live, here)]:
+        if wrong := [*unhealthy_replicas(live, here), *ended_jobs(live, here)]:
             raise BluegreenError(
-                f"There is nothing new to release, and {live.color} is not whole.", failed="; ".join(wrong),
+                f"There is nothing new to release, and {live.color} is not complete.", failed="; ".join(wrong),
                 expected=f"every replica of release {live.release} to run",
                 retry="not useful before that is fixed",
-                next=f"{it.tools.command} up (makes {live.color} whole), or {it.tools.command} switch --force",
+                next=f"{it.tools.command} up (makes {live.color} complete), or {it.tools.command} switch --force",
             )  # fmt: skip
         back = it.request.restored
         what = f"release {back.release} was" if back else "the Compose file says"

@@ -73,7 +73,7 @@ class Proxy:
         return hashlib.sha256(json.dumps([service, _bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
 
     def ensure(self, stack: Stack, tell: Tell, published: bool = True) -> str:
-        """The proxy's container, made, made anew or started as needed; says which.
+        """The proxy's container, made, recreated or started as needed; says which.
 
         Unless `published` it stands on the app's own network only, which is internal: it answers on its
         sockets, and nobody outside sees it before `publish`.
@@ -97,7 +97,7 @@ class Proxy:
         except BluegreenError:
             self._containers.remove(container)
             raise
-        return "made anew" if existing else "started"
+        return "recreated" if existing else "started"
 
     def _create(self, stack: Stack, tell: Tell) -> str:
         subnet = self._networks.ensure()
