@@ -1,4 +1,4 @@
-"""What is printed and planned, as it was last agreed on: plans of many worlds, help of every verb.
+"""What is printed, planned, sent and written, as it was last agreed on (see tests/unit/agreed.py for half of it).
 
 `python -m tests.unit.test_snapshots` writes them anew; the difference is then for a person to read.
 """
@@ -23,6 +23,7 @@ from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan
 from bluegreen.plans.release import plan_release
 from bluegreen.plans.repair import plan_repair
+from tests.unit import agreed
 from tests.unit.worlds import EMPTY, PROXY, WISH, replica, replicas, routing, slot, world
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -124,7 +125,10 @@ def _help(*words: str) -> str:
     return done.output.rstrip()
 
 
-SNAPSHOTS: dict[str, Callable[[], Iterator[str]]] = {"plans.txt": plans, "help.txt": helps}
+SNAPSHOTS: dict[str, Callable[[], Iterator[str]]] = {
+    "plans.txt": plans, "help.txt": helps, "nginx.txt": agreed.nginx_files, "requests.txt": agreed.create_requests,
+    "errors.txt": agreed.error_texts,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SNAPSHOTS)
