@@ -108,3 +108,16 @@ def test_a_switch_that_fails_before_the_idle_color_is_touched_keeps_the_way_back
     assert lean.run("switch", WEB_IMAGE="127.0.0.1:9/nobody/has:this").code == 1
     lean.ok("flip-back")
     assert lean.color() == "blue"
+
+
+def test_a_release_that_dockers_own_health_check_calls_unhealthy_never_serves(lean: Project) -> None:
+    check = "    healthcheck: {test: [CMD, sh, -c, '[ \"$$GREETING\" = one ]'], interval: 1s, retries: 1}\n"
+    lean.write(lean.compose.replace("services:\n  web:\n", f"services:\n  web:\n{check}"))
+    lean.ok("up", GREETING="one")
+    with Load(lean.port, {"get": 10}) as load:
+        done = lean.run("switch", GREETING="two")
+        time.sleep(0.2)
+    assert done.code == 1, str(done)
+    assert "Docker's own health check of web-1 says unhealthy" in done.err
+    assert set(load.tally.colors()) == {"blue"}
+    assert load.tally.lost == [], load.tally.why()

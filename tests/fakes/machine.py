@@ -29,6 +29,7 @@ class Machine:
     proxy: ProxyContainer | None = None
     loaded: Routing | None = None  # what nginx has loaded; None: it does not run
     sick: set[str] = field(default_factory=set)  # release numbers, as text, whose replicas answer 503
+    docker_says: dict[str, str] = field(default_factory=dict)  # release number, as text, to Docker's own health
     images: dict[str, str] = field(default_factory=dict)  # reference -> id, for those that were made
     shared: set[str] = field(default_factory=set)
     made: int = 0
@@ -73,7 +74,8 @@ class FakeContainers:
         return tuple(sorted(self.it.replicas.values(), key=lambda replica: replica.name))
 
     def start(self, container: str) -> None:
-        self._set(container, state="running")
+        found = self.it.replicas.get(container)
+        self._set(container, state="running", health=self.it.docker_says.get(str(found.release)) if found else None)
 
     def stop(self, container: str, grace: int | None = None) -> None:  # noqa: ARG002 - the port's
         self._set(container, state="exited", status="Exited (0) a moment ago")

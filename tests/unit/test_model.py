@@ -165,13 +165,9 @@ def test_a_flip_back_asks_the_engine_nothing_before_traffic_has_moved(tmp_path: 
     cut = Cut()
     app.run("flip-back", cut)
     before = cut.log[: cut.log.index("FakeDoor.confirm")]
-    assert not [
-        call
-        for call in before
-        if call.startswith(
-            ("FakeEngine", "FakeContainers", "FakeImages", "FakeProxy", "FakeColors", "FakeCompose", "Journal")
-        )
-    ]
+    place = ("FakeEngine", "FakeContainers", "FakeImages", "FakeProxy", "FakeColors", "FakeCompose")
+    history = ("Releases", "Operations", "Runs", "PendingImages")
+    assert not [call for call in before if call.startswith((*place, *history))]
     assert "FakeProber.once" in before, "and it does probe"
 
 
@@ -208,3 +204,26 @@ def test_a_switch_with_nothing_new_changes_nothing(tmp_path: Path) -> None:
     assert done.outcome == "unchanged"
     assert app.machine.replicas == before
     assert isinstance(done.error, BluegreenError | None)
+
+
+def test_a_switch_waits_for_dockers_own_health_check_and_heeds_it(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "switch")
+    app.machine.docker_says["3"] = "unhealthy"
+    done = app.run("switch")
+    assert done is not None
+    assert done.outcome == "failed"
+    assert done.error is not None
+    assert "Docker's own health check of web-1 says unhealthy" in done.error.failed
+    assert app.machine.answer().live == "green"  # type: ignore[union-attr]  # nginx runs
+    app.machine.docker_says["4"] = "healthy"
+    done = app.run("switch")
+    assert done is not None
+    assert done.outcome == "switched"
+
+
+def test_the_files_are_tested_before_one_is_loaded_and_before_traffic_moves(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "switch")
+    cut = Cut()
+    app.run("switch", cut)
+    order = [call for call in cut.log if call in ("FakeDoor.test", "FakeDoor.load", "FakeDoor.turn")]
+    assert order[:3] == ["FakeDoor.test", "FakeDoor.load", "FakeDoor.turn"]
