@@ -77,7 +77,7 @@ class App:
     @property
     def project_directory(self) -> Path:
         """The folder that relative paths of the Compose file start from. Raises BluegreenError without a file."""
-        if self.compose_file is None or not self.compose_file.is_file():
+        if self.compose_file is None or not _may_be_there(self.compose_file):
             raise no_compose_file(self.compose_file)
         return Path(self.options.project_directory or self.compose_file.parent).absolute()
 
@@ -166,6 +166,14 @@ def _same_app(it: App, app: str) -> None:
             next=f"bluegreen -p {it.routing.app} status, or another folder for {app}",
             exit_code=ExitCode.USAGE,
         )
+
+
+def _may_be_there(file: Path) -> bool:
+    """Whether a file is there, as far as this user can see; of one that may not be read Compose says so itself."""
+    try:
+        return file.is_file()
+    except PermissionError:
+        return True
 
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:

@@ -99,10 +99,10 @@ def before(options: Options, environment: Mapping[str, str]) -> Path | None:
     """The folder .bluegreen beside the Compose file, of a bluegreen before; without a file, the nearest one above."""
     if file := find_file(options, Path.cwd(), environment):
         beside = file.absolute().parent / folders.BEFORE
-        return beside if (beside / "nginx").is_dir() else None
+        return beside if os.path.isdir(beside / "nginx") else None
     start = Path(options.project_directory or ".").absolute()
     above = (folder / folders.BEFORE for folder in (start, *start.parents))
-    return next((state for state in above if (state / "nginx").is_dir()), None)
+    return next((state for state in above if os.path.isdir(state / "nginx")), None)
 
 
 def _labelled(app: str) -> Path | None:

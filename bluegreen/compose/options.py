@@ -48,7 +48,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
         return start / named[0]
     for folder in (base, *base.resolve().parents):
         for name in DEFAULT_FILES:
-            if (folder / name).is_file():
+            if os.path.isfile(folder / name):  # not Path.is_file: a folder that this user may not see is no bug
                 return folder / name
     return None
 

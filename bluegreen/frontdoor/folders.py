@@ -24,7 +24,7 @@ def make_state(state: Path) -> None:
 
     What root makes again below somebody's folder is theirs: it was deleted, and they go on with it. Raises OSError.
     """
-    missing = [path for path in (state, *state.parents) if not path.is_dir()]
+    missing = [path for path in (state, *state.parents) if not os.path.isdir(path)]
     for path in reversed(missing):
         path.mkdir(mode=0o700 if path == state else 0o755, exist_ok=True)
         above = path.parent.stat()

@@ -178,7 +178,7 @@ def test_check_says_that_the_app_belongs_to_another_folder(lean: Project) -> Non
     assert (found["outcome"], found["found"]) == (
         "failed", f"{lean.name} is recorded for {lean.folder}; this is {copy}"
     )  # fmt: skip
-    assert "switch --here" in found["mend"]
+    assert "switch --here" in found["fix"]
 
 
 def test_an_app_with_its_state_beside_the_compose_file_goes_on_and_is_moved_by_up(lean: Project) -> None:

@@ -220,3 +220,24 @@ def test_what_root_makes_below_a_users_folder_is_the_users(tmp_path: Path) -> No
     folders.make_state(mine)
     folders.prepare_folders(mine)
     assert [(mine / name).stat().st_uid for name in ("", "run/handed", "run")] == [0, 0, folders.PROXY_USER]
+
+
+def test_a_folder_that_this_user_may_not_look_into_has_no_compose_file_and_is_no_bug(tmp_path: Path) -> None:
+    """As with `sudo -u app bluegreen flip-back` typed in root's own folder."""
+    inner = tmp_path / "private" / "shop"
+    inner.mkdir(parents=True)
+    (inner / "compose.yaml").write_text("services: {}\n")
+    child = os.fork()
+    if not child:
+        try:
+            os.chdir(inner)
+            os.chmod(tmp_path / "private", 0)
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            found = where.of_here(Options(), {"XDG_STATE_HOME": "/nowhere"})
+            os._exit(0 if found is None else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    os.chmod(tmp_path / "private", 0o700)
+    assert os.waitstatus_to_exitcode(status) == 0
