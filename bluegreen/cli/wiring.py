@@ -14,7 +14,6 @@ from bluegreen.cli.where import short
 from bluegreen.domain import secrets as secrecy
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
-from bluegreen.flow.ports import RenderPort
 from bluegreen.flow.values import Tools
 from bluegreen.host import machine
 from bluegreen.shipped import shipped
@@ -22,6 +21,7 @@ from bluegreen.shipped import shipped
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.cli.app import App
     from bluegreen.domain.answers import Expectation
+    from bluegreen.frontdoor.front_door import Render
     from bluegreen.places.docker.networks import Networks
 
 
@@ -29,6 +29,7 @@ def make_tools(it: App, app: str) -> Tools:
     """Everything that a story works with, for the app of this name."""
     from bluegreen.cli.doors import front_door
     from bluegreen.frontdoor.folders import prepare_folders, proxy_user
+    from bluegreen.frontdoor.front_door import FrontDoor
     from bluegreen.frontdoor.snippets import Snippets
     from bluegreen.places.docker.commands import ProxyHandle
     from bluegreen.places.docker.place import docker_place
@@ -49,10 +50,7 @@ def make_tools(it: App, app: str) -> Tools:
         proxy=place.proxy,
         engine=place.engine,
         compose=it.compose,
-        nginx=nginx,
-        door=door,
-        snippets=Snippets(files, look),
-        render=_render(place.networks),
+        door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks)),
         prober=Probes(sockets),
         journal=Journal(it.state, utc_now, it.show.notice, look),
         host=run_on_host,
@@ -70,7 +68,7 @@ def make_tools(it: App, app: str) -> Tools:
     )  # fmt: skip
 
 
-def _render(networks: Networks) -> RenderPort:
+def _render(networks: Networks) -> Render:
     def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
         from bluegreen.frontdoor import render as config
 

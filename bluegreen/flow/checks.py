@@ -55,7 +55,7 @@ def serves_instead(tools: Tools, world: World) -> bool:
 
 def retries(tools: Tools, stack: Stack) -> Finding:
     """Whether nginx, by our file or by the person's snippets, would send a POST twice."""
-    texts = {"the rendered file": tools.nginx.loaded_text() or ""}
+    texts = {"the rendered file": tools.door.loaded_text() or ""}
     if include := stack.settings.proxy.include:
         texts |= tools.machine.texts(Path(stack.project_directory, include))
     return findings.of_retries(texts)

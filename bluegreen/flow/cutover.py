@@ -42,7 +42,7 @@ class Cutover:
     def move_back(self, cause: Exception) -> BluegreenError:
         """Renames the route back and asks nginx; returns the error that says how that went."""
         before, why = self._world.live, str(cause)
-        answer = self._tools.nginx.answer()
+        answer = self._tools.door.answer()
         if not self._renamed and (answer is None or answer.live == before) and self._on_disk() == before:
             return self._nothing_moved(cause)
         try:
@@ -50,13 +50,13 @@ class Cutover:
             instead = self._tools.door.confirm(before)
         except BluegreenError as error:
             instead = str(error)
-        answer = self._tools.nginx.answer()
+        answer = self._tools.door.answer()
         if answer and answer.live == before:
             return self._moved_back(why)
         return self._unknown(why, instead or "nginx answers nothing on its control socket")
 
     def _on_disk(self) -> Color | None:
-        found = self._tools.nginx.intended()
+        found = self._tools.door.intended()
         return found.live if found else None
 
     def _nothing_moved(self, cause: Exception) -> BluegreenError:

@@ -14,7 +14,7 @@ def look_again(tools: Tools, before: World) -> World:
     try:
         return observe(tools)
     except BluegreenError:
-        return replace(before, answer=tools.nginx.answer(), intended=tools.nginx.intended())
+        return replace(before, answer=tools.door.answer(), intended=tools.door.intended())
 
 
 def at_the_door(tools: Tools, wait: bool = True) -> World:
@@ -22,8 +22,7 @@ def at_the_door(tools: Tools, wait: bool = True) -> World:
 
     `wait`: for a reload that the command before only began.
     """
-    answer = tools.nginx.settled() if wait else tools.nginx.answer()
-    return World(tools.app, None, answer, tools.nginx.intended(), ())
+    return World(tools.app, None, tools.door.answer(wait), tools.door.intended(), ())
 
 
 def observe(tools: Tools, thorough: bool = False) -> World:
@@ -34,11 +33,11 @@ def observe(tools: Tools, thorough: bool = False) -> World:
     left = tools.journal.operations.unfinished()
     proxy = tools.proxy.container()
     running = proxy is not None and proxy.running
-    answer = tools.nginx.settled() if running else None
-    intended = tools.nginx.intended()
+    answer = tools.door.answer(wait=True) if running else None
+    intended = tools.door.intended()
     if proxy and running and (thorough or answer is None or intended is None):
-        answer = answer or tools.nginx.loaded_name(tools.app)
-        proxy = replace(proxy, stale=not tools.nginx.sees_our_folders())
+        named, stale = tools.door.last_word(tools.app)
+        answer, proxy = answer or named, replace(proxy, stale=stale)
     return World(
         app=tools.app,
         proxy=proxy,
@@ -47,5 +46,5 @@ def observe(tools: Tools, thorough: bool = False) -> World:
         replicas=tools.containers.replicas(),
         unfinished=f"{left.verb}, started {left.started} by process {left.pid}" if left else None,
         unfinished_verb=left.verb if left else None,
-        edited=tools.nginx.edited(),
+        edited=tools.door.edited(),
     )

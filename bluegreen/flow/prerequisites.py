@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import Color
@@ -54,7 +53,7 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
 def await_answer(tools: Tools) -> None:
     """Waits until nginx answers on its control socket. Raises BluegreenError after ANSWER_TIMEOUT."""
     deadline = tools.clock() + ANSWER_TIMEOUT
-    while tools.nginx.answer() is None:
+    while tools.door.answer() is None:
         if tools.clock() > deadline:
             proxy = tools.proxy.container()
             raise BluegreenError(
@@ -78,6 +77,4 @@ def render_sealed(tools: Tools, stack: Stack, routing: Routing) -> dict[Color, s
 
 def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:
     """The nginx file for this routing with the settings and the snippets of today."""
-    include = stack.settings.proxy.include
-    folder = Path(stack.project_directory, include) if include else None
-    return tools.render(routing, stack, tools.snippets.take(folder))
+    return tools.door.render(routing, stack)

@@ -95,7 +95,6 @@ def give_up(tools: Tools, world: World) -> bool:
         return False
     tools.containers.remove_tasks()
     tools.door.tidy()
-    tools.snippets.tidy()
     unsealed = world.intended is not None and not world.intended.sealed
     arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
     where = f"traffic is on {world.live}" if world.live else "no color is live"

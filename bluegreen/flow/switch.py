@@ -131,7 +131,7 @@ class Release(Making):
         }  # fmt: skip
 
     def _proxy(self) -> str:
-        if self.tools.nginx.intended() is None:
+        if self.tools.door.intended() is None:
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
             self.tools.door.first(self.render(empty), 1, "")
         return prerequisite_steps(self.tools, self.stack, published=self.adoption is None)["proxy"]()

@@ -83,10 +83,9 @@ class Repair:
 
     def _rendered_differs(self) -> bool:
         """Whether the settings of today would render other files than there are."""
-        if self.routing.standing == "previous" and not all(map(self.tools.door.stored, COLORS)):
-            return True
+        wanted = COLORS if self.routing.standing == "previous" else ()
         text = self._render(replace(self.routing, drain=self.stack.settings.drain))
-        return self.tools.door.differs(text, self.routing.generation, self.routing.since or "")
+        return self.tools.door.differs(text, self.routing.generation, self.routing.since or "", wanted)
 
     def run(self) -> Result:
         tools = self.tools
@@ -117,9 +116,9 @@ class Repair:
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
-        if tools.nginx.intended() is None:
-            tools.door.first(self._render(self.routing), self.routing.generation + 1, self.routing.since or "")
-            tools.door.turn(self.world.live)
+        if tools.door.intended() is None:
+            text, since = self._render(self.routing), self.routing.since or ""
+            tools.door.first(text, self.routing.generation + 1, since, self.world.live)
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
@@ -242,8 +241,6 @@ class Repair:
         tools, routing = self.tools, replace(self.routing, drain=self.stack.settings.drain)
         sealed = render_sealed(tools, self.stack, routing)
         text = sealed[self.live.color]
-        tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
         with tools.signals.deferred():
-            tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded
-            generation = tools.door.load(text, self.live.color, routing.since or "")
+            generation = tools.door.load(text, sealed, self.live.color, routing.since or "")
         return f"generation {generation}, live stays {self.live.color}"

@@ -23,13 +23,10 @@ if TYPE_CHECKING:
         ImagesPort,
         JournalPort,
         MachinePort,
-        NginxPort,
         ProberPort,
         ProxyPort,
-        RenderPort,
         Show,
         SignalsPort,
-        SnippetsPort,
     )
 
 
@@ -127,10 +124,7 @@ class Tools:
     proxy: ProxyPort
     engine: EnginePort
     compose: ComposePort
-    nginx: NginxPort
     door: DoorPort
-    snippets: SnippetsPort
-    render: RenderPort
     prober: ProberPort
     journal: JournalPort
     host: HostPort

@@ -22,7 +22,7 @@ def history(tools: Tools, limit: int | None = SHOWN) -> list[dict[str, Any]]:
 
 def show(tools: Tools, number: int | None) -> dict[str, Any]:
     """Everything that is known of one release; None: the live one. Raises BluegreenError when there is none."""
-    routing = tools.nginx.intended()
+    routing = tools.door.intended()
     slot = routing.live_slot if routing else None
     wanted = number if number is not None else slot.release if slot else None
     records = {record["number"]: record for record in tools.journal.releases.all()}
@@ -43,7 +43,7 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
 
 
 def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    routing = tools.nginx.intended()
+    routing = tools.door.intended()
     slots = {slot.release: slot.color for slot in routing.slots.values()} if routing else {}
     standing = None
     if routing and record["number"] in slots:

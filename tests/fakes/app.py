@@ -28,7 +28,6 @@ from tests.fakes.machine import (
     FakeDoor,
     FakeEngine,
     FakeImages,
-    FakeNginx,
     FakeProber,
     FakeProxy,
     Machine,
@@ -136,22 +135,6 @@ class FakeCompose:
         return "docker compose up -d"
 
 
-class NoSnippets:
-    """SnippetsPort, for an app that has none."""
-
-    def take(self, folder: object) -> None:
-        assert folder is None
-
-    def loaded(self) -> None:
-        return None
-
-    def forget(self) -> None:
-        pass
-
-    def tidy(self) -> None:
-        pass
-
-
 class NoMachine:
     """MachinePort: plenty of room."""
 
@@ -216,8 +199,8 @@ class App:
 
         return Tools(
             APP, counted(FakeColors(it)), counted(FakeContainers(it)), counted(FakeImages(it)), counted(FakeProxy(it)),
-            counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeNginx(it)),
-            counted(FakeDoor(it)), NoSnippets(), render, counted(FakeProber(it)),
+            counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeDoor(it, render)),
+            counted(FakeProber(it)),
             CountedJournal(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00"), cut), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
             str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",
             clock, sleep,
@@ -244,7 +227,7 @@ class App:
         return switch(tools, stack, self.wish(tools), request)
 
 
-def render(routing: Routing, stack: object, snippets: object) -> str:  # noqa: ARG001 - the port's
+def render(routing: Routing) -> str:
     """A text that says what it routes, and nothing else."""
     found = routing.as_dict() | {"generation": GENERATION_MARK, "since": SINCE_MARK if routing.live else None}
     return f"{HEADER}{json.dumps(found, sort_keys=True)}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, TaskContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Check, ImageWish, Order
-from bluegreen.frontdoor import text
 from bluegreen.frontdoor.files import Files, read_routing
+from bluegreen.frontdoor.text import activate
 
 NGINX = "1.30.6"
 
@@ -216,16 +216,14 @@ class FakeEngine:
         return True
 
 
-class FakeNginx:
-    """NginxPort: what nginx and its files say."""
+class FakeDoor:
+    """DoorPort: texts are headers alone; the files and the route are real."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.it = machine
+    def __init__(self, machine: Machine, text: Callable[[Routing], str]) -> None:
+        self.it, self.text = machine, text
 
-    def answer(self) -> ControlAnswer | None:
+    def answer(self, wait: bool = False) -> ControlAnswer | None:  # noqa: ARG002 - a reload takes no time here
         return self.it.answer()
-
-    settled = answer
 
     def intended(self) -> Routing | None:
         return self.it.files.routing()
@@ -236,40 +234,30 @@ class FakeNginx:
     def edited(self) -> bool:
         return self.it.files.edited()
 
-    def loaded_name(self, app: str) -> ControlAnswer | None:  # noqa: ARG002 - the port's
-        return None
-
-    def sees_our_folders(self) -> bool:
-        return True
+    def last_word(self, app: str) -> tuple[ControlAnswer | None, bool]:  # noqa: ARG002 - the port's
+        return None, False
 
     def in_flight(self, addresses: frozenset[str]) -> int:  # noqa: ARG002 - the port's
         return 0
 
+    def render(self, routing: Routing, stack: object, today: bool = True) -> str:  # noqa: ARG002 - the port's
+        text: str = self.text(routing)
+        return text
 
-class FakeDoor:
-    """DoorPort: texts are headers alone; the files and the route are real."""
+    def first(self, text: str, generation: int, since: str, live: Color | None = None) -> None:
+        self.it.files.write(activate(text, generation, since))
+        if live:
+            self.it.files.turn(live)
 
-    def __init__(self, machine: Machine) -> None:
-        self.it = machine
+    def differs(self, text: str, generation: int, since: str, colors: Collection[Color]) -> bool:
+        stored = all(self.it.files.stored(color) is not None for color in colors)
+        return not stored or activate(text, generation, since) != self.it.files.loaded_text()
 
-    def first(self, content: str, generation: int, since: str) -> None:
-        self.it.files.write(text.activate(content, generation, since))
-
-    def differs(self, content: str, generation: int, since: str) -> bool:
-        return text.activate(content, generation, since) != self.it.files.loaded_text()
-
-    def test(self, contents: Sequence[str]) -> None:
-        assert all(contents)
-
-    def load(self, content: str, live: Color | None, since: str) -> int:
+    def load(self, text: str, sealed: Mapping[Color, str], live: Color | None, since: str) -> int:
+        assert all([text, *sealed.values()])
+        self.it.files.store(dict(sealed))
         self.it.files.turn(live)
-        return self._load(content, since)
-
-    def store(self, directions: dict[Color, str]) -> None:
-        self.it.files.store(directions)
-
-    def stored(self, color: Color) -> bool:
-        return self.it.files.stored(color) is not None
+        return self._load(text, since)
 
     def turn(self, color: Color | None) -> None:
         self.it.files.turn(color)
@@ -284,12 +272,12 @@ class FakeDoor:
             raise BluegreenError("The rendered file is gone.", failed=color, expected="a text for each color")
         return self._load(content, since)
 
-    def tidy(self) -> None:
+    def tidy(self, settled: bool = False) -> None:  # noqa: ARG002 - there are no snippets
         self.it.files.tidy()
 
     def _load(self, content: str, since: str) -> int:
         known = [it.generation for it in (self.it.answer(), self.it.files.routing()) if it]
-        self.it.files.write(text.activate(content, max(known, default=0) + 1, since))
+        self.it.files.write(activate(content, max(known, default=0) + 1, since))
         self.it.start_nginx()
         assert self.it.loaded is not None
         return self.it.loaded.generation

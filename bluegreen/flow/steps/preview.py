@@ -57,11 +57,9 @@ def _slot(it: Making) -> Slot:
 
 def load(it: Making, text: str, since: str | None, sealed: dict[Color, str]) -> None:
     """A reload that leaves live as it is: tested before, with the texts for either color, and confirmed."""
-    it.tools.door.test(list(dict.fromkeys([text, *sealed.values()])))
     with it.tools.signals.deferred():
         try:
-            it.tools.door.store(sealed)  # before the file: killed in between, no older one is ever loaded
-            it.tools.door.load(text, it.world.live, since or "")
+            it.tools.door.load(text, sealed, it.world.live, since or "")
         except BluegreenError as error:
             error.next = error.next or f"{it.tools.command} status"
             raise

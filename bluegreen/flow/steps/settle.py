@@ -31,7 +31,7 @@ def wait_drained(it: Making, color: Color, why: str) -> str:
     if not addresses or it.world.proxy is None or not it.world.proxy.running:
         return ""
     began, limit = tools.clock(), it.world.intended.drain if it.world.intended else 0.0
-    while left := tools.nginx.in_flight(addresses):
+    while left := tools.door.in_flight(addresses):
         if tools.clock() - began > limit:
             return f", {left} requests longer than {limit:g} s remain"
         if tools.signals.asked:
@@ -49,5 +49,5 @@ def record(it: Making) -> str:
     figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
     it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", images, figures)
     it.tools.journal.releases.annotate(it.new.release, it.request.note)
-    it.tools.snippets.forget()
+    it.tools.door.tidy(settled=True)
     return f"release {it.new.release}"

@@ -31,11 +31,11 @@ def withdraw(it: Making, remove: bool) -> None:
 
 def _forget_idle(it: Making) -> None:
     """nginx and the stored files must not name a color whose containers left or failed."""
-    intended = it.tools.nginx.intended()
+    intended = it.tools.door.intended()
     if intended is None or it.new.color not in intended.slots or it.world.proxy is None:
         return
     if any(step.step.name == "clear" and step.outcome == "done" for step in it.result.steps) or it.new.previewed:
         live = {color: slot for color, slot in intended.slots.items() if color == it.world.live}
         # With the snippets of the loaded file: those of today may be what failed.
-        text = it.tools.render(replace(intended, slots=live, standing=None), it.stack, it.tools.snippets.loaded())
+        text = it.tools.door.render(replace(intended, slots=live, standing=None), it.stack, today=False)
         load(it, text, intended.since, {it.world.live: text} if it.world.live else {})
