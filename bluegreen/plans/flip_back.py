@@ -45,17 +45,12 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     steps = [
         Step("prepare", "health", f"is release {slot.release} on {target} healthy? {ask}", target),
         *cutover_steps(world, target),
-        *settle_steps(world, tuple(dict.fromkeys((*slot.jobs, *_jobs(world)))), target, wait=False),
+        *settle_steps(world, slot.jobs, target, wait=False),
     ]
     if "after_flip_back" in world.intended.hooks:
         steps.append(Step("settle", "after_flip_back", "your hook", target))
     steps.append(Step("settle", "record", "history"))
     return Plan("flip-back", target, slot.release, tuple(steps))
-
-
-def _jobs(world: World) -> tuple[str, ...]:
-    live = world.slot(world.live) if world.live else None
-    return live.jobs if live else ()
 
 
 def _release(world: World, color: Color) -> str:

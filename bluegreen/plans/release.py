@@ -98,6 +98,7 @@ def _prepared(world: World, wish: Wish) -> Slot | None:
     known = actual(world)  # one whose cutover was killed before nginx heard of it is proven, too
     if known is None or known.standing != "prepared" or slot is None:
         return None
-    return (
-        slot if slot.definition == wish.definition and not missing_replicas(slot, world.in_color(world.idle)) else None
-    )
+    other_images = wish.images is not None and wish.images != {name: it.id for name, it in slot.images.items()}
+    if slot.definition != wish.definition or other_images or missing_replicas(slot, world.in_color(world.idle)):
+        return None
+    return slot

@@ -163,3 +163,22 @@ def test_a_prune_removes_what_no_kept_release_needs_and_nothing_else(built: Proj
     history = {it["release"]: it["kept"] for it in project.ok("history", "--json").json()["releases"]}
     assert history == {1: True, 2: False, 3: False, 4: True, 5: True}
     docker("rmi", others)
+
+
+def test_what_stands_prepared_is_not_taken_for_the_release_that_was_named(built: Project) -> None:
+    """The definition is the same, the images are not: `--to` says which."""
+    for verb, build in (("up", "1"), ("switch", "2"), ("prepare", "3")):
+        built.ok(verb, BUILD=build)
+    built.ok("switch", "--to", "1", BUILD="4")
+    assert _web(built)["BUILD"] == "1"
+
+
+def test_a_job_that_was_taken_out_of_the_file_ends_with_its_color(built: Project) -> None:
+    built.ok("up")
+    worker = f"{built.name}-blue-worker-1"
+    assert docker("inspect", "-f", "{{.State.Running}}", worker) == "true"
+    built.write(built.compose.replace("  jobs: [worker]\n", "").split("  worker:\n")[0])
+    built.ok("switch", BUILD="2")
+    assert docker("inspect", "-f", "{{.State.Running}} {{.HostConfig.RestartPolicy.Name}}", worker) == "false no"
+    built.ok("flip-back")
+    assert docker("inspect", "-f", "{{.State.Running}}", worker) == "true", "it is back with its release"

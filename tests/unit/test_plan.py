@@ -198,3 +198,23 @@ def test_going_back_over_an_irreversible_migration_asks_for_force() -> None:
     assert plan_flip_back(found, force=True).steps
     forward = world("green", intended=routing("green", blue=left, green=slot("green", 6)))
     assert plan_flip_back(forward, force=False).target == "blue", "forward again: nothing stands against that"
+
+
+def test_the_last_job_that_was_taken_out_ends_with_its_color() -> None:
+    """Whatever the new release has: by the file, and by what is there when the file does not say so."""
+    none = replace(WISH, jobs=(), replicas={"web": 2})
+    assert "jobs" in [step.name for step in plan_release("switch", world(), none).steps]
+    unknown = replace(slot("blue", 7), jobs=(), replicas={"web": 2})
+    there = world(intended=routing("blue", blue=unknown, green=slot("green", 6)))
+    assert "jobs" in [step.name for step in plan_release("switch", there, none).steps]
+    gone = world(intended=routing("blue", None, blue=unknown), replicas=replicas("blue", 7)[:2])
+    assert "jobs" not in [step.name for step in plan_release("switch", gone, none).steps]
+
+
+def test_a_release_that_is_brought_back_is_not_what_stands_prepared_by_its_definition_alone() -> None:
+    prepared = routing("blue", "prepared", blue=slot("blue", 7), green=slot("green", 8, "new"))
+    here = world(intended=prepared, replicas=(*replicas("blue", 7), *replicas("green", 8)))
+    own = {"web": f"sha256:{8:064}"}
+    for images, made in ((None, False), (own, False), ({"web": f"sha256:{1:064}"}, True), ({}, True)):
+        names = [step.name for step in plan_release("switch", here, replace(WISH, images=images)).steps]
+        assert ("create" in names) is made, images

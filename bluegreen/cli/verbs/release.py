@@ -116,5 +116,7 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
             "--to brings a release back with its own images, so --image and --pull do not go with it"
         )
     restored = wishes.restored(app, tools, to, request.force)
-    wish = replace(wishes.wish(app, tools, restored.stack), definition=restored.definition, build=False)
+    ids = {name: image.id for name, image in restored.images.items()}
+    wish = wishes.wish(app, tools, restored.stack)
+    wish = replace(wish, definition=restored.definition, build=False, images=ids)
     return restored.stack, wish, replace(request, restored=restored)
