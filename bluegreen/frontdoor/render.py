@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.domain.app import Listen
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.routing import Routing, Slot
+from bluegreen.frontdoor import headers
+from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import servers, statuses
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
 from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK
@@ -28,9 +30,10 @@ class ProxyConfig:
     preview: Listen | None
     trust: tuple[str, ...]
     probe_networks: tuple[str, ...]
-    snippets: str | None = None  # folder of tested snippets, as the proxy sees it
+    snippets: str | None = None  # folder of the snippets, as the proxy sees it
     failover: bool = False
     hooks: tuple[str, ...] = ()
+    own: Lines = field(default_factory=lambda: Lines(None))  # the headers that the snippets set
 
 
 def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
@@ -68,6 +71,10 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "trust": proxy.trust,
         "probe_networks": proxy.probe_networks,
         "snippets": proxy.snippets,
+        "headers": headers.sent,
+        "own": proxy.own,
+        "believed": headers.BELIEVED,
+        "variable": headers.variable,
         "failover": failover,
         "fails_over": lambda choice: any(named in failover for named in choice),
         "drain": max(1, round(routing.drain)),

@@ -80,6 +80,12 @@ class Handler(BaseHTTPRequestHandler):
             return [b"x" * (300 << 20)]  # more than a small limit of memory
         if self.path.startswith("/chunked"):
             return self.chunked()
+        if self.path.startswith("/say/"):  # /say/NAME/VALUE: an answer with this header
+            self.send_response(200)
+            self.send_header(*self.path.split("/", 3)[2:])
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            return self.wfile.write(b"said")
         body = {**COLOR, "greeting": os.environ.get("GREETING"), "path": self.path}
         if self.path == "/health":
             body = {"ok": True}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from bluegreen.domain.app import Listen, Route
 from bluegreen.domain.routing import Routing, Slot, too_old
+from bluegreen.frontdoor import headers, text
 from bluegreen.frontdoor import render as config
-from bluegreen.frontdoor import text
 from bluegreen.frontdoor.files import read_routing
 from bluegreen.frontdoor.places import servers
 from bluegreen.shipped import shipped
@@ -140,3 +141,42 @@ def test_a_file_that_somebody_has_changed_is_told_from_the_one_that_was_written(
 def test_an_nginx_without_keepalive_min_timeout_is_too_old() -> None:
     assert [too_old(v) for v in ("1.27.3", "1.26.9", "", "x")] == [True] * 4
     assert [too_old(v) for v in ("1.27.4", "1.28.0", "1.30.6 (Debian)", "2.0.0")] == [False] * 4
+
+
+def test_a_persons_own_header_stands_beside_ours_and_takes_the_place_of_the_same_one(tmp_path: Path) -> None:
+    (tmp_path / "http").mkdir()
+    (tmp_path / "a.conf").write_text(
+        """# proxy_set_header X-Not this;
+proxy_set_header X-Tenant "a;{b}"; location /own { proxy_set_header X-Inside 1; }
+proxy_set_header 'host' ${bg_host}:81;
+"""
+    )
+    (tmp_path / "http" / "b.conf").write_text("proxy_set_header X-Around 1; proxy_set_header X-Tenant other;\n")
+    own = headers.Lines(tmp_path)
+    assert own.server == [
+        ["proxy_set_header", "X-Tenant", '"a;{b}"'], ["proxy_set_header", "'host'", "${bg_host}:81"],
+    ]  # fmt: skip
+    assert own.names == ["X-Tenant", "host", "X-Around", "X-Tenant"]
+    assert own.repeated == ["proxy_set_header X-Around 1"]
+    found = _render(routing("blue", blue=slot("blue", 7)), replace(PROXY, snippets="/s", own=own))
+    server = found.split("include /s/*.conf;")[1].split("location")[0]
+    assert "proxy_set_header X-Forwarded-For $bg_forwarded_for;" in server
+    assert "proxy_set_header X-Around 1;" in server
+    assert "proxy_set_header Host" not in server
+
+
+def test_a_snippet_of_any_shape_ends_no_reading(tmp_path: Path) -> None:
+    for text_ in (
+        "",
+        "}}}",
+        "{",
+        "proxy_set_header",
+        "proxy_set_header a b c;",
+        "a 'b",
+        "a \\",
+        "# no end",
+        "${",
+        "x ${y",
+    ):
+        (tmp_path / "a.conf").write_text(text_)
+        assert headers.Lines(tmp_path).names == [], text_

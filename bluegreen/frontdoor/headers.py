@@ -1,0 +1,120 @@
+"""The headers that a service gets with a request: ours, what only a trusted proxy may say, and the person's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+OURS: tuple[tuple[str, str], ...] = (
+    ("Host", "$bg_host"),
+    ("Connection", "$bg_connection"),
+    ("Upgrade", "$bg_upgrade"),
+    ("HTTP2-Settings", '""'),
+    ("X-Real-IP", "$bg_client"),
+    ("X-Forwarded-For", "$bg_forwarded_for"),
+    ("X-Forwarded-Proto", "$bg_forwarded_proto"),
+    ("X-Forwarded-Host", "$bg_forwarded_host"),
+    ("X-Forwarded-Port", "$bg_forwarded_port"),
+    ("X-Request-ID", "$bg_request_id"),
+    ("Proxy", '""'),
+)
+# Frameworks believe these (Rack and Rails, Werkzeug's ProxyFix, Gunicorn, Spring, Symfony, IIS and ASP.NET, what stands
+# behind a CDN), so they pass from a trusted proxy only.
+BELIEVED = (
+    "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-Protocol",
+    "X-Forwarded-Server", "X-Forwarded-Path", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Forwarded-User",
+    "X-Url-Scheme", "X-Scheme",
+    "Front-End-Https", "X-Original-URL", "X-Original-URI", "X-Rewrite-URL", "X-Original-Host", "X-Original-For",
+    "X-Original-Proto", "X-Script-Name", "Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP",
+)  # fmt: skip
+
+
+def sent(own: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(header, value) of each line, but for the headers that the person's own lines set."""
+    theirs = {name.lower() for name in own}
+    found = [*OURS, *((name, f"$bg_{variable(name)}") for name in BELIEVED)]
+    return [(name, value) for name, value in found if name.lower() not in theirs]
+
+
+def variable(header: str) -> str:
+    """As nginx spells a header in the name of a variable: $http_x_real_ip."""
+    return header.lower().replace("-", "_")
+
+
+class Lines:
+    """The `proxy_set_header` lines of a folder of snippets that stand outside of any block.
+
+    nginx gives a level's lines to what is below it only where nothing below has lines of its own, so ours and theirs
+    must stand beside each other. Source: nginx's documentation of proxy_set_header.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.server = [line for file in _files(folder, "*.conf") for line in _set_headers(file)]
+        self.http = [line for file in _files(folder, "http/*.conf") for line in _set_headers(file)]
+
+    @property
+    def names(self) -> list[str]:
+        """The headers that they set."""
+        return [words[1].strip("\"'") for words in (*self.server, *self.http)]
+
+    @property
+    def repeated(self) -> list[str]:
+        """Lines for around the servers, as text: ours in each server would take their place."""
+        mine = {words[1].lower() for words in self.server}
+        return [" ".join(words) for words in self.http if words[1].lower() not in mine]
+
+
+def _files(folder: Path | None, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern)) if folder else []
+
+
+def _set_headers(file: Path) -> list[list[str]]:
+    statements = _statements(file.read_text(errors="replace"))
+    return [words for words in statements if words[0] == "proxy_set_header" and len(words) == 3]
+
+
+def _statements(text: str) -> Iterator[list[str]]:
+    """The words of each directive that is in no block, as they are written, quotes included."""
+    depth = 0
+    words: list[str] = []
+    for word in _words(text):
+        if word == "{":
+            depth, words = depth + 1, []
+        elif word == "}":
+            depth, words = max(0, depth - 1), []
+        elif word == ";":
+            if words and not depth:
+                yield words
+            words = []
+        else:
+            words.append(word)
+
+
+def _words(text: str) -> Iterator[str]:
+    word, quote, at = "", "", 0
+    while at < len(text):
+        char = text[at]
+        if quote:
+            word += text[at : at + 2] if char == "\\" else char
+            at += char == "\\"
+            quote = "" if char == quote else quote
+        elif char == "\\":
+            word += text[at : at + 2]
+            at += 1
+        elif char in "\"'" and not word:
+            word, quote = char, char
+        elif char == "#" and not word:
+            at = text.find("\n", at) if "\n" in text[at:] else len(text)
+        elif char == "{" and word.endswith("$"):  # ${variable}
+            end = text.find("}", at) if "}" in text[at:] else len(text)
+            word += text[at : end + 1]
+            at = end
+        elif char.isspace() or char in ";{}":
+            if word:
+                yield word
+            word = ""
+            if char in ";{}":
+                yield char
+        else:
+            word += char
+        at += 1
