@@ -167,6 +167,20 @@ def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_i
     assert lean.color() == "blue"
 
 
+def test_a_project_inside_another_is_an_app_of_its_own(lean: Project, make_project: Make) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    inner = make_project(LEAN, "project/inner")
+    for verb in (("status",), ("flip-back",)):
+        done = _from(inner, inner.folder, *verb)
+        assert done.code in (1, 2), (verb, done)
+    assert lean.color() == "green", "nobody went back there"
+    assert _from(inner, inner.folder, "up").code == 0
+    assert _from(inner, inner.folder, "status", "--json").json()["app"] == inner.name
+    assert _from(inner, inner.folder, "down", "--yes").code == 0
+    assert lean.color() == "green"
+
+
 def test_check_says_that_the_app_belongs_to_another_folder(lean: Project) -> None:
     lean.ok("up")
     copy = lean.folder.parent / "copy"

@@ -105,6 +105,21 @@ def test_without_a_proxy_the_known_state_is_the_one(machine: Machine) -> None:
     assert where.of_app("other", NOTHING, {}) is None
 
 
+def test_a_folder_with_a_compose_file_of_its_own_is_not_part_of_the_project_above_it(machine: Machine) -> None:
+    state = machine.state("mine", project=str(machine.root))
+    sub = machine.root / "services" / "sub"
+    sub.mkdir(parents=True)
+    here = Options(project_directory=str(sub))
+    assert where.of_here(here, {}) == state
+    (sub / "compose.yml").write_text("{")
+    assert where.of_here(here, {}) is None
+    assert folder.of_folder(str(sub), (), {}) == []
+    machine.labels = [Proxy("shop", str(state), str(machine.root))]
+    (state / folder.PROJECT).write_text("{")
+    with pytest.raises(BluegreenError):
+        where.of_file(_unreadable, here, {})
+
+
 def test_a_label_that_leads_to_a_known_state_by_a_link_names_that_state(machine: Machine) -> None:
     """A state was moved, and its proxy was not made anew before the command was killed."""
     moved = machine.state("mine")
