@@ -98,6 +98,23 @@ def test_a_socket_that_nobody_listens_on_counts_as_none(machine: Machine) -> Non
     assert where.of_app("shop", NOTHING, {}) == theirs
 
 
+def test_an_nginx_that_hangs_with_more_clients_than_it_accepts_is_still_the_one(machine: Machine) -> None:
+    used = machine.state("mine")
+    server = socket.socket(socket.AF_UNIX)
+    machine.listening.append(server)
+    server.bind(str(where.short(used / "run") / "control.sock"))
+    server.listen(0)
+    path = str(where.short(used / "run") / "control.sock")
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for client in waiting:
+        client.setblocking(False)
+        client.connect_ex(path)
+    machine.labels = [Proxy("shop", "/elsewhere", "/srv/shop")]
+    assert where.of_app("shop", NOTHING, {}) == used
+    for client in waiting:
+        client.close()
+
+
 def test_without_a_proxy_the_known_state_is_the_one(machine: Machine) -> None:
     left = machine.state("mine")
     assert where.of_app("shop", NOTHING, {}) == left
