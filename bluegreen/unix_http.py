@@ -48,7 +48,7 @@ def listens(path: str, timeout: float) -> bool:
     try:
         connection.settimeout(timeout)
         connection.connect(path)
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):  # the latter: more wait there than it accepts
         return True
     except (OSError, ValueError):
         return False

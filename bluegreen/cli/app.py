@@ -178,11 +178,11 @@ def _may_be_there(file: Path) -> bool:
 
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
-    from bluegreen.compose.options import DEFAULT_FILES
+    from bluegreen.domain.words import COMPOSE_FILES
 
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",
-        failed=f"{named} does not exist" if named else f"looked for {', '.join(DEFAULT_FILES)}",
+        failed=f"{named} does not exist" if named else f"looked for {', '.join(COMPOSE_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
         next="cd to your project, or bluegreen -f FILE …, or bluegreen -p APP … (bluegreen apps lists them)",

@@ -75,10 +75,10 @@ def _made_here(options: Options, environment: Mapping[str, str]) -> Path | None:
     file = find_file(options, Path.cwd(), environment)
     if file is None and not any(map(folders.broken, folders.states(environment))):
         return None  # there is nothing here, and every state says whose it is
-    start = file.parent if file and options.files else Path(options.project_directory or ".")
+    start = file.parent if file and options.files else options.project_directory or "."
     labelled = [it for it in _proxies() if it.state and it.project]
-    for folder in (start.absolute(), *start.absolute().parents):
-        if found := [it.state for it in labelled if it.project == str(folder)]:
+    for folder in folders.above(str(start)):
+        if found := [it.state for it in labelled if it.project == folder]:
             return Path(found[0]) if len(found) == 1 else None
     return None
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
-
 
 @dataclass(frozen=True)
 class Options:
@@ -40,6 +38,8 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
 
     Source: the Compose CLI reference, "use -f to specify the name and path". None: there is none.
     """
+    from bluegreen.domain.words import COMPOSE_FILES  # --help does not need it
+
     named = options.files
     if not named and environment.get("COMPOSE_FILE"):
         named = tuple(environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep)))
@@ -47,7 +47,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
     if named:
         return start / named[0]
     for folder in (base, *base.resolve().parents):
-        for name in DEFAULT_FILES:
+        for name in COMPOSE_FILES:
             if os.path.isfile(folder / name):  # not Path.is_file: a folder that this user may not see is no bug
                 return folder / name
     return None

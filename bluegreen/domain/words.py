@@ -1,6 +1,8 @@
-"""Phrases that more than one way says. Nothing is imported; flip-back says them, too."""
+"""Phrases and names that more than one way says. Nothing is imported; flip-back says them, too."""
 
 from __future__ import annotations
+
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")  # in Compose's order
 
 
 def counted(number: int, word: str) -> str:

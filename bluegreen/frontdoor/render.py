@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # as the proxy sees them
+
+
 @dataclass(frozen=True)
 class ProxyConfig:
     """What a rendered file says besides the routing: listeners and the settings of the proxy."""
@@ -71,17 +74,12 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "trust": proxy.trust,
         "probe_networks": proxy.probe_networks,
         "snippets": proxy.snippets,
-        "headers": headers.sent,
-        "own": proxy.own,
-        "believed": headers.BELIEVED,
-        "variable": headers.variable,
+        **_headers(proxy),
         "failover": failover,
         "fails_over": lambda choice: any(named in failover for named in choice),
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
-        "run": RUN,
-        "route": f"{CONF}/{ROUTE}",
-        "next": f"{CONF}/{NEXT}",
+        **PLACES,
     }
     text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
@@ -94,6 +92,10 @@ def _listens(proxy: ProxyConfig) -> dict[str, list[str]]:
         "public_listens": [*_inner("public"), *public],
         "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],
     }
+
+
+def _headers(proxy: ProxyConfig) -> dict[str, Any]:
+    return {"headers": headers.sent, "own": proxy.own, "believed": headers.BELIEVED, "variable": headers.variable}
 
 
 def _inner(door: str) -> tuple[str, str]:

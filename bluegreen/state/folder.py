@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 
+from bluegreen.domain.words import COMPOSE_FILES
 from bluegreen.state import read_json
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
@@ -107,13 +108,22 @@ def of_folder(start: str, files: Sequence[str], environment: Mapping[str, str]) 
     """The states of the apps whose project folder is `start` or the nearest one above it. `files`: as typed with -f."""
     known = [(state, found) for state in states(environment) if trusted(state) and (found := read(state))]
     named = [os.path.join(start, file) for file in files]
-    folder = os.path.dirname(os.path.abspath(named[0])) if named else start
+    if named:
+        folder, typed = os.path.dirname(os.path.abspath(named[0])), [os.path.abspath(it) for it in named]
+        return [state for state, found in known if (found["folder"], found["files"]) == (folder, typed)]
+    for folder in above(start):
+        if here := [state for state, found in known if found["folder"] == folder]:
+            return here
+    return []
+
+
+def above(start: str) -> Iterator[str]:
+    """A folder and those above it; what is above one that has a Compose file is another project."""
+    folder = os.path.abspath(start)
     while True:
-        here = [(state, found) for state, found in known if found["folder"] == folder]
-        if named:
-            here = [(state, found) for state, found in here if [os.path.abspath(it) for it in named] == found["files"]]
-        if here or folder == "/" or named:
-            return [state for state, _ in here]
+        yield folder
+        if folder == "/" or any(os.path.lexists(os.path.join(folder, name)) for name in COMPOSE_FILES):
+            return
         folder = os.path.dirname(folder)
 
 

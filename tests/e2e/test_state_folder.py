@@ -75,8 +75,8 @@ def test_apps_lists_every_app_of_the_machine(lean: Project, make_project: Make) 
     assert (mine["live"], second["live"]) == ({"color": "green", "release": 2}, {"color": "blue", "release": 1})
     assert (mine["folder"], second["folder"]) == (str(lean.folder), str(other.folder))
     assert mine["urls"] == [f"http://127.0.0.1:{lean.port}/"]
-    text = _from(lean, Path("/"), "apps").out
-    assert f"{lean.name}  green, release 2  http://127.0.0.1:{lean.port}/  {lean.folder}" in text
+    text = " ".join(_from(lean, Path("/"), "apps").out.split())  # its columns are as wide as the machine's longest
+    assert f"{lean.name} green, release 2 http://127.0.0.1:{lean.port}/ {lean.folder}" in text
 
 
 def test_a_copy_is_refused_with_both_folders_until_it_takes_the_place(lean: Project) -> None:
@@ -165,6 +165,20 @@ def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_i
         assert done.code == 0, (verb, done)
         assert "is the app of" not in done.err
     assert lean.color() == "blue"
+
+
+def test_a_project_inside_another_is_an_app_of_its_own(lean: Project, make_project: Make) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    inner = make_project(LEAN, "project/inner")
+    for verb in (("status",), ("flip-back",)):
+        done = _from(inner, inner.folder, *verb)
+        assert done.code in (1, 2), (verb, done)
+    assert lean.color() == "green", "nobody went back there"
+    assert _from(inner, inner.folder, "up").code == 0
+    assert _from(inner, inner.folder, "status", "--json").json()["app"] == inner.name
+    assert _from(inner, inner.folder, "down", "--yes").code == 0
+    assert lean.color() == "green"
 
 
 def test_check_says_that_the_app_belongs_to_another_folder(lean: Project) -> None:

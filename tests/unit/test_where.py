@@ -98,11 +98,43 @@ def test_a_socket_that_nobody_listens_on_counts_as_none(machine: Machine) -> Non
     assert where.of_app("shop", NOTHING, {}) == theirs
 
 
+def test_an_nginx_that_hangs_with_more_clients_than_it_accepts_is_still_the_one(machine: Machine) -> None:
+    used = machine.state("mine")
+    server = socket.socket(socket.AF_UNIX)
+    machine.listening.append(server)
+    server.bind(str(where.short(used / "run") / "control.sock"))
+    server.listen(0)
+    path = str(where.short(used / "run") / "control.sock")
+    waiting = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+    for client in waiting:
+        client.setblocking(False)
+        client.connect_ex(path)
+    machine.labels = [Proxy("shop", "/elsewhere", "/srv/shop")]
+    assert where.of_app("shop", NOTHING, {}) == used
+    for client in waiting:
+        client.close()
+
+
 def test_without_a_proxy_the_known_state_is_the_one(machine: Machine) -> None:
     left = machine.state("mine")
     assert where.of_app("shop", NOTHING, {}) == left
     assert where.of_here(Options(project_directory="/srv/shop/src"), {}) == left
     assert where.of_app("other", NOTHING, {}) is None
+
+
+def test_a_folder_with_a_compose_file_of_its_own_is_not_part_of_the_project_above_it(machine: Machine) -> None:
+    state = machine.state("mine", project=str(machine.root))
+    sub = machine.root / "services" / "sub"
+    sub.mkdir(parents=True)
+    here = Options(project_directory=str(sub))
+    assert where.of_here(here, {}) == state
+    (sub / "compose.yml").write_text("{")
+    assert where.of_here(here, {}) is None
+    assert folder.of_folder(str(sub), (), {}) == []
+    machine.labels = [Proxy("shop", str(state), str(machine.root))]
+    (state / folder.PROJECT).write_text("{")
+    with pytest.raises(BluegreenError):
+        where.of_file(_unreadable, here, {})
 
 
 def test_a_label_that_leads_to_a_known_state_by_a_link_names_that_state(machine: Machine) -> None:
