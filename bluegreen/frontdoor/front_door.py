@@ -41,8 +41,8 @@ class FrontDoor:
         return self._nginx.intended()
 
     def edited(self) -> bool:
-        """Whether somebody else wrote into that file; unknown counts as no."""
-        return self._nginx.edited()
+        """Whether somebody else wrote into that file, or into what it includes; unknown counts as no."""
+        return self._nginx.edited() or not self._snippets.intact()
 
     def loaded_text(self) -> str | None:
         """The file that nginx loads at its next start."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor.files import Files
-from bluegreen.frontdoor.route import CONF
+from bluegreen.frontdoor.folders import FOLDER_MODE
+from bluegreen.frontdoor.route import CONF, sync
 
 FOLDER = "snippets"
+FILE_MODE = 0o644  # nginx runs as another user; the state folder above is 0700
 
 
 class Snippets:
@@ -29,18 +33,15 @@ class Snippets:
         if folder is None:
             return None
         contents = _read(folder)
-        digest = hashlib.sha256()
-        for name, content in contents:
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
-        place = self._folder / digest.hexdigest()[:16]
-        if not place.is_dir() and not self._look:
-            building = place.with_suffix(".new")
-            shutil.rmtree(building, ignore_errors=True)
-            (building / "http").mkdir(parents=True)
-            for name, content in contents:
-                (building / name).write_bytes(content)
-            building.rename(place)
+        place = self._folder / _digest(contents)
+        if not self._look and not _intact(place):
+            _put(place, contents)
         return f"{CONF}/{FOLDER}/{place.name}"
+
+    def intact(self) -> bool:
+        """Whether the copy that the loaded file includes is, byte for byte, what was taken; without one it is."""
+        named = self.loaded()
+        return named is None or _intact(self._folder / Path(named).name)
 
     def loaded(self) -> str | None:
         """The copy that the loaded file includes, as the proxy sees it; None: it includes none."""
@@ -56,8 +57,48 @@ class Snippets:
 
     def tidy(self) -> None:
         """Removes what a killed command may have left half-made."""
-        for path in self._folder.glob("*.new"):
-            shutil.rmtree(path, ignore_errors=True)
+        for path in self._folder.rglob("*.new"):
+            path.unlink(missing_ok=True)
+
+
+def _digest(contents: Sequence[tuple[Path, bytes]]) -> str:
+    """The name of a copy, which says what is in it."""
+    digest = hashlib.sha256()
+    for name, content in contents:
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _intact(place: Path) -> bool:
+    try:
+        return place.is_dir() and _digest(_read(place)) == place.name
+    except BluegreenError:
+        return False
+
+
+def _put(place: Path, contents: Sequence[tuple[Path, bytes]]) -> None:
+    """A copy, file by file: each whole and on the disk before it counts, and to be read by nginx, whatever the umask.
+
+    One that was damaged is made good where it is: nginx may start again at any moment.
+    """
+    for folder in (place, place / "http"):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(folder, FOLDER_MODE)
+    wanted = {place / name for name, _ in contents}
+    for name, content in contents:
+        fresh = (place / name).with_suffix(".new")
+        with open(fresh, "wb") as file:
+            os.fchmod(file.fileno(), FILE_MODE)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if (place / name).is_dir():
+            shutil.rmtree(place / name)
+        os.replace(fresh, place / name)
+    for stray in {*place.glob("*.conf"), *place.glob("http/*.conf")} - wanted:
+        stray.unlink()
+    for folder in (place / "http", place, place.parent):
+        sync(str(folder))
 
 
 def _read(folder: Path) -> list[tuple[Path, bytes]]:

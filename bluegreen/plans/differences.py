@@ -33,7 +33,7 @@ def drift(world: World) -> str:
     if not intended.sealed:
         return f"nginx's file does not say {intended.live or 'no color'} by itself yet; the route does"
     if world.edited:
-        return "somebody else has written into the rendered file; nginx would load that at its next start"
+        return "somebody else has written into nginx's file or its snippets; nginx would load that at its next start"
     return ""
 
 

@@ -214,7 +214,7 @@ def test_somebody_elses_edit(two: Project) -> None:
     file = two.state / "nginx" / "nginx.conf"
     with under_load(two) as tally:
         file.write_text(file.read_text().replace("keepalive_timeout 75s;", "keepalive_timeout 5s;"))
-        assert "somebody else has written into the rendered file" in two.status()["drift"]
+        assert "somebody else has written into nginx's file or its snippets" in two.status()["drift"]
         done = two.ok("up")
     _nothing_lost(tally)
     assert "render" in done.err

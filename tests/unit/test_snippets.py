@@ -1,0 +1,89 @@
+"""The copies of a person's directives: as they were written, to be read by nginx, and found out when they are not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bluegreen.frontdoor.files import Files
+from bluegreen.frontdoor.snippets import Snippets
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> tuple[Snippets, Path, Path]:
+    """The copies, the person's folder, and the copy that the loaded file names."""
+    mine, nginx = tmp_path / "mine", tmp_path / "nginx"
+    (mine / "http").mkdir(parents=True)
+    (mine / "deny.conf").write_text("location /private { deny all; }\n")
+    (mine / "http" / "zone.conf").write_text("limit_req_zone $binary_remote_addr zone=z:1m rate=9r/s;\n")
+    nginx.mkdir()
+    files = Files(str(nginx))
+    snippets = Snippets(files)
+    place = snippets.take(mine)
+    assert place
+    files.write(f"include {place}/http/*.conf;\ninclude {place}/*.conf;\n")
+    return snippets, mine, nginx / "snippets" / Path(place).name
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077, 0o777])
+def test_nginx_may_read_them_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a.conf").write_text("deny all;\n")
+    (tmp_path / "nginx").mkdir()
+    before = os.umask(umask)
+    try:
+        place = Snippets(Files(str(tmp_path / "nginx"))).take(mine)
+    finally:
+        os.umask(before)
+    copy = tmp_path / "nginx" / "snippets" / Path(place or "").name
+    assert [it.stat().st_mode & 0o777 for it in (copy, copy / "http", copy / "a.conf")] == [0o755, 0o755, 0o644]
+
+
+def _folder_instead(copy: Path) -> None:
+    (copy / "deny.conf").unlink()
+    (copy / "deny.conf").mkdir()
+
+
+def _all_gone(copy: Path) -> None:
+    for file in copy.rglob("*.conf"):
+        file.unlink()
+
+
+HARM: dict[str, Callable[[Path], object]] = {
+    "cut short": lambda copy: (copy / "deny.conf").write_text(""),
+    "changed": lambda copy: (copy / "deny.conf").write_text("location /private { allow all; }\n"),
+    "gone": lambda copy: os.unlink(copy / "http" / "zone.conf"),
+    "one more": lambda copy: (copy / "more.conf").write_text("allow all;\n"),
+    "one byte that is no text": lambda copy: (copy / "deny.conf").write_bytes(b"\xff"),
+    "a folder instead": _folder_instead,
+    "all of it gone": _all_gone,
+}
+
+
+@pytest.mark.parametrize("kind", HARM)
+def test_a_copy_that_is_not_what_was_written_is_seen_and_made_good_where_it_is(
+    taken: tuple[Snippets, Path, Path], kind: str
+) -> None:
+    snippets, mine, copy = taken
+    assert snippets.intact()
+    HARM[kind](copy)
+    assert not snippets.intact()
+    looked = Snippets(Files(str(copy.parent.parent)), look=True)
+    looked.take(mine)
+    assert not snippets.intact(), "a look changes nothing"
+    assert snippets.take(mine) == f"/etc/bluegreen/snippets/{copy.name}"
+    assert snippets.intact()
+    assert (copy / "deny.conf").read_text() == (mine / "deny.conf").read_text()
+
+
+def test_what_a_killed_command_left_of_a_copy_goes(taken: tuple[Snippets, Path, Path]) -> None:
+    snippets, _, copy = taken
+    (copy / "half.new").write_text("den")
+    assert snippets.intact(), "nginx includes *.conf alone"
+    snippets.tidy()
+    assert not (copy / "half.new").exists()
+    assert snippets.intact()
