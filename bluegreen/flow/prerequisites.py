@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bluegreen.domain.app import Stack
@@ -32,6 +33,18 @@ def prerequisite_steps(tools: Tools, stack: Stack, published: bool = True) -> di
             return run_proxy(tools, stack, published)
 
     return {"shared": shared, "network": network, "proxy": proxy}
+
+
+def first_file(tools: Tools, stack: Stack, text: str, routing: Routing) -> None:
+    """The file for an nginx that does not answer: tested in a container like its own, then written.
+
+    Raises BluegreenError with nginx's words, and nothing is written. The state folder is owned by then.
+    """
+
+    def run(command: Sequence[str]) -> tuple[int, str]:
+        return tools.proxy.try_out(stack, command, tools.show.progress)
+
+    tools.door.first(text, routing.generation + 1, routing.since or "", routing.live, run)
 
 
 def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:

@@ -21,7 +21,7 @@ from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Making, Request
 from bluegreen.flow.migrate import refuse_doubt
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import prerequisite_steps
+from bluegreen.flow.prerequisites import first_file, prerequisite_steps
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.steps import health, image, make, once, preview, settle, withdraw
@@ -131,9 +131,10 @@ class Release(Making):
         }  # fmt: skip
 
     def _proxy(self) -> str:
-        if self.tools.door.intended() is None:
+        intended = self.tools.door.intended()
+        if intended is None or (intended.live is None and self.world.answer is None):  # none that nginx has ever loaded
             empty = Routing(self.stack.app, 0, None, {}, None, None, self.stack.settings.drain)
-            self.tools.door.first(self.render(empty), 1, "")
+            first_file(self.tools, self.stack, self.render(empty), empty)
         return prerequisite_steps(self.tools, self.stack, published=self.adoption is None)["proxy"]()
 
     def _handover(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 from bluegreen.domain.app import Stack
@@ -16,7 +17,7 @@ from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import prerequisite_steps, render_sealed, render_today, run_proxy
+from bluegreen.flow.prerequisites import first_file, prerequisite_steps, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
@@ -117,8 +118,10 @@ class Repair:
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
         if tools.door.intended() is None:
-            text, since = self._render(self.routing), self.routing.since or ""
-            tools.door.first(text, self.routing.generation + 1, since, self.world.live)
+            self._first_file()
+        elif proxy and proxy.state == "restarting":  # it ends at its file; one that is accepted today may be the cure
+            with contextlib.suppress(BluegreenError):
+                self._first_file()
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
@@ -126,6 +129,9 @@ class Repair:
                 restarted = True
             done = run_proxy(tools, self.stack)
         return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
+
+    def _first_file(self) -> None:
+        first_file(self.tools, self.stack, self._render(self.routing), replace(self.routing, live=self.world.live))
 
     def _handover(self) -> str:
         order = start_order(self.stack.services, self.stack.settings.jobs)

@@ -28,15 +28,15 @@ class Door:
         """Whether the file that is there is another than this text would give."""
         return text.activate(content, generation, since) != self._files.loaded_text()
 
-    def test(self, contents: Sequence[str]) -> None:
-        """`nginx -t` on rendered texts, in the running proxy. Raises BluegreenError with nginx's words."""
+    def test(self, contents: Sequence[str], run: Run | None = None) -> None:
+        """`nginx -t` on rendered texts, in the running proxy or by `run`. Raises BluegreenError with nginx's words."""
         names = self._files.candidates(list(contents))
         script = 'for file in "$@"; do nginx -e /dev/stderr -t -c "$file" || exit 1; done'
         try:
-            code, output = self._run(["sh", "-c", script, "sh", *(f"{CONF}/{name}" for name in names)])
+            code, output = (run or self._run)(["sh", "-c", script, "sh", *(f"{CONF}/{name}" for name in names)])
         finally:
             self._files.forget(names)
-        if code and not self._sees():
+        if code and not run and not self._sees():
             raise BluegreenError(
                 "nginx does not see the folder of the rendered file.",
                 failed="the folder was deleted and recreated while the proxy ran",

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from bluegreen.domain.color import Color
 from bluegreen.domain.routing import ControlAnswer, Routing
-from bluegreen.frontdoor.door import Door
+from bluegreen.frontdoor.door import Door, Run
 from bluegreen.frontdoor.nginx import Nginx
+from bluegreen.frontdoor.route import RUN
 
 if TYPE_CHECKING:
     from bluegreen.domain.app import Stack
     from bluegreen.frontdoor.snippets import Snippets
+
+
+FOLDERS = f'mkdir -p {RUN}/temp && exec "$@"'  # what the entrypoint of compose/proxy.yaml makes
 
 
 class Render(Protocol):
@@ -62,8 +66,9 @@ class FrontDoor:
         """Whether another file is there than this text would give, or the text of one of these colors is missing."""
         return not all(map(self._door.stored, colors)) or self._door.differs(text, generation, since)
 
-    def first(self, text: str, generation: int, since: str, live: Color | None = None) -> None:
-        """The file and the route for an nginx that does not run yet."""
+    def first(self, text: str, generation: int, since: str, live: Color | None, run: Run) -> None:
+        """The file and the route for an nginx that does not run yet, tested where one will. Raises BluegreenError."""
+        self._door.test([text], lambda command: run(["sh", "-c", FOLDERS, "sh", *command]))
         self._door.first(text, generation, since)
         if live:
             self._door.turn(live)

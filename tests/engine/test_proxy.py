@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -230,6 +231,27 @@ def test_users_snippets_are_used_and_a_broken_one_is_refused_before_it_can_hurt(
     snippet.write_text("location = /robots.txt { return 200 'some'; }\n")
     routes.ok("up")
     assert routes.get("/robots.txt") == (200, "some"), "up applies a changed snippet"
+
+
+def test_the_first_file_is_tested_as_every_other_and_a_mended_snippet_is_taken(routes: Project) -> None:
+    snippet = routes.folder / "snippets" / "own.conf"
+    snippet.write_text("location = /robots.txt { retrun 200 'none'; }\n")
+    done = routes.run("up")
+    assert (done.code, 'unknown directive "retrun"' in done.err) == (1, True), done
+    assert not (routes.state / "nginx" / "nginx.conf").exists(), "no file that nginx has not accepted is written"
+    snippet.write_text("location = /robots.txt { return 200 'none'; }\n")
+    routes.ok("up")
+    assert routes.get("/robots.txt") == (200, "none")
+
+    # and when the state is lost while nginx is down
+    docker("stop", "-t", "1", f"{routes.name}-proxy")
+    shutil.rmtree(routes.state)
+    snippet.write_text("retrun;\n")
+    done = routes.run("up")
+    assert (done.code, 'unknown directive "retrun"' in done.err) == (1, True), done
+    snippet.write_text("location = /robots.txt { return 200 'some'; }\n")
+    routes.ok("up")
+    assert routes.get("/robots.txt") == (200, "some")
 
 
 def test_a_websocket_goes_through(shop: Project) -> None:

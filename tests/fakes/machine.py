@@ -187,6 +187,9 @@ class FakeProxy:
         self.it.start_nginx()
         return "started"
 
+    def try_out(self, stack: object, command: Sequence[str], tell: object) -> tuple[int, str]:  # noqa: ARG002
+        return (0, "") if all(command) else (1, "[emerg] no text")
+
     def definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
         return "same"
 
@@ -244,7 +247,8 @@ class FakeDoor:
         text: str = self.text(routing)
         return text
 
-    def first(self, text: str, generation: int, since: str, live: Color | None = None) -> None:
+    def first(self, text: str, generation: int, since: str, live: Color | None, run: Any) -> None:
+        assert run([text])[0] == 0
         self.it.files.write(activate(text, generation, since))
         if live:
             self.it.files.turn(live)

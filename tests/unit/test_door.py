@@ -49,6 +49,8 @@ def test_directives_are_forgotten_only_when_all_is_settled() -> None:
 
 def test_the_first_file_comes_before_its_route_and_without_a_live_color_there_is_none() -> None:
     door, log = _door()
-    door.first("text", 1, "", None)
-    door.first("text", 2, "now", "green")
-    assert log == ["door.first('text', 1, '')", "door.first('text', 2, 'now')", "door.turn('green',)"]
+    door.first("text", 1, "", None, lambda _: (0, ""))
+    door.first("text", 2, "now", "green", lambda _: (0, ""))
+    told = [it for it in log if not it.startswith("door.test(['text'], ")]
+    assert told == ["door.first('text', 1, '')", "door.first('text', 2, 'now')", "door.turn('green',)"]
+    assert log[0].startswith("door.test("), "tested before it is written"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from bluegreen.places.docker.networks import Networks
 from bluegreen.places.docker.service_images import ServiceImages
 
 Tell = Callable[[str], None]
+CONF, RUN = "/etc/bluegreen", "/run/bluegreen"  # as compose/proxy.yaml mounts the folders of the state
 
 
 class Proxy:
@@ -66,6 +67,19 @@ class Proxy:
         _, output = run_task(self._api, image.id, ["nginx", "-v"], {"NetworkDisabled": True})
         match = re.search(r"nginx/(\S+)", output)
         return match[1] if match else output.strip()[:100]
+
+    def try_out(self, stack: Stack, command: Sequence[str], tell: Tell) -> tuple[int, str]:
+        """Runs a command in a container like the proxy, for an nginx that does not run; (exit code, both streams)."""
+        image = self._images.pulled(stack.settings.proxy.image, {}, False, tell)
+        request = {
+            "User": ":".join(map(str, self._user)), "NetworkDisabled": True,
+            "HostConfig": {
+                "Binds": [f"{self._state}/nginx:{CONF}:ro"],
+                "Tmpfs": {RUN: f"uid={self._user[0]},gid={self._user[1]},mode=0755"},
+                "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
+            },
+        }  # fmt: skip
+        return run_task(self._api, image.id, command, request)
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
