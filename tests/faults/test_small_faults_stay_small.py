@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import random
 import time
 
@@ -67,6 +68,45 @@ def test_containers_killed_and_started_in_any_order_never_answer_from_the_idle_c
     assert load.tally.lost, "every container of the live color was dead at once, so the kills were felt"
     assert {name: _address(name) for name in names} == addresses, "an address lives as long as its container"
     assert lean.color() == "green"
+
+
+def test_what_may_have_been_handled_is_sent_again_only_where_that_does_no_harm(lean: Project) -> None:
+    lean.variables |= {"REPLICAS": "3"}
+    lean.ok("up")
+    for method, sent in (("GET", 2), ("OPTIONS", 2), ("PUT", 1), ("DELETE", 1), ("POST", 1), ("PATCH", 1)):
+        before = _aborted(lean, method)
+        assert _ask(lean, method, "/abort") == 502
+        assert _aborted(lean, method) - before == sent, method
+        time.sleep(2.1)  # until no replica is marked as failed
+
+
+def test_what_nobody_accepted_is_asked_of_another_whatever_it_is(lean: Project) -> None:
+    """Two of three are dead: at their addresses is nobody, so nothing was sent."""
+    lean.variables |= {"REPLICAS": "3"}
+    lean.ok("up")
+    docker("kill", f"{lean.name}-blue-web-1", f"{lean.name}-blue-web-3")
+    try:
+        for method in ("PUT", "GET", "DELETE", "POST", "PATCH", "OPTIONS"):
+            assert _ask(lean, method, "/") == 200, method
+            time.sleep(2.1)  # nginx believes in all three again
+    finally:
+        docker("start", f"{lean.name}-blue-web-1", f"{lean.name}-blue-web-3")
+
+
+def _ask(project: Project, method: str, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", project.port, timeout=20)
+    try:
+        connection.request(method, path, body=b"x" if method != "GET" else None)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    finally:
+        connection.close()
+
+
+def _aborted(project: Project, method: str) -> int:
+    logs = [docker("logs", f"{project.name}-blue-web-{number}") for number in (1, 2, 3)]
+    return sum(log.splitlines().count(f"aborted {method}") for log in logs)
 
 
 def _address(name: str) -> str:

@@ -80,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
             return [b"x" * (300 << 20)]  # more than a small limit of memory
         if self.path.startswith("/chunked"):
             return self.chunked()
+        if self.path == "/abort":
+            return self.abort()
         if self.path.startswith("/say/"):  # /say/NAME/VALUE: an answer with this header
             self.send_response(200)
             self.send_header(*self.path.split("/", 3)[2:])
@@ -101,7 +103,17 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         length = int(self.headers.get("Content-Length", 0))
         self.rfile.read(length)
+        if self.path == "/abort":
+            return self.abort()
         self.answer(200, json.dumps({**COLOR, "bytes": length}).encode())
+
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST
+
+    def abort(self):
+        print("aborted", self.command, flush=True)
+        self.connection.close()
+        self.close_connection = True
+        self.wfile = open(os.devnull, "wb")
 
     def chunked(self):
         self.send_response(200)
