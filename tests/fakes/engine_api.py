@@ -324,7 +324,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, found = self.engine.answer(self.command, re.sub(r"^/v1\.\d+", "", address.path), query, body)
         content = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(status or 200)
-        self.send_header("Content-Type", "application/json")
+        kind = "vnd.docker.raw-stream" if isinstance(found, bytes) else "json"
+        self.send_header("Content-Type", f"application/{kind}")
         if status:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()

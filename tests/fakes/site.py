@@ -22,6 +22,7 @@ from bluegreen.state import folder as folders
 from tests.fakes.engine_api import Container, EngineApi, Serving
 from tests.fakes.sockets import Pieces, Server, answer
 
+Tell = Callable[..., tuple[int, Any]]
 # What Compose would print, with the variables of this process where ${...} stands, as a shell fills them in.
 COMPOSE = """#!/bin/sh
 echo "$*" >>{folder}/compose.log
@@ -126,7 +127,8 @@ class Site:
             "name": "shop",
             "services": {
                 "web": {
-                    "image": "shop:1", "deploy": {"replicas": 2}, "depends_on": {"db": {"condition": "service_started"}},
+                    "image": "shop:1", "deploy": {"replicas": 2},
+                    "depends_on": {"db": {"condition": "service_started"}},
                 },
                 "worker": {"image": "shop:1", "restart": "always"},
                 "db": {"image": "postgres:17", "restart": "always"},
@@ -134,7 +136,7 @@ class Site:
             "networks": {"default": {"name": "shop_default"}},
             "x-bluegreen": {
                 "service": "web", "port": 8000, "jobs": ["worker"], "listen": 8123, "preview": 8124, "health":
-                {"path": "/health", "timeout": "1s", "interval": "10ms", "successes": 1},
+                {"path": "/health", "timeout": "300ms", "interval": "10ms", "successes": 1},
             },
         }  # fmt: skip
         for reference in ("shop:1", "shop:2", "nginx:1.30-alpine"):
