@@ -93,7 +93,7 @@ class EngineApi:
                     answer: Answer = act(self, query, body, *found.groups())
                     return answer
                 except StopIteration:
-                    return 404, {"message": f"No such thing: {path}"}
+                    return 404, {"message": f"No such {path.split('/')[1].removesuffix('s')}: {path}"}
         return 404, {"message": f"page not found: {method} {path}"}
 
     def version(self, *_: Any) -> Answer:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from bluegreen.__main__ import command
@@ -111,6 +112,7 @@ class Site:
         self.folder, self.engine = folder, engine
         self.states, self.project = folder / "states", folder / "shop"
         self.nginx: Nginx | None = None
+        self.clients: list[docker.APIClient] = []
         self.sick: set[int] = set()  # releases that answer 503
         self.deaf = self.stubborn = False  # nginx does not reload; does not follow the route
         self.pages: dict[str, str] = {}  # what every release answers, by path
@@ -159,7 +161,11 @@ class Site:
 
     def run(self, *words: str) -> int:
         (self.folder / "document.json").write_text(json.dumps(self.document))
-        return command(list(words))
+        try:
+            return command(list(words))
+        finally:
+            while self.clients:  # a command is a process, whose connections end with it
+                self.clients.pop().close()
 
     def replicas(self, color: str, service: str = "web") -> list[Container]:
         wanted = {"bluegreen.app": "shop", "bluegreen.color": color, "bluegreen.service": service}
@@ -215,6 +221,13 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         engine = EngineApi()
         it = Site(Path(name), engine)
         monkeypatch.setattr(folders, "MACHINE", str(it.states))
+        client = docker.APIClient
+
+        def noted(*arguments: Any, **more: Any) -> docker.APIClient:
+            it.clients.append(client(*arguments, **more))
+            return it.clients[-1]
+
+        monkeypatch.setattr(docker, "APIClient", noted)
         for variable in (
             "COMPOSE_PROJECT_NAME",
             "COMPOSE_FILE",

@@ -173,16 +173,18 @@ def _findings(found: dict[str, Any], outcome: str) -> list[str]:
 
 def test_check_says_what_would_stop_a_release(machine: Site, tell: Tell) -> None:
     engine, images = machine.engine, machine.engine.images.copy()
-    holder = engine.add("other", HostConfig={"PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8124"}]}})
+    holder = engine.add("other", HostConfig={"PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8125"}]}})
     machine.document["services"]["web"] |= {
         "image": "shop:9", "user": "5:6", "volumes": [{"type": "bind", "source": str(machine.folder), "target": "/d"}],
     }  # fmt: skip
+    machine.document["x-bluegreen"]["preview"] = 8125
     machine.state.chmod(0o755)
     machine.sick.add(2)
     machine.replicas("blue")[0].state = "exited"
     try:
         code, found = tell("check")
     finally:
+        machine.document["x-bluegreen"]["preview"] = 8124
         machine.state.chmod(0o700)
         machine.sick.clear()
         machine.replicas("blue")[0].state = "running"
@@ -197,7 +199,8 @@ def test_check_says_what_would_stop_a_release(machine: Site, tell: Tell) -> None
     for words in (
         "shop:9 is not here and cannot be pulled: denied",
         f"web runs as user 5, which may not write into {machine.folder}",
-        f"{machine.state} has mode 755", "8124 is held by other", "GET /health of web-1 on green answered 503: sick",
+        f"{machine.state} has mode 755", "127.0.0.1:8125 is held by other",
+        "GET /health of web-1 on green answered 503: sick",
     ):  # fmt: skip
         assert [it for it in failed if it.startswith(words)], (words, failed)
     assert "blue" in str([it for it in found["findings"] if it["name"] == "way back"])
