@@ -326,7 +326,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status or 200)
         kind = "vnd.docker.raw-stream" if isinstance(found, bytes) else "json"
         self.send_header("Content-Type", f"application/{kind}")
-        if status:
+        chunked = address.path.endswith("/images/create") and status == 200
+        if chunked:  # docker-py reads one event after the other only of such an answer
+            self.send_header("Transfer-Encoding", "chunked")
+            content = f"{len(content):x}\r\n".encode() + content + b"\r\n0\r\n\r\n"
+        elif status:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.flush()
