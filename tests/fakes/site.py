@@ -35,7 +35,11 @@ case " $* " in
 *"proxy.yaml"*) fill {folder}/proxy.json ;;
 *" --file - "*) fill ;;
 *" --no-interpolate "*) cat {folder}/raw.json ;;
-*" config "*) cat {folder}/warnings >&2; cat {folder}/document.json; exit $(cat {folder}/code) ;;
+*" config "*)
+    cat {folder}/warnings >&2
+    if [ -f {folder}/with_block.json ] && grep -q x-bluegreen compose.yaml; then cat {folder}/with_block.json
+    else cat {folder}/document.json; fi
+    exit $(cat {folder}/code) ;;
 *" build "*|*" up "*|*" down "*) echo "doing $*"; exit $(cat {folder}/code) ;;
 esac
 """

@@ -137,10 +137,16 @@ def test_our_own_command_is_followed_line_by_line() -> None:
     found = processes.follow([sys.executable, "-c", script], os.environ, told.append, 5)
     assert found == ("out\n", ["one", "two"])
     assert told == ["one\n", "two\n"]
+    late = ["sh", "-c", "exec 2>&-; sleep 0.2; echo late; cat"]
+    assert processes.follow(late, os.environ, told.append, 5) == ("late\n", []), "to its end, not to its last words"
+    with pytest.raises(subprocess.TimeoutExpired):
+        processes.follow(["sh", "-c", "exec 2>&-; exec sleep 30"], os.environ, told.append, 0.1)
     assert processes.run(["sh", "-c", "echo no >&2; exit 4"], {"PATH": os.environ["PATH"]}, 5) == (4, "no\n")
 
 
-def test_a_command_that_is_followed_ends_with_whoever_follows(tmp_path: Path) -> None:
+def test_a_command_that_is_followed_ends_with_whoever_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "END_TIMEOUT", 5.0)
+
     def interrupted(_: str) -> None:
         raise KeyboardInterrupt
 
