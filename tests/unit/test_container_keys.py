@@ -199,10 +199,21 @@ def test_how_a_container_stands_on_its_networks() -> None:
 def test_links_have_composes_three_names() -> None:
     found = links({"links": ["db", "db:d", "none"], "external_links": ["x", "y:z"]}, GROUND, "shop", 3)
     assert found == [
-        "shop-db-1:db", "shop-db-1:db-3", "shop-db-1:shop-db-3", "shop-db-2:db", "shop-db-2:db-3",
-        "shop-db-2:shop-db-3", "shop-db-1:d", "shop-db-1:db-3", "shop-db-1:shop-db-3", "shop-db-2:d", "shop-db-2:db-3", "shop-db-2:shop-db-3",
-        "x:x", "y:z",
-    ]  # fmt: skip
+        "shop-db-1:db",
+        "shop-db-1:db-3",
+        "shop-db-1:shop-db-3",
+        "shop-db-2:db",
+        "shop-db-2:db-3",
+        "shop-db-2:shop-db-3",
+        "shop-db-1:d",
+        "shop-db-1:db-3",
+        "shop-db-1:shop-db-3",
+        "shop-db-2:d",
+        "shop-db-2:db-3",
+        "shop-db-2:shop-db-3",
+        "x:x",
+        "y:z",
+    ]
     assert leans_on({"links": ["a:b"], "volumes_from": ["c:ro", "container:x"], "ipc": "service:d", "pid": "host"}) == [
         "a", "c", "d",
     ]  # fmt: skip
