@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -232,6 +233,14 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             return it.clients[-1]
 
         monkeypatch.setattr(docker, "APIClient", noted)
+        connect = sqlite3.connect
+
+        def hasty(*arguments: Any, **more: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*arguments, **more)
+            connection.execute("pragma synchronous = off")  # what a power cut leaves is not asked here
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", hasty)
         for variable in (
             "COMPOSE_PROJECT_NAME",
             "COMPOSE_FILE",

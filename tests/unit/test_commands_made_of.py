@@ -38,20 +38,22 @@ def test_an_image_is_pulled_when_it_is_missing_or_asked_for(live: Site, tell: Te
     assert images["web"]["ref"] == "shop:3"
 
 
-@pytest.mark.parametrize(
-    ("policy", "there", "code", "pulls"),
-    [
-        ("never", True, 0, 0), ("never", False, 1, 0), ("always", True, 0, 1), ("missing", True, 0, 0),
-        ("missing", False, 0, 1), (None, False, 0, 1), ("daily", True, 0, 1),
-    ],
-)  # fmt: skip
-def test_the_pull_policy(live: Site, tell: Tell, policy: str | None, there: bool, code: int, pulls: int) -> None:
-    live.document["services"]["web"] |= {"image": "other:1", "pull_policy": policy}
-    live.engine.registry["other:1"] = "x"
-    if there:
-        live.engine.pulled("other:1")
-    assert _switch(tell)[0] == code
-    assert _pulls(live) == pulls
+POLICIES: list[tuple[str | None, bool, int, int]] = [
+    ("never", True, 0, 0), ("never", False, 1, 0), ("always", True, 0, 1), ("missing", True, 0, 0),
+    ("missing", False, 0, 1), (None, False, 0, 1), ("daily", True, 0, 1),
+]  # fmt: skip
+
+
+def test_the_pull_policy(live: Site, tell: Tell) -> None:
+    for number, (policy, there, code, pulls) in enumerate(POLICIES):
+        name = f"other:{number}"
+        live.document["services"]["web"] |= {"image": name, "pull_policy": policy}
+        live.engine.registry[name] = "x"
+        if there:
+            live.engine.pulled(name)
+        before = _pulls(live)
+        assert _switch(tell)[0] == code, (policy, there)
+        assert _pulls(live) - before == pulls, (policy, there)
 
 
 def test_an_image_for_another_platform_is_not_the_one(live: Site, tell: Tell) -> None:
