@@ -22,7 +22,8 @@ from tests.mutants.kinds import broken
 
 ROOT = Path(__file__).parents[2]
 LEAST = 5  # of each room
-LIMIT = 60  # seconds; what takes longer does not end, and that is noticed
+LIMIT = 60.0  # seconds; what takes longer does not end, and that is noticed
+SLOWER = 3  # times what the tests took before; a busy machine is no endless loop
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "dist", "build")
 
 
@@ -51,13 +52,13 @@ def change(before: str, after: str) -> str:
     return "  ".join(f"{it[0]} {it[2:].strip()}" for it in found)
 
 
-def _pytest(tree: Path, tests: list[str]) -> str:
+def _pytest(tree: Path, tests: list[str], limit: float) -> str:
     words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {"PYTHONPATH": str(tree)}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(words, cwd=tree, env=environment, stdout=quiet, stderr=quiet, start_new_session=True) as run:
         try:
-            return "survived" if run.wait(LIMIT) == 0 else "noticed"
+            return "survived" if run.wait(limit) == 0 else "noticed"
         except subprocess.TimeoutExpired:
             return "endless"
         finally:
@@ -76,7 +77,8 @@ def attempt(mutant: Mutant, tree: Path, covering: Covering) -> Verdict:
     try:
         compiled.unlink(missing_ok=True)  # it is compared by second and size alone
         path.write_text(text)
-        return Verdict(mutant, _pytest(tree, tests), change(source, text))
+        limit = max(LIMIT, SLOWER * sum(covering.seconds.get(test, 0.0) for test in tests))
+        return Verdict(mutant, _pytest(tree, tests, limit), change(source, text))
     finally:
         compiled.unlink(missing_ok=True)
         path.write_text(source)
@@ -100,7 +102,7 @@ def main(seed: int = 1, wanted: int = 120, workers: int = 1) -> None:
             trees.put(Path(shutil.copytree(ROOT, Path(scratch, str(number), ROOT.name), ignore=NOT_COPIED)))
         tree = trees.get()
         covering = measure(tree, Path(scratch))
-        if covering.failed and _pytest(tree, sorted(covering.failed)) != "survived":
+        if covering.failed and _pytest(tree, sorted(covering.failed), 10 * LIMIT) != "survived":
             sys.exit("The unit tests fail as they are: make check.")
         trees.put(tree)
 
