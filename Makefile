@@ -2,11 +2,14 @@
 # Releasing: make switch FILE=compose.yaml TAG=1.4.2 ARGS="--json"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-faults demo figures switch flip-back prepare up status lock
+.PHONY: help setup check test test-faults mutants demo figures switch flip-back prepare up status lock
 
 FILE ?=
 TAG ?=
 ARGS ?=
+SEED ?= 1
+COUNT ?= 120
+WORKERS ?= 1
 BLUEGREEN ?= $(if $(wildcard .venv/bin/bluegreen),.venv/bin/bluegreen,bluegreen)
 run = $(if $(TAG),TAG=$(TAG)) $(BLUEGREEN) $(if $(FILE),-f $(FILE))
 
@@ -37,6 +40,9 @@ test-faults: setup ## What `make test` only samples, whole: every kill, both Eng
 	    tests/e2e/test_rehearsal.py \
 	    tests/engine/test_bad_input.py
 	@.venv/bin/python -m tests.support.project
+
+mutants: .venv/.stamp ## Small breaks of the code, one at a time: does `make check` notice? SEED=1 COUNT=120 WORKERS=1 (minutes)
+	@.venv/bin/python -m tests.mutants $(SEED) $(COUNT) $(WORKERS)
 
 demo: setup ## The main job on the example, under load, with a verdict
 	@.venv/bin/python -m tests.demo.demo

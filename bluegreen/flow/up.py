@@ -176,7 +176,8 @@ class Repair:
             mine: list[str] = []
             for number in range(1, wanted + 1):
                 if replica := here.get((service, number)):
-                    mine.append(replica.address or "")
+                    known = live.addresses.get(service, ())[number - 1 : number]  # of one that was disconnected
+                    mine.append(replica.address or "".join(known))
                     continue
                 address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
                 avoid.add(address)

@@ -31,6 +31,8 @@ def follow(
             if process.poll() is None:
                 process.terminate()
                 process.wait(END_TIMEOUT)
+            if process.stderr:
+                process.stderr.close()
         output.seek(0)
         return output.read(), said
 

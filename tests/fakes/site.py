@@ -1,0 +1,270 @@
+"""A whole machine for the command itself: an Engine, an nginx and a Compose that are not real behind real sockets,
+processes and files. Commands run in this process, from the words that a person types to what they print."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from bluegreen.__main__ import command
+from bluegreen.domain.routing import Routing
+from bluegreen.frontdoor import route
+from bluegreen.frontdoor.files import read_routing
+from bluegreen.state import folder as folders
+from tests.fakes.engine_api import Container, EngineApi, Serving
+from tests.fakes.sockets import Pieces, Server, answer
+
+Tell = Callable[..., tuple[int, Any]]
+# What Compose would print, with the variables of this process where ${...} stands, as a shell fills them in.
+COMPOSE = """#!/bin/sh
+echo "$*" >>{folder}/compose.log
+fill() {{ eval "cat <<THE_END
+$(cat $1)
+THE_END"; }}
+case " $* " in
+*" version "*) cat {folder}/version ;;
+*"proxy.yaml"*) fill {folder}/proxy.json ;;
+*" --file - "*) fill ;;
+*" --no-interpolate "*) cat {folder}/raw.json ;;
+*" config "*)
+    cat {folder}/warnings >&2
+    if [ -f {folder}/with_block.json ] && grep -q x-bluegreen compose.yaml; then cat {folder}/with_block.json
+    else cat {folder}/document.json; fi
+    exit $(cat {folder}/code) ;;
+*" build "*|*" up "*|*" down "*) echo "doing $*"; exit $(cat {folder}/code) ;;
+esac
+"""
+PROXY = {
+    "services": {
+        "proxy": {
+            "image": "${BLUEGREEN_PROXY_IMAGE}", "user": "${BLUEGREEN_PROXY_USER}", "restart": "always",
+            "volumes": [{"type": "bind", "source": "${BLUEGREEN_STATE}/nginx", "target": "/etc/bluegreen"}],
+        }
+    }
+}  # fmt: skip
+
+
+class Nginx:
+    """What runs in the proxy's container: the sockets of the state folder, and a file that is loaded at a signal."""
+
+    def __init__(self, site: Site, state: Path) -> None:
+        self.site, self.state = site, state
+        self.loaded = self._read()
+        run = state / "run"
+        for name in ("control", "probe", "preview", "public"):
+            (run / f"{name}.sock").unlink(missing_ok=True)
+        replies = {"control": self._control, "probe": self._probe, "preview": self._preview, "public": self._public}
+        self._servers = [Server(run / f"{name}.sock", reply) for name, reply in replies.items()]
+        for server in self._servers:
+            server.__enter__()
+
+    def _read(self) -> Routing:
+        found = read_routing((self.state / "nginx" / "nginx.conf").read_text())
+        assert found is not None, "nginx is started with a file that is ours"
+        return found
+
+    def reload(self) -> None:
+        if not self.site.deaf:
+            self.loaded = self._read()
+
+    def end(self) -> None:
+        for server in self._servers:
+            server.__exit__(None, None, None)
+
+    @property
+    def live(self) -> str | None:
+        named = route.read(str(self.state / "nginx"))
+        return self.loaded.live if named in (None, "none") or self.site.stubborn else named
+
+    def _control(self, _: str) -> Pieces:
+        found = {
+            "app": self.loaded.app, "generation": str(self.loaded.generation), "live": self.live or "none",
+            "default": self.loaded.live or "none", "nginx": "1.30.6", "worker": 7,
+        }  # fmt: skip
+        return answer(200, json.dumps(found))
+
+    def _probe(self, text: str) -> Pieces:
+        _, _, address, port, *path = text.split()[1].split("/", 4)
+        return self.site.reply_of(address, int(port), f"/{''.join(path)}")
+
+    def _preview(self, text: str) -> Pieces:
+        return self._through(text, "green" if self.live == "blue" else "blue")
+
+    def _public(self, text: str) -> Pieces:
+        return self._through(text, self.live)
+
+    def _through(self, text: str, color: str | None) -> Pieces:
+        slot = self.loaded.slots.get(color)  # type: ignore[call-overload]  # a color, or none
+        if slot is None:
+            return answer(503)
+        return self.site.reply_of(slot.addresses["web"][0], 8000, text.split()[1])
+
+
+class Site:
+    """The app `shop`: web with two replicas, the job worker, and a database that Compose runs."""
+
+    def __init__(self, folder: Path, engine: EngineApi) -> None:
+        self.folder, self.engine = folder, engine
+        self.states, self.project = folder / "states", folder / "shop"
+        self.nginx: Nginx | None = None
+        self.clients: list[docker.APIClient] = []
+        self.sick: set[int] = set()  # releases that answer 503
+        self.deaf = self.stubborn = False  # nginx does not reload; does not follow the route
+        self.pages: dict[str, str] = {}  # what every release answers, by path
+        for place in (self.states, self.project, folder / "bin"):
+            place.mkdir()
+        (self.project / "compose.yaml").write_text("services: {}\n")
+        program = folder / "bin" / "docker"
+        program.write_text(COMPOSE.format(folder=folder))
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        for name, text in (("version", "2.30.1"), ("code", "0"), ("warnings", ""), ("raw.json", "{}")):
+            (folder / name).write_text(text)
+        (folder / "proxy.json").write_text(json.dumps(PROXY))
+        self.document: dict[str, Any] = {
+            "name": "shop",
+            "services": {
+                "web": {
+                    "image": "shop:1", "deploy": {"replicas": 2},
+                    "depends_on": {"db": {"condition": "service_started"}},
+                },
+                "worker": {"image": "shop:1", "restart": "always"},
+                "db": {"image": "postgres:17", "restart": "always"},
+            },
+            "networks": {"default": {"name": "shop_default"}},
+            "x-bluegreen": {
+                "service": "web", "port": 8000, "jobs": ["worker"], "listen": 8123, "preview": 8124, "health":
+                {"path": "/health", "timeout": "300ms", "interval": "10ms", "successes": 1},
+            },
+        }  # fmt: skip
+        for reference in ("shop:1", "shop:2", "nginx:1.30-alpine"):
+            engine.pulled(reference)
+        self.database = engine.add(
+            "shop-db-1", Labels={
+                "com.docker.compose.project": "shop", "com.docker.compose.service": "db",
+                "com.docker.compose.oneoff": "False",
+            },
+        )  # fmt: skip
+        engine.changed, engine.execute = self._changed, self._execute
+        engine.once = lambda it: (0, b"nginx version: nginx/1.30.6\n" if "nginx" in it.body["Image"] else b"done\n")
+
+    # -- what a person does
+
+    def release(self, image: str) -> None:
+        """The Compose file names another image."""
+        for name in ("web", "worker"):
+            self.document["services"][name]["image"] = image
+
+    def run(self, *words: str) -> int:
+        (self.folder / "document.json").write_text(json.dumps(self.document))
+        try:
+            return command(list(words))
+        finally:
+            while self.clients:  # a command is a process, whose connections end with it
+                self.clients.pop().close()
+
+    def replicas(self, color: str, service: str = "web") -> list[Container]:
+        wanted = {"bluegreen.app": "shop", "bluegreen.color": color, "bluegreen.service": service}
+        found = [it for it in self.engine.containers.values() if wanted.items() <= it.labels.items()]
+        return sorted(found, key=lambda it: it.name)
+
+    def running(self, color: str, service: str = "web") -> int:
+        return sum(it.state == "running" for it in self.replicas(color, service))
+
+    @property
+    def state(self) -> Path:
+        return self.states / "shop"
+
+    @property
+    def asked_of_compose(self) -> list[str]:
+        return (self.folder / "compose.log").read_text().splitlines()
+
+    # -- what the machine does
+
+    def reply_of(self, address: str, port: int, path: str) -> Pieces:
+        here = [it for it in self.engine.containers.values() if it.address("shop_bluegreen") == address]
+        if port != 8000 or not here or here[0].state != "running":
+            return answer(502, "no answer on port 8000", X_Bluegreen_Probe="1")
+        release = int(here[0].labels["bluegreen.release"])
+        if release in self.sick:
+            return answer(503, "sick")
+        return answer(200, self.pages.get(path, f"release {release}"), Content_Type="text/plain")
+
+    def _changed(self, it: Container, what: str) -> None:
+        if it.labels.get("bluegreen.role") != "proxy":
+            return
+        if self.nginx and what in ("start", "stop"):
+            self.nginx.end()
+            self.nginx = None
+        if what == "start":
+            self.nginx = Nginx(self, Path(it.labels["bluegreen.state"]))
+        elif what == "HUP" and self.nginx:
+            self.nginx.reload()
+
+    def _execute(self, it: Container, words: list[str]) -> tuple[int, bytes]:
+        state = Path(it.labels["bluegreen.state"])
+        if words[0] == "stat":
+            return 0, "\n".join(str(os.stat(state / name).st_ino) for name in ("nginx", "run")).encode()
+        return 0, b"  sl  local_address rem_address\n"
+
+
+@contextlib.contextmanager
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A machine for one test; the person stands in the project's folder."""
+    monkeypatch.setattr(route, "BUCKETS", 1)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    with tempfile.TemporaryDirectory(prefix="bg-") as name:  # a short path: sockets lie below it
+        engine = EngineApi()
+        it = Site(Path(name), engine)
+        monkeypatch.setattr(folders, "MACHINE", str(it.states))
+        client = docker.APIClient
+
+        def noted(*arguments: Any, **more: Any) -> docker.APIClient:
+            it.clients.append(client(*arguments, **more))
+            return it.clients[-1]
+
+        monkeypatch.setattr(docker, "APIClient", noted)
+        connect = sqlite3.connect
+
+        def hasty(*arguments: Any, **more: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*arguments, **more)
+            connection.execute("pragma synchronous = off")  # what a power cut leaves is not asked here
+            return connection
+
+        monkeypatch.setattr(sqlite3, "connect", hasty)
+        for variable in (
+            "COMPOSE_PROJECT_NAME",
+            "COMPOSE_FILE",
+            "COMPOSE_PROFILES",
+            "DOCKER_CONTEXT",
+            folders.VARIABLE,
+        ):
+            monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv("HOME", name)
+        monkeypatch.setenv("XDG_STATE_HOME", f"{name}/mine")
+        monkeypatch.setenv("DOCKER_CONFIG", name)
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{name}/engine.sock")
+        monkeypatch.setenv("PATH", f"{name}/bin:{os.environ['PATH']}")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.chdir(it.project)
+        with Serving(engine, Path(name, "engine.sock")):
+            yield it
+            if it.nginx:
+                it.nginx.end()
+
+
+def told(run: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    """(exit code, what a command with --json printed)."""
+    capsys.readouterr()
+    code = run()
+    printed = capsys.readouterr().out
+    return code, json.loads(printed) if printed else None

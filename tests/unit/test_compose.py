@@ -1,0 +1,217 @@
+"""How Compose is found, asked and listened to: a program of that name, and what it was called with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bluegreen.compose import run as compose
+from bluegreen.compose.options import Options, files, find_file
+from bluegreen.compose.run import Compose
+from bluegreen.errors import BluegreenError, ExitCode
+from tests.fakes.site import Site
+
+
+@pytest.fixture(autouse=True)
+def _found_anew() -> Iterator[None]:
+    compose._find_command.cache_clear()
+    yield
+    compose._find_command.cache_clear()
+
+
+def _with(shop: Site, **document: Any) -> Compose:
+    (shop.folder / "document.json").write_text(json.dumps(document))
+    return Compose(Options())
+
+
+@pytest.mark.parametrize(
+    ("version", "found"),
+    [("2.20.0", "2.20.0"), ("v2.30.1-desktop.1", "2.30.1"), ("10.0.0", "10.0.0"), ("2.19.9", None), ("dev", None)],
+)
+def test_compose_has_to_be_new_enough(
+    shop: Site, monkeypatch: pytest.MonkeyPatch, version: str, found: str | None
+) -> None:
+    monkeypatch.setattr(compose.sys, "executable", "/nowhere/python")  # type: ignore[attr-defined]  # beside it
+    monkeypatch.setenv("PATH", f"{shop.folder}/bin:/usr/bin:/bin")
+    (shop.folder / "version").write_text(version)
+    if found:
+        assert (Compose(Options()).version(), Compose(Options()).command()) == (found, ["docker", "compose"])
+        return
+    with pytest.raises(BluegreenError) as error:
+        Compose(Options()).version()
+    assert error.value.summary == (
+        "Docker Compose is too old." if version == "2.19.9" else "Docker Compose is missing."
+    )
+    assert error.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(("version", "made"), [("4.9.9", False), ("5.0.0", None), ("5.1.0", None)])
+def test_older_composes_leave_out_that_a_folder_is_not_to_be_made(shop: Site, version: str, made: bool | None) -> None:
+    (shop.folder / "version").write_text(version)
+    mounts = [{"type": "bind", "bind": {}}, {"type": "bind", "bind": {"create_host_path": True}}, {"type": "volume"}]
+    found = _with(shop, services={"web": {"volumes": mounts}, "db": {}}).resolve(shop.project)
+    first, second, third = found["services"]["web"]["volumes"]
+    assert (first["bind"].get("create_host_path"), second["bind"]["create_host_path"]) == (made, True)
+    assert "bind" not in third
+
+
+def test_what_compose_warns_of_is_kept_once(shop: Site) -> None:
+    words = 'time="x" level=warning msg="The \\"A\\" variable is not set."\n'
+    (shop.folder / "warnings").write_text(words * 2 + "other\n")
+    found = _with(shop, services={"web": {"command": "$$HOME"}})
+    assert found.resolve(shop.project) == {"services": {"web": {"command": "$HOME"}}}
+    assert found.warnings == ('The "A" variable is not set.',)
+
+
+def test_a_file_that_compose_cannot_read_is_said_in_its_words(shop: Site) -> None:
+    (shop.folder / "code").write_text("15")
+    (shop.folder / "warnings").write_text('level=warning msg="x"\nyaml: line 3: no\nlevel=warning msg="y"\n\n')
+    with pytest.raises(BluegreenError) as error:
+        _with(shop).resolve(shop.project)
+    assert (error.value.failed, error.value.exit_code) == ("yaml: line 3: no", ExitCode.USAGE)
+    (shop.folder / "code").write_text("0")
+    (shop.folder / "document.json").write_text("[]")
+    with pytest.raises(BluegreenError, match="something unexpected"):
+        Compose(Options()).resolve(shop.project)
+
+
+def test_variables_are_asked_of_compose_itself(shop: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BG_SET", "value")
+    monkeypatch.setenv("BG_EMPTY", "")
+    monkeypatch.setenv("a.b", "odd")
+    monkeypatch.delenv("BG_NOT", raising=False)
+    found = Compose(Options(env_files=("x.env",))).variables(["BG_SET", "BG_EMPTY", "BG_NOT", "a.b"], shop.project)
+    assert found == {"BG_SET": "value", "BG_EMPTY": "", "BG_NOT": None, "a.b": "odd"}
+    assert f"--project-directory {shop.project} --env-file x.env config" in shop.asked_of_compose[-1]
+    asked = len(shop.asked_of_compose)
+    assert Compose(Options()).variables(["a.b"], shop.project) == {"a.b": "odd"}
+    assert len(shop.asked_of_compose) == asked
+    (shop.folder / "raw.json").write_text('{"a": "${BG_SET:-x} $BG_NOT $$BG_EMPTY ${BG_EMPTY}"}')
+    one = Compose(Options())
+    assert one.interpolated(shop.project) == {"BG_SET": "value", "BG_EMPTY": ""}
+    asked = len(shop.asked_of_compose)
+    one.interpolated(shop.project)
+    assert len(shop.asked_of_compose) == asked, "once for each command"
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configs"])
+def test_contents_from_the_environment_are_filled_in(shop: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setenv("BG_KEY", "s3cr3t")
+    document = {"a": {"environment": "BG_KEY"}, "b": {"file": "/x"}, "c": {"environment": "BG_KEY", "content": "given"}}
+    found = _with(shop, **{kind: document}).resolve(shop.project)[kind]
+    assert [it.get("content") for it in found.values()] == ["s3cr3t", None, "given"]
+    monkeypatch.delenv("BG_KEY")
+    with pytest.raises(BluegreenError, match="BG_KEY is not set") as error:
+        _with(shop, **{kind: document}).resolve(shop.project)
+    assert error.value.failed == f"{kind}.a takes its content from it"
+
+
+def test_what_compose_says_is_passed_on_and_its_failure_is_an_error(shop: Site) -> None:
+    told: list[str] = []
+    one = Compose(Options(files=("a.yaml",), project_name="shop"))
+    one.up(["db", "cache"], told.append)
+    assert told[0].endswith("--progress plain up --detach --no-deps db cache")
+    assert "--file a.yaml --project-name shop" in told[0]
+    one.down(False, told.append)
+    assert told[-1].endswith(" down")
+    one.build("web", True, told.append)
+    assert told[-1].endswith("--profile * build --pull web")
+    (shop.folder / "code").write_text("3")
+    with pytest.raises(BluegreenError, match="The image of web was not built") as error:
+        one.build("web", False, told.append)
+    assert error.value.failed.endswith("build web")
+    assert error.value.lines == [told[-1]]
+
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one.up(["db"], interrupted)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"services:\n  web: {}\n", b"services:\n  web: {}\n\nx-bluegreen: 1\n"),
+        (b"services: {}", b"services: {}\n\nx-bluegreen: 1\n"),
+        (b"services: {}\r\n", b"services: {}\r\n\r\nx-bluegreen: 1\r\n"),
+        (b"  services : {}\n", b"  services : {}\n\n  x-bluegreen: 1\n"),
+    ],
+)  # fmt: skip
+def test_a_block_is_added_at_the_end_and_nothing_else_changes(shop: Site, before: bytes, after: bytes) -> None:
+    file = shop.project / "compose.yaml"
+    file.write_bytes(before)
+    file.chmod(0o640)
+    one = _with(shop, services={})
+    (shop.folder / "with_block.json").write_text(json.dumps({"services": {}, "x-bluegreen": 1}))
+    one.add_block(file, lambda indent: f"{indent}x-bluegreen: 1\n", shop.project)
+    assert file.read_bytes() == after
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [it.name for it in shop.project.iterdir()] == ["compose.yaml"]
+
+
+@pytest.mark.parametrize("read", [{"services": {}}, {"services": {"other": {}}, "x-bluegreen": 1}])
+def test_a_block_that_changes_more_is_taken_back(shop: Site, read: dict[str, Any]) -> None:
+    file = shop.project / "compose.yaml"
+    one = _with(shop, services={})
+    (shop.folder / "with_block.json").write_text(json.dumps(read))
+    with pytest.raises(BluegreenError, match="cannot be added at the end"):
+        one.add_block(file, lambda _: "x-bluegreen: 1\n", shop.project)
+    assert file.read_text() == "services: {}\n"
+
+
+def test_the_command_that_goes_on_with_plain_compose(shop: Site) -> None:
+    assert Compose(Options()).plain_command({}, ["web"]) == ""
+    found = Compose(Options(env_files=("e",)), lambda: shop.folder).plain_command({"a": 1}, ["web", "db"])
+    assert found == (f"docker compose --file compose.yaml --file {shop.folder}/plain.yaml --env-file e up -d web db")
+    assert json.loads((shop.folder / "plain.yaml").read_text()) == {"a": 1}
+    inside = Compose(Options(), lambda: shop.project).plain_command({}, ["web"])
+    assert inside == "docker compose --file compose.yaml --file plain.yaml up -d web"
+
+
+# -- which files
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "found"),
+    [
+        (Options(), {}, "/compose.yaml"), (Options(files=("x.yaml", "y.yaml")), {}, "/deep/x.yaml"),
+        (Options(), {"COMPOSE_FILE": "a.yaml:b.yaml"}, "/deep/a.yaml"),
+        (Options(), {"COMPOSE_FILE": "a.yaml,b.yaml", "COMPOSE_PATH_SEPARATOR": ","}, "/deep/a.yaml"),
+        (Options(files=("x.yaml",)), {"COMPOSE_FILE": "a.yaml"}, "/deep/x.yaml"),
+    ],
+)  # fmt: skip
+def test_the_file_is_where_compose_looks(
+    tmp_path: Path, options: Options, variables: dict[str, str], found: str
+) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("compose.yaml", "docker-compose.yml"):
+        (tmp_path / name).touch()
+    assert find_file(options, tmp_path / "deep", variables) == Path(f"{tmp_path}{found}")
+
+
+def test_all_files_of_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert files(Options(), tmp_path, {}) == []
+    assert find_file(Options(project_directory="none"), tmp_path, {}) is None
+    (tmp_path / "compose.yaml").touch()
+    assert files(Options(), tmp_path, {}) == ["compose.yaml"]
+    for name in ("compose.override.yml", "compose.override.yaml"):
+        (tmp_path / name).touch()
+    assert files(Options(), tmp_path, {}) == ["compose.yaml", "compose.override.yml"]
+    assert files(Options(files=("b", "a")), tmp_path, {"COMPOSE_FILE": "c"}) == ["b", "a"]
+    assert files(Options(), tmp_path, {"COMPOSE_FILE": f"c{os.pathsep}d"}) == ["c", "d"]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "compose.yml").touch()
+    assert find_file(Options(project_directory="in"), tmp_path, {}) == Path("in/compose.yml")
+    shown = Options(("a b",), "p", ("e",), "d")
+    assert shown.shown() == " -f 'a b' -p p --env-file e --project-directory d"
+    assert shown.arguments() == [
+        "--file", "a b", "--project-name", "p", "--env-file", "e", "--project-directory", "d",
+    ]  # fmt: skip
+    assert (Options().shown(), Options().arguments()) == ("", [])

@@ -1,0 +1,242 @@
+"""Probes over real Unix sockets: what counts as an answer, as a healthy one, and as healthy for long enough."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bluegreen.domain.answers import Expectation
+from bluegreen.domain.app import Health
+from bluegreen.domain.verdict import Unreached
+from bluegreen.probe import health, one
+from bluegreen.probe.health import Prober, Tries, Unproven
+from bluegreen.probe.load import Load
+from bluegreen.probe.once import Target, once
+from bluegreen.unix_http import NoAnswer, StillAnswering, get
+from tests.fakes.sockets import Pieces, Server, answer, soon
+
+QUICK = Health(timeout=0.2, interval=0.01, request_timeout=0.3, successes=1)
+
+
+def _target(name: str = "web-1", address: str | None = "10.0.0.1", policy: Health = QUICK, **more: str) -> Target:
+    return Target(name, address, 8000, None, policy, more.get("path"))
+
+
+# -- one question
+
+
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        ([b"HTTP/1.1 200 OK\r\nA: 1\r\n\r\nbody"], (200, {"a": "1"}, b"body")),
+        ([b"HTTP/1.1 20", b"4 No\r\nA: 1\r\na:  2 \r\nB:\r\n", b"\r\n"], (204, {"a": "1, 2", "b": ""}, b"")),
+        ([b"HTTP/1.0 503\r\n\r\n", b"a", 0.01, b"b"], (503, {}, b"ab")),
+        ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 30], (200, {}, b"x" * 10)),
+        ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 10, 5.0], (200, {}, b"x" * 10)),
+    ],
+)
+def test_an_answer_is_read_to_its_end_or_to_the_limit(tmp_path: Path, pieces: Pieces, found: object) -> None:
+    with Server(tmp_path / "s", lambda _: pieces) as server:
+        assert get(str(tmp_path / "s"), "/a?b=c", "shop", 1.0, 10) == found
+    assert server.asked[0].splitlines()[:2] == ["GET /a?b=c HTTP/1.0", "Host: shop"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([], "the connection ended before the headers did"),
+        ([b"HTTP/1.1 200 OK\r\nA: 1\r\n"], "the connection ended before the headers did"),
+        ([b"hello there\r\n\r\n"], "what came is not HTTP"),
+        ([b"HTTP/1.1\r\n\r\n"], "what came is not HTTP"),
+        ([b"HTTP/1.1 well\r\n\r\n"], "invalid literal"),
+        ([b"HTTP/1.1 200 OK\r\n", 5.0], "timed out"),
+        ([b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 30_000], "the headers do not end"),
+    ],
+)
+def test_what_is_no_answer_is_said(tmp_path: Path, pieces: Pieces, words: str) -> None:
+    with Server(tmp_path / "s", lambda _: pieces), pytest.raises(NoAnswer, match=words) as error:
+        get(str(tmp_path / "s"), "/", "shop", 0.3, 10)
+    assert type(error.value) is NoAnswer
+
+
+def test_an_answer_that_goes_on_for_ever_is_another_case(tmp_path: Path) -> None:
+    drops: Pieces = itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.cycle([b"x", 0.02]))
+    began = time.monotonic()
+    with Server(tmp_path / "s", lambda _: drops), pytest.raises(StillAnswering, match=r"after 0\.2 s"):
+        get(str(tmp_path / "s"), "/", "shop", 0.2, 10_000)
+    assert time.monotonic() - began < 2
+
+
+def test_nobody_there_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(NoAnswer, match="No such file"):
+        get(str(tmp_path / "nobody"), "/", "shop", 0.2, 10)
+
+
+# -- one probe
+
+
+def test_a_replica_is_probed_through_nginx_by_its_address_and_a_route_through_the_preview(tmp_path: Path) -> None:
+    with Server(tmp_path / "probe.sock", lambda _: answer()) as probes, Server(
+        tmp_path / "preview.sock", lambda _: answer(404, "gone")
+    ) as previews:  # fmt: skip
+        assert one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up") is None
+        assert one.probe(str(tmp_path), None, "*.shop.example", QUICK, "/up") == "answered 404: gone"
+    assert probes.asked[0].startswith("GET /probe/10.0.0.1/8000/up HTTP/1.0\r\nHost: localhost\r\n")
+    assert previews.asked[0].startswith("GET /up HTTP/1.0\r\nHost: bluegreen.shop.example\r\n")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (answer(502, "connection refused", X_Bluegreen_Probe="1"), "connection refused"),
+        ([], "gave no answer (the connection ended before the headers did)"),
+        ([b"HTTP/1.1 200 OK\r\n\r\n", 5.0], "was still answering after 0.3 s"),
+        (answer(500, "no"), "answered 500: no"),
+    ],
+)
+def test_why_a_replica_is_not_healthy(tmp_path: Path, pieces: Pieces, words: str) -> None:
+    with Server(tmp_path / "probe.sock", lambda _: pieces):
+        found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up")
+    assert found == words
+    assert isinstance(found, Unreached) == (words == "connection refused")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 20])
+def test_many_are_probed_at_the_same_time_and_each_gets_its_own_answer(tmp_path: Path, count: int) -> None:
+    def reply(text: str) -> Pieces:
+        return [0.05, *answer(200 if "/10.0.0.1/" in text else 500)]
+
+    targets = [_target(f"web-{number}", f"10.0.0.{number % 3}") for number in range(count)]
+    began = time.monotonic()
+    with Server(tmp_path / "probe.sock", reply):
+        found = once(str(tmp_path), targets)
+    assert [target for target, _ in found] == targets
+    assert [words is None for _, words in found] == [number % 3 == 1 for number in range(count)]
+    assert time.monotonic() - began < 0.6
+
+
+def test_a_target_may_name_a_path_of_its_own(tmp_path: Path) -> None:
+    with Server(tmp_path / "probe.sock", lambda _: answer()) as server:
+        once(str(tmp_path), [_target(path="/own")])
+        once(str(tmp_path), [_target()])
+    assert [text.split()[1].rpartition("/")[2] for text in server.asked] == ["own", QUICK.path.strip("/")]
+
+
+# -- the wait
+
+
+def _states(*codes: int) -> Iterator[int]:
+    yield from codes
+    yield from itertools.repeat(codes[-1])
+
+
+def test_a_wait_ends_after_enough_good_probes_in_a_row(tmp_path: Path) -> None:
+    codes, rounds = _states(503, 200, 503, 200, 200), list[int]()
+    policy = Health(timeout=5, interval=0.001, successes=2)
+    with Server(tmp_path / "probe.sock", lambda _: answer(next(codes))):
+        (done,) = Prober(tmp_path).wait([_target(policy=policy)], lambda tries: rounds.append(tries[0].streak))
+    assert (done.count, done.last, done.proven) == (5, "as expected", True)
+    assert rounds == [0, 1, 0, 1, 2], "told after every round"
+
+
+def test_who_is_proven_is_not_asked_again(tmp_path: Path) -> None:
+    slow = _states(503, 503, 200)
+    policy = Health(timeout=5, interval=0.001, successes=1)
+
+    def reply(text: str) -> Pieces:
+        return answer(next(slow) if "10.0.0.2" in text else 200)
+
+    targets = [_target("a", "10.0.0.1", policy), _target("b", "10.0.0.2", policy)]
+    with Server(tmp_path / "probe.sock", reply):
+        assert [it.count for it in Prober(tmp_path).wait(targets)] == [1, 3]
+
+
+def test_a_wait_that_is_over_says_what_it_saw(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with Server(tmp_path / "probe.sock", lambda _: answer(503, "no")), pytest.raises(Unproven) as error:
+        Prober(tmp_path).wait([_target()])
+    (tries,) = error.value.tries
+    assert tries.last == "answered 503: no"
+    assert tries.count > 1
+    assert not tries.proven
+    assert 0.1 < time.monotonic() - began < 2
+
+
+def test_a_wait_for_nobody_and_tries_that_begin() -> None:
+    assert Prober(Path("/nowhere")).wait([]) == []
+    fresh = Tries(_target())
+    assert (fresh.last, fresh.proven) == ("not tried yet", False)
+
+
+# -- recorded requests
+
+
+def test_a_recorded_request_is_sent_as_it_was_recorded(tmp_path: Path) -> None:
+    prober = Prober(tmp_path)
+    with Server(tmp_path / "public.sock", lambda _: answer(201, "é", X_A="1")) as server:
+        got = prober.ask("public.sock", Expectation("POST", "/a", headers={"host": "shop", "X-B": "2"}, body="{}"))
+        prober.ask("public.sock", Expectation("GET", "/b"))
+        prober.close()
+    assert (got.status, got.headers["x-a"], got.body, got.problem) == (201, "1", "é", "")
+    first, second = ({it.lower() for it in text.splitlines()} for text in server.asked)
+    assert {"post /a http/1.1", "host: shop", "x-b: 2", "accept-encoding: identity"} <= first
+    assert "host: localhost" not in first
+    assert "content-length: 2" in first
+    assert {"get /b http/1.1", "host: localhost", "user-agent: bluegreen"} <= second
+
+
+def test_what_is_no_recorded_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(health, "MAX_ANSWER", 10)
+    drops = itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.cycle([b"", 0.02]))
+    for pieces, words in (
+        (answer(200, "x" * 10), None), (answer(200, "x" * 11), "answered more than 10 bytes"),
+        ([], "gave no answer"), (drops, "gave no whole answer within 0.2 s"),
+    ):  # fmt: skip
+        path = tmp_path / "public.sock"
+        with Server(path, lambda _, pieces=pieces: pieces):  # type: ignore[misc]  # bound on purpose
+            problem = Prober(tmp_path).ask("public.sock", Expectation("GET", "/")).problem
+        path.unlink()
+        assert (problem or "").startswith(words or "") and bool(problem) == bool(words), problem  # noqa: PT018 - one fact
+
+
+# -- the load of a rehearsal
+
+
+class _Shop(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hosts: set[str] = set()  # noqa: RUF012 - read by the test
+
+    def do_GET(self) -> None:
+        self.hosts.add(self.headers["Host"])
+        if self.path == "/gone":
+            self.close_connection = True
+            return
+        self.send_response({"/away": 503, "/wrong": 500}.get(self.path, 200))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the library's
+        pass
+
+
+def test_the_load_counts_what_was_answered_and_what_was_lost() -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    load = Load(server.server_address[1], ["/", "/wrong", "/away", "/gone"], "shop.example")
+    load.start()
+    assert soon(lambda: load.answered >= 4 and len(load.lost) == 2)
+    load.stop()
+    seen = load.answered, load.lost.copy()
+    time.sleep(0.1)
+    assert (load.answered, load.lost) == seen, "it has stopped"
+    server.shutdown()
+    server.server_close()
+    assert set(load.lost) == {"/away answered 503", "/gone: RemoteDisconnected"}
+    assert _Shop.hosts == {"shop.example"}
