@@ -63,6 +63,10 @@ class Finder:
             self._found = _asked()
         return self._found
 
+    def forget(self) -> None:
+        """As at the start of a process."""
+        self._found = self._stat = None
+
     def remember(self, state: str) -> None:
         """Leaves what was asked in a state folder, for the next verb. Its lock is held."""
         if self._found is None or self._found.noted or not self._stat:

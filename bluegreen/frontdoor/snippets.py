@@ -58,7 +58,10 @@ class Snippets:
     def tidy(self) -> None:
         """Removes what a killed command may have left half-made."""
         for path in self._folder.rglob("*.new"):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _digest(contents: Sequence[tuple[Path, bytes]]) -> str:

@@ -334,9 +334,9 @@ def test_canary_values_are_never_in_output_journal_files_or_tracebacks(make_proj
     ended_well = {words.split()[0] for words, code in codes if code == 0}
     assert set(VERBS) - ended_well == {"down"}, (codes, "each verb did its work; down comes at the end")
     bug = (  # a bug of ours, with a secret in its message
-        "import sys\nfrom bluegreen.cli import main, wiring\n"
-        "def broken(self, tools, stack): raise KeyError(stack.services['web']['environment']['TOKEN'])\n"
-        "wiring.App.wish = broken\nsys.exit(main.main(['switch']))\n"
+        "import sys\nfrom bluegreen.cli import main, wishes\n"
+        "def broken(app, tools, stack): raise KeyError(stack.services['web']['environment']['TOKEN'])\n"
+        "wishes.wish = broken\nsys.exit(main.main(['switch']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", bug], cwd=project.folder, env=project.environment({}), capture_output=True, text=True,

@@ -144,7 +144,7 @@ def _matches(path: str) -> list[tuple[str, ...]]:
 
 def _choices(block: list[dict[str, Any]]) -> tuple[str, str]:
     """What a map of the color gives for blue and for green."""
-    found = {entry["directive"]: entry["args"][0] for entry in block}
+    found = {entry["directive"]: entry["args"][0] for entry in block if entry["args"]}
     return found.get("blue", ""), found.get("green", "")
 
 

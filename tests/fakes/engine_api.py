@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Answer = tuple[int, Any]  # status, and what becomes JSON (bytes stay as they are)
+ATTACHED = -1  # no status: the streams of a container
 
 
 @dataclass
@@ -177,6 +178,9 @@ class EngineApi:
         self.named(key).policy = body["RestartPolicy"]
         return 200, {"Warnings": []}
 
+    def attach(self, _: Any, __: Any, key: str) -> Answer:
+        return ATTACHED, self.named(key)
+
     def wait(self, _: Any, __: Any, key: str) -> Answer:
         return 200, {"StatusCode": self.named(key).code}
 
@@ -292,6 +296,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", f"/containers/{_ONE}/json", EngineApi.inspect), ("POST", f"/containers/{_ONE}/start", EngineApi.start),
     ("POST", f"/containers/{_ONE}/stop", EngineApi.stop), ("POST", f"/containers/{_ONE}/restart", EngineApi.restart),
     ("POST", f"/containers/{_ONE}/kill", EngineApi.kill), ("POST", f"/containers/{_ONE}/update", EngineApi.update),
+    ("POST", f"/containers/{_ONE}/attach", EngineApi.attach),
     ("POST", f"/containers/{_ONE}/wait", EngineApi.wait), ("DELETE", f"/containers/{_ONE}", EngineApi.remove),
     ("GET", f"/containers/{_ONE}/logs", EngineApi.logs), ("PUT", f"/containers/{_ONE}/archive", EngineApi.put_archive),
     ("POST", f"/containers/{_ONE}/exec", EngineApi.exec_create), ("GET", f"/exec/{_ONE}/json", EngineApi.exec_inspect),
@@ -322,6 +327,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = json.loads(sent) if sent and self.headers.get("Content-Type") == "application/json" else sent
         status, found = self.engine.answer(self.command, re.sub(r"^/v1\.\d+", "", address.path), query, body)
+        if status == ATTACHED:
+            self._attached(found)
+            return
         content = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(status or 200)
         kind = "vnd.docker.raw-stream" if isinstance(found, bytes) else "json"
@@ -338,6 +346,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             time.sleep(0.01)
         self.wfile.write(content)
+
+    def _attached(self, it: Container) -> None:
+        """What a container writes, once it is started."""
+        self.send_response(101)
+        self.send_header("Content-Type", "application/vnd.docker.multiplexed-stream")
+        self.end_headers()
+        self.wfile.flush()
+        deadline = time.monotonic() + 5
+        while it.state == "created" and it.id in self.engine.containers and time.monotonic() < deadline:
+            time.sleep(0.002)
+        self.wfile.write(b"\1\0\0\0" + len(it.output).to_bytes(4, "big") + it.output)
+        self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815 - the library's
 

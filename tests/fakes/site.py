@@ -17,6 +17,7 @@ import docker
 import pytest
 
 from bluegreen.__main__ import command
+from bluegreen.compose.found import HERE
 from bluegreen.domain.routing import Routing
 from bluegreen.frontdoor import route
 from bluegreen.frontdoor.files import read_routing
@@ -166,6 +167,7 @@ class Site:
 
     def run(self, *words: str) -> int:
         (self.folder / "document.json").write_text(json.dumps(self.document))
+        HERE.forget()  # each command is a process of its own
         try:
             return command(list(words))
         finally:
@@ -222,6 +224,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A machine for one test; the person stands in the project's folder."""
     monkeypatch.setattr(route, "BUCKETS", 1)
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    HERE.forget()
     with tempfile.TemporaryDirectory(prefix="bg-") as name:  # a short path: sockets lie below it
         engine = EngineApi()
         it = Site(Path(name), engine)

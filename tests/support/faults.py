@@ -127,6 +127,8 @@ BESIDE = {
     f"{CROWDS}:test_the_lock_dies_with_its_holder",
     f"{CROWDS}:test_flip_back_now_says_when_the_hanging_switch_has_made_the_previous_release_leave",
     f"{CROWDS}:test_flip_back_now_never_kills_one_that_moves_traffic",
+    "faults/test_small_faults_stay_small.py:test_what_may_have_been_handled_is_sent_again_only_where_that_does_no_harm",
+    "faults/test_small_faults_stay_small.py:test_what_nobody_accepted_is_asked_of_another_whatever_it_is",
 }
 
 

@@ -97,7 +97,7 @@ def test_up_mends_what_was_broken(live: Site, tell: Tell) -> None:
     assert tell("up", "--dry-run")[0] == 0
     assert live.running("blue", "worker") == 0, "a plan changes nothing"
     code, found = tell("up")
-    assert (code, found["outcome"]) == (0, "mended"), found
+    assert (code, found["outcome"]) == (0, "repaired"), found
     assert {"recreate", "connect", "start"} <= set(_steps(found))
     assert (live.running("blue"), live.running("blue", "worker")) == (2, 1)
     assert cut.address("shop_bluegreen") == address, "where nginx knows it"
@@ -111,7 +111,7 @@ def test_up_starts_a_proxy_that_was_stopped_and_makes_one_that_is_gone(live: Sit
     proxy = live.engine.named("shop-proxy")
     live.engine.stop({}, {}, proxy.id)
     code, found = tell("up")
-    assert (code, found["outcome"], _steps(found)[:2]) == (0, "mended", ["shared", "proxy"]), found
+    assert (code, found["outcome"], _steps(found)[:2]) == (0, "repaired", ["shared", "proxy"]), found
     assert live.engine.named("shop-proxy") is proxy
     live.engine.remove({}, {}, proxy.id)
     assert tell("up")[0] == 0

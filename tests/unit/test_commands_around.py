@@ -102,7 +102,7 @@ def test_a_migration_that_was_cut_is_asked_about(live: Site, tell: Tell, state: 
     if state == "gone":
         from bluegreen.state.journal import Journal
 
-        Journal(live.state, lambda: "then", lambda _: None).start_run(2, "migrate", "web")
+        Journal(live.state, lambda: "then", lambda _: None).runs.start(2, "migrate", "web")
     else:
         left = live.engine.add("shop-migration-web-2", state, Labels=labels)
         left.code = 4

@@ -64,8 +64,8 @@ def test_the_quick_way_asks_the_engine_nothing(two: Site, tell: Tell) -> None:
     assert (two.nginx.live, two.nginx.loaded.live) == ("blue", "blue")
     assert (two.state / "lock").read_text() == ""
     journal = Journal(two.state, lambda: "now", lambda _: None)
-    assert journal.unfinished() is None
-    assert journal.last_step_seconds("confirm") is not None
+    assert journal.operations.unfinished() is None
+    assert journal.operations.last_step_seconds("confirm") is not None
     journal.close()
     code, found = tell("flip-back")
     assert (code, found["live"]["release"]) == (0, 2), "and forth again"
@@ -81,7 +81,7 @@ def test_it_takes_the_options_that_name_an_app(two: Site, words: list[str], caps
 
 def test_an_operation_that_never_ended_is_gone_on_with_by_the_full_story(two: Site, tell: Tell) -> None:
     journal = Journal(two.state, lambda: "then", lambda _: None)
-    journal.start_operation("switch", 3, "blue")
+    journal.operations.start("switch", 3, "blue")
     journal.close()
     asked = len(two.engine.asked)
     code, found = tell("flip-back")

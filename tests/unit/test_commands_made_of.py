@@ -225,7 +225,7 @@ def test_a_proxy_of_other_settings_is_made_anew(live: Site, tell: Tell) -> None:
     before = live.engine.named("shop-proxy").id
     live.document["x-bluegreen"]["listen"] = 8200
     code, found = tell("up")
-    assert (code, found["outcome"]) == (0, "mended"), found
+    assert (code, found["outcome"]) == (0, "repaired"), found
     after = live.engine.named("shop-proxy")
     assert after.id != before
     assert "8200/tcp" in after.body["HostConfig"]["PortBindings"]

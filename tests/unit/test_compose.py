@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bluegreen.compose import run as compose
+from bluegreen.compose import found as found_here
+from bluegreen.compose.edit import add_block
 from bluegreen.compose.options import Options, files, find_file
 from bluegreen.compose.run import Compose
 from bluegreen.errors import BluegreenError, ExitCode
 from tests.fakes.site import Site
-
-
-@pytest.fixture(autouse=True)
-def _found_anew() -> Iterator[None]:
-    compose._find_command.cache_clear()
-    yield
-    compose._find_command.cache_clear()
 
 
 def _with(shop: Site, **document: Any) -> Compose:
@@ -36,7 +29,7 @@ def _with(shop: Site, **document: Any) -> Compose:
 def test_compose_has_to_be_new_enough(
     shop: Site, monkeypatch: pytest.MonkeyPatch, version: str, found: str | None
 ) -> None:
-    monkeypatch.setattr(compose.sys, "executable", "/nowhere/python")  # type: ignore[attr-defined]  # beside it
+    monkeypatch.setattr(found_here.sys, "executable", "/nowhere/python")  # type: ignore[attr-defined]  # beside it
     monkeypatch.setenv("PATH", f"{shop.folder}/bin:/usr/bin:/bin")
     (shop.folder / "version").write_text(version)
     if found:
@@ -149,7 +142,7 @@ def test_a_block_is_added_at_the_end_and_nothing_else_changes(shop: Site, before
     file.chmod(0o640)
     one = _with(shop, services={})
     (shop.folder / "with_block.json").write_text(json.dumps({"services": {}, "x-bluegreen": 1}))
-    one.add_block(file, lambda indent: f"{indent}x-bluegreen: 1\n", shop.project)
+    add_block(one, file, lambda indent: f"{indent}x-bluegreen: 1\n", shop.project)
     assert file.read_bytes() == after
     assert file.stat().st_mode & 0o777 == 0o640
     assert [it.name for it in shop.project.iterdir()] == ["compose.yaml"]
@@ -161,7 +154,7 @@ def test_a_block_that_changes_more_is_taken_back(shop: Site, read: dict[str, Any
     one = _with(shop, services={})
     (shop.folder / "with_block.json").write_text(json.dumps(read))
     with pytest.raises(BluegreenError, match="cannot be added at the end"):
-        one.add_block(file, lambda _: "x-bluegreen: 1\n", shop.project)
+        add_block(one, file, lambda _: "x-bluegreen: 1\n", shop.project)
     assert file.read_text() == "services: {}\n"
 
 

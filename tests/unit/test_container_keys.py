@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bluegreen.places.docker.mounts import Surroundings
-from bluegreen.places.docker.spec import create_request, endpoint, leans_on, links, networks_by_priority
+from bluegreen.places.docker.spec import create_request, depends_on_containers, endpoint, links, networks_by_priority
 
 GROUND = Surroundings(
     volumes={"data": {"name": "shop_data"}}, containers={"db": (("id-1", "shop-db-1"), ("id-2", "shop-db-2"))},
@@ -214,6 +214,7 @@ def test_links_have_composes_three_names() -> None:
         "x:x",
         "y:z",
     ]
-    assert leans_on({"links": ["a:b"], "volumes_from": ["c:ro", "container:x"], "ipc": "service:d", "pid": "host"}) == [
+    named = {"links": ["a:b"], "volumes_from": ["c:ro", "container:x"], "ipc": "service:d", "pid": "host"}
+    assert depends_on_containers(named) == [
         "a", "c", "d",
     ]  # fmt: skip

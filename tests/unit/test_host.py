@@ -118,7 +118,7 @@ def test_modes_and_room(tmp_path: Path) -> None:
     room = machine.free_bytes(tmp_path)
     assert room is not None
     assert room > 4096
-    assert machine.there(tmp_path, ["none", "file"]) == ["file"]
+    assert machine.existing(tmp_path, ["none", "file"]) == ["file"]
 
 
 def test_snippets_are_read_whole_or_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_a_followed_command_does_not_outlive_a_follower_that_is_killed(tmp_path:
 
 
 def test_a_successor_begins_when_we_are_gone_and_knows_its_errand() -> None:
-    script = "read errand; cat; echo did $errand; echo bad >&2; exit 2"
+    script = "read job; cat; echo did $job; echo bad >&2; exit 2"
     successor = processes.Successor(["sh", "-c", script], {"PATH": os.environ["PATH"]}, "tidy")
     assert successor.take_over(5) == (2, "did tidy\nbad\n")
 

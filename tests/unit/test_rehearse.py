@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from bluegreen.cli.rehearsing import Errand, take_away
+from bluegreen.cli.rehearsing import CleanupJob, take_away
 from bluegreen.cli.wiring import ExpectedFile
 from bluegreen.domain.answers import Answer, Expectation
-from bluegreen.domain.app import HookName, OneOff, Settings, Stack
+from bluegreen.domain.app import HookName, Settings, Stack, Task
 from bluegreen.domain.world import EngineFacts
 from bluegreen.errors import BluegreenError
-from bluegreen.features.rehearsal.rehearse import Wanted, refuse, rehearse
+from bluegreen.features.rehearsal.rehearse import RehearsalOptions, refuse, rehearse
 from bluegreen.flow.values import Tools
 from tests.fakes.app import App, Cut, FakeCompose, NoMachine
 from tests.fakes.machine import FakeEngine
@@ -140,15 +140,15 @@ class Play:
 
     def stack(self, **more: Any) -> Stack:
         services = {name: {**service, **more.get(name, {})} for name, service in self.app.stack().services.items()}
-        hooks: dict[HookName, tuple[OneOff, ...]] = {"after_switch": (OneOff(("x",)),)} if more.get("hooks") else {}
+        hooks: dict[HookName, tuple[Task, ...]] = {"after_switch": (Task(("x",)),)} if more.get("hooks") else {}
         settings = dataclasses.replace(self.app.stack().settings, hooks=hooks, expected="expected.yaml")
         return dataclasses.replace(
             self.app.stack(), services=services, settings=settings, volumes=more.get("volumes", {}),
             project_directory=str(self.folder),
         )  # fmt: skip
 
-    def run(self, wanted: Wanted | None = None, **more: Any) -> dict[str, Any]:
-        return rehearse(self.tools, self.stack(**more), self.stage, wanted or Wanted())
+    def run(self, wanted: RehearsalOptions | None = None, **more: Any) -> dict[str, Any]:
+        return rehearse(self.tools, self.stack(**more), self.stage, wanted or RehearsalOptions())
 
 
 def test_a_rehearsal_is_an_up_of_today_a_switch_to_what_comes_and_the_way_back(tmp_path: Path) -> None:
@@ -237,7 +237,9 @@ def test_small_folders_are_copied_and_others_when_asked(
     tmp_path: Path, source: str, service: str, everything: bool, copied: bool
 ) -> None:
     play = Play(tmp_path)
-    play.run(Wanted(everything), **{service: {"volumes": [{"type": "bind", "source": source, "target": "/d"}]}})
+    play.run(
+        RehearsalOptions(everything), **{service: {"volumes": [{"type": "bind", "source": source, "target": "/d"}]}}
+    )
     assert play.stage.copied == ([source] if copied else [])
     assert (f'"source": "/copy{source}"' in play.stage.overlays[1]) == copied
     assert (f"{source} is empty in the rehearsal; --copy-volumes copies it." in play.app.shown.notices) == (not copied)
@@ -249,13 +251,13 @@ def test_volumes_are_copied_when_asked_and_when_there_is_room(tmp_path: Path) ->
     volumes = {"data": {"name": "shop_data"}, "new": {"name": "shop_new"}}
     play.run(web={"volumes": mounts}, volumes=volumes)
     assert play.stage.copied == []
-    play.run(Wanted(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
+    play.run(RehearsalOptions(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
     assert play.stage.copied == ["data=shop_data"]
     play.machine.free = 200 * 1000 * 1000 + 999
     with pytest.raises(BluegreenError, match="no room for a copy"):
-        play.run(Wanted(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
+        play.run(RehearsalOptions(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
     play.machine.free += 1
-    play.run(Wanted(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
+    play.run(RehearsalOptions(copy_volumes=True), web={"volumes": mounts}, volumes=volumes)
 
 
 @pytest.mark.parametrize(("version", "fits"), [("2.24.3", False), ("2.24.4", True), ("2.9.9", False), ("5.0.0", True)])
@@ -263,19 +265,19 @@ def test_an_old_compose_cannot_rehearse(tmp_path: Path, version: str, fits: bool
     play = Play(tmp_path, released=False)
     play.tools.compose.told = version  # type: ignore[attr-defined]  # the fake's
     if fits:
-        refuse(play.tools, play.stack(), Wanted())
+        refuse(play.tools, play.stack(), RehearsalOptions())
         return
     with pytest.raises(BluegreenError, match="cannot lay a rehearsal"):
-        refuse(play.tools, play.stack(), Wanted())
+        refuse(play.tools, play.stack(), RehearsalOptions())
 
 
 def test_a_database_outside_is_refused_unless_the_person_says_so(tmp_path: Path) -> None:
     play = Play(tmp_path, released=False)
     stack = play.stack(web={"environment": {"URL": "postgres://u:p@db.example.com/x"}})
     with pytest.raises(BluegreenError, match="kept apart") as error:
-        refuse(play.tools, stack, Wanted())
+        refuse(play.tools, stack, RehearsalOptions())
     assert "rehearse --outside" in error.value.next
-    refuse(play.tools, stack, Wanted(outside=True))
+    refuse(play.tools, stack, RehearsalOptions(outside=True))
     assert isinstance(stack.settings, Settings)
 
 
@@ -290,12 +292,12 @@ def test_everything_of_a_rehearsal_is_taken_away(shop: Site) -> None:
     for reference in ("built:1", "new:1", "moved:1", "same:1"):
         engine.pulled(reference)
     before = engine.pulled("before:1")
-    errand = Errand(
+    job = CleanupJob(
         name, str(folder), ("false",), ("built:1",),
         (("new:1", None), ("moved:1", before), ("same:1", "sha256:same-1")),
     )  # fmt: skip
-    assert Errand.from_text(json.loads(json.dumps(errand.as_text()))) == errand
-    assert take_away(errand, {}) == []
+    assert CleanupJob.from_text(json.loads(json.dumps(job.as_text()))) == job
+    assert take_away(job, {}) == []
     assert [it.name for it in engine.containers.values()] == ["shop-db-1"]
     assert list(engine.volumes) == ["theirs"]
     names = {name for image in engine.images.values() for name in image["RepoTags"]}
@@ -305,7 +307,7 @@ def test_everything_of_a_rehearsal_is_taken_away(shop: Site) -> None:
     assert not folder.exists()
     folder.mkdir()
     (folder / "overlay.yaml").touch()
-    failing = dataclasses.replace(errand, command=("sh", "-c", "echo went wrong >&2; exit 1"), pulled=())
+    failing = dataclasses.replace(job, command=("sh", "-c", "echo went wrong >&2; exit 1"), pulled=())
     assert take_away(failing, {"PATH": "/usr/bin:/bin"}) == ["went wrong"]
     engine.refuse["GET /containers"] = (500, {"message": "broken"})
     assert "broken" in take_away(failing, {})[0]
