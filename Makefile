@@ -23,7 +23,7 @@ check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds; only Py
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q -n 2 tests/unit
+	.venv/bin/pytest -q -n 4 --dist worksteal tests/unit
 
 .venv/.stamp: pyproject.toml requirements-dev.lock tests/machine/setup.sh
 	@tests/machine/setup.sh python

@@ -4,8 +4,10 @@ processes and files. Commands run in this process, from the words that a person 
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import tempfile
@@ -29,20 +31,21 @@ Tell = Callable[..., tuple[int, Any]]
 # What Compose would print, with the variables of this process where ${...} stands, as a shell fills them in.
 COMPOSE = """#!/bin/sh
 echo "$*" >>{folder}/compose.log
-fill() {{ eval "cat <<THE_END
-$(cat $1)
+read -r code <{folder}/code
+fill() {{ IFS= read -r line; eval "cat <<THE_END
+$line
 THE_END"; }}
 case " $* " in
 *" version "*) cat {folder}/version ;;
-*"proxy.yaml"*) fill {folder}/proxy.json ;;
+*"proxy.yaml"*) fill <{folder}/proxy.json ;;
 *" --file - "*) fill ;;
 *" --no-interpolate "*) cat {folder}/raw.json ;;
 *" config "*)
-    cat {folder}/warnings >&2
+    [ -s {folder}/warnings ] && cat {folder}/warnings >&2
     if [ -f {folder}/with_block.json ] && grep -q x-bluegreen compose.yaml; then cat {folder}/with_block.json
     else cat {folder}/document.json; fi
-    exit $(cat {folder}/code) ;;
-*" build "*|*" up "*|*" down "*) echo "doing $*"; exit $(cat {folder}/code) ;;
+    exit $code ;;
+*" build "*|*" up "*|*" down "*) echo "doing $*"; exit $code ;;
 esac
 """
 PROXY = {
@@ -128,9 +131,9 @@ class Site:
         program = folder / "bin" / "docker"
         program.write_text(COMPOSE.format(folder=folder))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        for name, text in (("version", "2.30.1"), ("code", "0"), ("warnings", ""), ("raw.json", "{}")):
+        for name, text in (("version", "2.30.1"), ("code", "0\n"), ("warnings", ""), ("raw.json", "{}"), ("compose.log", "")):
             (folder / name).write_text(text)
-        (folder / "proxy.json").write_text(json.dumps(PROXY))
+        (folder / "proxy.json").write_text(json.dumps(PROXY) + "\n")
         self.document: dict[str, Any] = {
             "name": "shop",
             "services": {
@@ -219,13 +222,61 @@ class Site:
         return 0, b"  sl  local_address rem_address\n"
 
 
+_LIVE: dict[str, Any] = {}  # what the first `up` of this process made, for the tests that begin where it ends
+
+
+@contextlib.contextmanager
+def _place() -> Iterator[str]:
+    """A folder for one machine; the same path for each test of a process. A short one: sockets lie below it."""
+    name = f"{tempfile.gettempdir()}/bg-{os.getpid()}"
+    os.mkdir(name, 0o700)
+    try:
+        yield name
+    finally:
+        shutil.rmtree(name)
+
+
+def live_at_once(it: Site) -> None:
+    """Release 1 is live: by the command itself for the first test, as that left it for the others."""
+    kept = ("containers", "networks", "volumes", "images", "_count")
+    if not _LIVE:
+        assert it.run("up", "--progress", "none") == 0
+        files = {
+            path.relative_to(it.states): (path.lstat().st_mode & 0o777, _content(path))
+            for path in sorted(it.states.rglob("*")) if not path.is_socket()
+        }  # fmt: skip
+        _LIVE.update(files=files, engine={name: copy.deepcopy(getattr(it.engine, name)) for name in kept})
+        return
+    for path, (mode, content) in _LIVE["files"].items():
+        _put(it.states / path, mode, content)
+    for name, value in copy.deepcopy(_LIVE["engine"]).items():
+        setattr(it.engine, name, value)
+    it.database = it.engine.named("shop-db-1")
+    it.nginx = Nginx(it, it.state)
+
+
+def _content(path: Path) -> Any:
+    return os.readlink(path) if path.is_symlink() else None if path.is_dir() else path.read_bytes()
+
+
+def _put(path: Path, mode: int, content: Any) -> None:
+    if isinstance(content, str):
+        path.symlink_to(content)
+        return
+    if content is None:
+        path.mkdir(exist_ok=True)
+    else:
+        path.write_bytes(content)
+    path.chmod(mode)
+
+
 @contextlib.contextmanager
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A machine for one test; the person stands in the project's folder."""
     monkeypatch.setattr(route, "BUCKETS", 1)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     HERE.forget()
-    with tempfile.TemporaryDirectory(prefix="bg-") as name:  # a short path: sockets lie below it
+    with _place() as name:
         engine = EngineApi()
         it = Site(Path(name), engine)
         monkeypatch.setattr(folders, "MACHINE", str(it.states))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 
 from tests.support.machine import ROOT
@@ -138,10 +139,12 @@ def table() -> str:
     return "\n".join(["| when | requests lost | what you see | what to type |", "| --- | --- | --- | --- |", *rows])
 
 
+@functools.cache
 def functions_of(path: str) -> dict[str, str]:
     """The test functions of a file below tests/, with their source."""
     text = (FOLDER / path).read_text()
     found = [
         node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     ]
-    return {node.name: ast.get_source_segment(text, node) or "" for node in found}
+    lines = text.splitlines()
+    return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in found}

@@ -88,14 +88,19 @@ def error_texts() -> Iterator[str]:
     root = Path(bluegreen.__file__).parent
     for path in sorted(root.rglob("*.py")):
         text = path.read_text()
+        lines = text.splitlines()
         for call in ast.walk(ast.parse(text)):
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
                 continue
             if call.func.id in ("BluegreenError", "Interrupted", "Finding", "Problem"):
                 given = [*zip(FIELDS, call.args, strict=False), *((key.arg, key.value) for key in call.keywords)]
                 yield f"== {path.relative_to(root)}: {call.func.id}"
-                yield from [f"  {name or '**':<10}{_written(text, value)}" for name, value in given]
+                yield from [f"  {name or '**':<10}{_written(lines, value)}" for name, value in given]
 
 
-def _written(text: str, node: ast.expr) -> str:
-    return " ".join((ast.get_source_segment(text, node) or "").split())
+def _written(lines: list[str], node: ast.expr) -> str:
+    """As it stands in the code, on one line. Columns count bytes."""
+    found = [line.encode() for line in lines[node.lineno - 1 : node.end_lineno]]
+    found[-1] = found[-1][: node.end_col_offset]
+    found[0] = found[0][node.col_offset :]
+    return " ".join(b" ".join(found).decode().split())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.site import Site, Tell, site, told
+from tests.fakes.site import Site, Tell, live_at_once, site, told
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 @pytest.fixture
 def live(shop: Site) -> Site:
     """Release 1 of it is live in blue."""
-    assert shop.run("up", "--progress", "none") == 0
+    live_at_once(shop)
     return shop
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,12 @@ OUTSIDE = {
 }
 
 
-def _imports() -> Iterator[tuple[str, str, str]]:
+@functools.cache
+def _imports() -> tuple[tuple[str, str, str], ...]:
+    return tuple(_found())
+
+
+def _found() -> Iterator[tuple[str, str, str]]:
     for path in ROOT.rglob("*.py"):
         parts = path.relative_to(ROOT).parts
         room = parts[0] if len(parts) > 1 else ""

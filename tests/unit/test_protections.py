@@ -38,8 +38,8 @@ time.sleep(30)
 @pytest.fixture
 def stubborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Starts a process that holds the lock in a phase, and does not end by itself."""
-    monkeypatch.setattr(lock, "TOLD_GRACE", 0.3)
-    monkeypatch.setattr(lock, "SAFE_GRACE", 0.5)
+    monkeypatch.setattr(lock, "TOLD_GRACE", 0.15)
+    monkeypatch.setattr(lock, "SAFE_GRACE", 0.2)
     started: list[subprocess.Popen[str]] = []
 
     def start(phase: str) -> subprocess.Popen[str]:
@@ -80,7 +80,7 @@ def test_now_never_kills_one_that_moves_traffic(
     with pytest.raises(BluegreenError) as error:
         _now(tmp_path)
     assert error.value.exit_code == ExitCode.LOCKED
-    time.sleep(0.2)
+    time.sleep(0.1)
     assert process.poll() is None, "it goes on"
     state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
     assert state != "T", "and is not left stopped"

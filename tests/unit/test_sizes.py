@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,13 @@ LARGER: dict[str, int] = {
 }
 
 
-def _sizes() -> Iterator[tuple[str, int, int]]:
+@functools.cache
+def _sizes() -> tuple[tuple[str, int, int], ...]:
     """(what, its size, the limit) of everything that has a limit."""
+    return tuple(_measured())
+
+
+def _measured() -> Iterator[tuple[str, int, int]]:
     for path in sorted(ROOT.rglob("*.py")):
         name = str(path.relative_to(ROOT))
         text = path.read_text()

@@ -77,7 +77,9 @@ class Api:
     def client(self) -> Any:
         """docker-py's low-level client; its stubs lack what is used here, so it is Any."""
         try:
-            return docker.APIClient(engine_address(os.environ), version="auto", timeout=int(TIMEOUT))
+            client: Any = docker.APIClient(engine_address(os.environ), version="auto", timeout=int(TIMEOUT))
+            client.trust_env = False  # a socket of this machine has no proxy; asking for one takes a ms each time
+            return client
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
 
