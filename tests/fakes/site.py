@@ -131,7 +131,13 @@ class Site:
         program = folder / "bin" / "docker"
         program.write_text(COMPOSE.format(folder=folder))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        for name, text in (("version", "2.30.1"), ("code", "0\n"), ("warnings", ""), ("raw.json", "{}"), ("compose.log", "")):
+        for name, text in (
+            ("version", "2.30.1"),
+            ("code", "0\n"),
+            ("warnings", ""),
+            ("raw.json", "{}"),
+            ("compose.log", ""),
+        ):
             (folder / name).write_text(text)
         (folder / "proxy.json").write_text(json.dumps(PROXY) + "\n")
         self.document: dict[str, Any] = {
