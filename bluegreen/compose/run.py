@@ -117,12 +117,15 @@ class Compose:
             tell,
         )
 
-    def up(self, services: Sequence[str], tell: Tell) -> None:
+    def up(self, services: Sequence[str], tell: Tell, recreate: bool = True) -> None:
         """Starts shared services as plain Compose would; changes nothing when they are as the file says.
 
-        Release services that a shared one depends on are not started with it: those are for the colors.
+        Without `recreate` a container that is there is started as it is. Release services that a shared one depends
+        on are not started with it: those are for the colors.
         """
-        self._stream(["up", "--detach", "--no-deps", *services], "Compose did not start the shared services.", tell)
+        as_it_is = [] if recreate else ["--no-recreate"]
+        arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
+        self._stream(arguments, "Compose did not start the shared services.", tell)
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""

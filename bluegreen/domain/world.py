@@ -88,6 +88,32 @@ class TaskContainer:
 
 
 @dataclass(frozen=True)
+class SharedState:
+    """A shared service that Compose has a container of: the first one, as the Engine reports it."""
+
+    container: str
+    state: str
+    health: str | None
+    exit_code: int
+
+    @property
+    def ended_well(self) -> bool:
+        return self.state == "exited" and self.exit_code == 0
+
+    def lacks(self, condition: str) -> str:
+        """What stands against a condition of depends_on; empty: nothing. As in Compose, done counts as done."""
+        if condition == "service_completed_successfully":
+            return "" if self.ended_well else f"is {self.state}, exit code {self.exit_code}"
+        if condition == "service_healthy":
+            return "" if self.health == "healthy" else f"is {self.health or self.state}"
+        return "" if self.state in ("running", "restarting") or self.ended_well else f"is {self.state}"
+
+    def asleep(self, condition: str) -> bool:
+        """Whether it does not run, and waiting alone will not change that."""
+        return self.state not in ("running", "restarting") and bool(self.lacks(condition))
+
+
+@dataclass(frozen=True)
 class EngineFacts:
     """What the Engine says of itself. `root`: the folder of its images and volumes."""
 

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from bluegreen.domain.color import Color, TaskRole
     from bluegreen.domain.release import Begun, Image, Note
     from bluegreen.domain.routing import ControlAnswer, Routing
-    from bluegreen.domain.world import EngineFacts, ImageFacts, PlainContainer, ProxyContainer, Replica, TaskContainer
+    from bluegreen.domain.world import (
+        EngineFacts,
+        ImageFacts,
+        PlainContainer,
+        ProxyContainer,
+        Replica,
+        SharedState,
+        TaskContainer,
+    )
     from bluegreen.flow.values import Check, ImageWish, Order, StepDone
     from bluegreen.plans.plan import Plan, Step
 
@@ -52,7 +60,7 @@ class ColorsPort(Protocol):
     def create_task(
         self, stack: Stack, task: Task, role: TaskRole, image: Image, release: int, variables: Mapping[str, str]
     ) -> str: ...
-    def dependency(self, service: str) -> tuple[str, str | None, int] | None: ...
+    def dependency(self, service: str) -> SharedState | None: ...
 
 
 class ImagesPort(Protocol):
@@ -94,7 +102,7 @@ class EnginePort(Protocol):
 
 
 class ComposePort(Protocol):
-    def up(self, services: Sequence[str], tell: Tell) -> None: ...
+    def up(self, services: Sequence[str], tell: Tell, recreate: bool = True) -> None: ...
     def down(self, volumes: bool, tell: Tell) -> None: ...
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]: ...
     def version(self) -> str: ...

@@ -16,12 +16,17 @@ ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its contro
 ASK_AGAIN = 0.05  # seconds
 
 
-def prerequisite_steps(tools: Tools, stack: Stack, published: bool = True) -> dict[str, Action]:
-    """The steps that a switch and a repairing `up` share: what stands before any color does."""
+def prerequisite_steps(
+    tools: Tools, stack: Stack, published: bool = True, asleep: tuple[str, ...] = ()
+) -> dict[str, Action]:
+    """The steps that a switch and a repairing `up` share: what stands before any color does.
+
+    `asleep`: the shared services to start as they are, instead of all as the file says.
+    """
 
     def shared() -> str:
-        tools.compose.up(stack.shared, tools.show.progress)
-        return ", ".join(stack.shared)
+        tools.compose.up(asleep or stack.shared, tools.show.progress, recreate=not asleep)
+        return ", ".join(asleep or stack.shared)
 
     def network() -> str:
         with tools.signals.deferred():

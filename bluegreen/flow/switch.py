@@ -122,7 +122,7 @@ class Release(Making):
             "check": preview.check, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
         }  # fmt: skip
         return {
-            **prerequisite_steps(self.tools, self.stack),
+            **prerequisite_steps(self.tools, self.stack, asleep=self.wish.asleep),
             "proxy": self._proxy, "handover": self._handover, "expect": self._expect,
             "before_switch": partial(once.hooks, self, "before_switch", "prepared"),
             "after_switch": partial(once.hooks, self, "after_switch", "switched"),

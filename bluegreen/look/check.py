@@ -19,6 +19,7 @@ from bluegreen.flow.checks import retries
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.shared import asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import unhealthy_replicas
@@ -42,6 +43,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
     found += _ports(tools, stack)
+    found += _shared(tools, stack)
     found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)
     found += _repeatable(tools, stack)
@@ -51,6 +53,14 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     except BluegreenError as error:
         found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
     return found, plan
+
+
+def _shared(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    for name, words in asleep(tools, stack).items():
+        yield Finding(
+            "depends-on", "warning", f"{name} {words}", "running", "the release waits for it: a switch starts it first",
+            f"{tools.command} up",
+        )  # fmt: skip
 
 
 def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Finding]:

@@ -11,8 +11,7 @@ from bluegreen.plans.plan import Step, Wish
 
 
 def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
-    if verb == "up" and wish.shared:
-        yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
+    yield from _shared(verb, wish)
     proxy = world.proxy
     if proxy is None:
         yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
@@ -32,6 +31,13 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "handover", f"jobs belong on {world.live}: {', '.join(wrong)}", world.live)
     if world.live and wish.adopts:
         yield Step("prepare", "adopt", f"a take-over has not ended: {', '.join(wish.adopts)} of plain Compose")
+
+
+def _shared(verb: str, wish: Wish) -> Iterable[Step]:
+    if verb == "up" and wish.shared:
+        yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
+    elif verb != "up" and wish.asleep:
+        yield Step("prepare", "shared", f"the release waits for {', '.join(wish.asleep)}, which does not run")
 
 
 def cutover_steps(world: World, target: Color) -> Iterable[Step]:

@@ -122,7 +122,7 @@ class FakeCompose:
     def __init__(self, machine: Machine) -> None:
         self.it = machine
 
-    def up(self, services: Any, tell: object) -> None:  # noqa: ARG002 - the port's
+    def up(self, services: Any, tell: object, recreate: bool = True) -> None:  # noqa: ARG002 - the port's
         self.it.shared |= set(services)
 
     def down(self, volumes: bool, tell: object) -> None:  # noqa: ARG002 - the port's

@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.domain.color import Color
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import ControlAnswer, Routing
-from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, TaskContainer
+from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, SharedState, TaskContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Check, ImageWish, Order
 from bluegreen.frontdoor.files import Files, read_routing
@@ -139,8 +139,8 @@ class FakeColors:
         self.it.policies[identity] = "always"
         return identity
 
-    def dependency(self, service: str) -> tuple[str, str | None, int] | None:
-        return ("running", None, 0) if service in self.it.shared else None
+    def dependency(self, service: str) -> SharedState | None:
+        return SharedState(service, "running", None, 0) if service in self.it.shared else None
 
 
 class FakeImages:

@@ -235,6 +235,7 @@ def test_a_request_that_may_change_data_is_asked_once_and_sent_with_its_type(
 
 WAITS: list[tuple[str, str, str | None, int, str | None]] = [
     ("service_started", "running", None, 0, None), ("service_started", "exited", None, 1, "db is exited"),
+    ("service_started", "exited", None, 0, None),
     ("service_healthy", "running", "healthy", 0, None), ("service_healthy", "running", None, 0, "db is running"),
     ("service_healthy", "running", "starting", 0, "db is starting"),
     ("service_completed_successfully", "exited", None, 0, None),
@@ -258,6 +259,39 @@ def test_what_depends_on_asks_for(live: Site, tell: Tell) -> None:
         assert found["error"]["next"] == "bluegreen up"
         live_color = found["live"]["color"]
         assert live.running("green" if live_color == "blue" else "blue") in (0, 2), "none, or what stood there before"
+
+
+@pytest.mark.parametrize("state", ["exited", "created", "dead", "gone"])
+def test_a_shared_service_that_does_not_run_is_started_first_as_it_is(live: Site, tell: Tell, state: str) -> None:
+    live.release("shop:2")
+    live.database.state, live.database.code = state, 1
+    if state == "gone":
+        del live.engine.containers[live.database.id]
+    (found,) = [it for it in tell("check")[1]["findings"] if it["name"] == "depends-on"]
+    assert (found["outcome"], found["found"]) == ("warning", f"db is {'not there' if state == 'gone' else state}")
+    ended, found = tell("switch")
+    assert found["steps"][0]["step"] == "shared"
+    assert any(it.endswith("up --detach --no-deps --no-recreate db") for it in live.asked_of_compose)
+    assert (ended, found["error"]["summary"]) == (1, "web cannot start: db is not as its depends_on asks.")
+    assert live.running("blue") == 2
+
+
+def test_a_shared_service_that_ends_at_once_is_not_waited_for_and_says_why(live: Site, tell: Tell) -> None:
+    live.release("shop:2")
+    live.database.state, live.database.code, live.database.output = "exited", 1, b"no disk\ngiving up\n"
+    ended, found = tell("switch")
+    assert ended == 1
+    assert found["error"]["lines"] == ["db  no disk", "db  giving up"]
+
+
+def test_a_service_that_waits_for_its_migration_has_waited(live: Site, tell: Tell) -> None:
+    Once(live)
+    live.document["services"]["schema"] = {"image": "shop:1"}
+    live.document["services"]["web"]["depends_on"] = {"schema": {"condition": "service_completed_successfully"}}
+    live.document["x-bluegreen"]["migrate"] = {"service": "schema"}
+    live.release("shop:2")
+    code, found = tell("switch")
+    assert code == 0, found
 
 
 def test_what_is_not_required_may_be_missing(live: Site, tell: Tell) -> None:

@@ -8,6 +8,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Making
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
+LOG_LINES = 12  # last lines of a dependency that ended, shown in the error
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
 
 
@@ -16,13 +17,14 @@ def await_dependencies(it: Making, service: str) -> None:
         condition = wanted.get("condition", "service_started")
         deadline = it.tools.clock() + DEPENDENCY_TIMEOUT
         while problem := _problem(it, name, condition):
-            if problem.absent and not wanted.get("required", True):
+            if problem.final and not wanted.get("required", True):
                 break
-            if problem.absent or it.tools.clock() > deadline:
+            if problem.final or it.tools.clock() > deadline:
                 raise BluegreenError(
                     f"{service} cannot start: {name} is not as its depends_on asks.",
                     failed=f"{name} {problem.words}", expected=condition, retry="safe",
                     next=f"{it.tools.command} up" if name in it.stack.shared else f"{it.tools.command} logs",
+                    lines=_last_lines(it, name, problem),
                 )  # fmt: skip
             it.tools.show.progress(f"{service} waits for {name}: {problem.words}")
             it.tools.sleep(ASK_AGAIN)
@@ -30,17 +32,23 @@ def await_dependencies(it: Making, service: str) -> None:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a dependency is not as it should be. `absent`: it has no container, so waiting is of no use."""
+    """Why a dependency is not as it should be. `final`: waiting is of no use. `container`: its last lines tell why."""
 
     words: str
-    absent: bool = False
+    final: bool = False
+    container: str | None = None
 
 
 def _problem(it: Making, name: str, condition: str) -> Problem | None:
+    migration = it.stack.settings.migrate
+    if migration and name == migration.run.service:  # it ran as a step of this release, or there would be none
+        return None
     if name not in it.wish.replicas:
         found = it.tools.colors.dependency(name)
-        words = _of_shared(found, condition) if found else "is not there"
-        return Problem(words, found is None) if words else None
+        if found is None:
+            return Problem("is not there", final=True)
+        words = found.lacks(condition)
+        return Problem(words, found.state in ("exited", "dead"), found.container) if words else None
     mine = [replica for replica in it.mine() if replica.service == name]
     if condition == "service_healthy":
         wrong = [replica.health or replica.state for replica in mine if replica.health != "healthy"]
@@ -51,11 +59,7 @@ def _problem(it: Making, name: str, condition: str) -> Problem | None:
     return Problem(f"is {wrong[0]}") if wrong else None
 
 
-def _of_shared(found: tuple[str, str | None, int], condition: str) -> str:
-    """What stands against a shared service; empty: nothing."""
-    state, health, code = found
-    if condition == "service_completed_successfully":
-        return "" if state == "exited" and code == 0 else f"is {state}, exit code {code}"
-    if condition == "service_healthy":
-        return "" if health == "healthy" else f"is {health or state}"
-    return "" if state in ("running", "restarting") else f"is {state}"
+def _last_lines(it: Making, name: str, problem: Problem) -> list[str]:
+    if not problem.container:
+        return []
+    return [f"{name}  {line}" for line in it.tools.containers.log_tail(problem.container, LOG_LINES)]

@@ -24,6 +24,7 @@ from bluegreen.domain.color import (
     TaskRole,
 )
 from bluegreen.domain.release import Image
+from bluegreen.domain.world import SharedState
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import creation, volumes
 from bluegreen.places.docker import mounts as container_mounts
@@ -99,13 +100,13 @@ class Colors:
     def free_addresses(self, release: int, count: int, avoid: frozenset[str]) -> list[str]:
         return addresses(self._networks.ensure(), release, count, avoid)
 
-    def dependency(self, service: str) -> tuple[str, str | None, int] | None:
-        """(state, Docker's health, exit code) of a shared service that Compose runs; None: it is not there."""
+    def dependency(self, service: str) -> SharedState | None:
+        """A shared service that Compose runs; None: it has no container."""
         found = of_compose(self._api, service)
         if not found:
             return None
         state = self._api.client.inspect_container(found[0][0])["State"]
-        return state["Status"], (state.get("Health") or {}).get("Status"), state["ExitCode"]
+        return SharedState(found[0][0], state["Status"], (state.get("Health") or {}).get("Status"), state["ExitCode"])
 
     def create(self, stack: Stack, order: OrderLike) -> str:
         """Creates one container of a color, on the app's network with its address; returns the id."""

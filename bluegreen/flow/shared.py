@@ -1,0 +1,32 @@
+"""Shared services that a release waits for: which, and which of them do not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bluegreen.domain.app import Stack
+from bluegreen.flow.values import Tools
+
+
+def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
+    """Shared services without which the release cannot start, and what is wrong with each; the others are absent."""
+    found = {}
+    for name, condition in _needed(stack):
+        state = tools.colors.dependency(name)
+        if state is None:
+            found[name] = "is not there"
+        elif state.asleep(condition):
+            found[name] = state.lacks(condition)
+    return found
+
+
+def _needed(stack: Stack) -> Iterator[tuple[str, str]]:
+    """(shared service, condition) of every depends_on of the release, and of what those depend on in turn."""
+    seen: set[str] = set()
+    todo = list(stack.settings.own_services())
+    while todo:
+        for name, wanted in (stack.services[todo.pop()].get("depends_on") or {}).items():
+            if name in stack.shared and name not in seen and wanted.get("required", True):
+                seen.add(name)
+                todo.append(name)
+                yield name, wanted.get("condition", "service_started")
