@@ -119,6 +119,7 @@ class App:
         try:
             with locked(self.state, verb, utc_now(), Held(wait, now), self.command, self.show.notice) as lock:
                 self.phase = lock.phase
+                self.__dict__.pop("routing", None)  # read before the lock, it may be what another one has changed
                 with self.signals.listening():
                     yield
         finally:

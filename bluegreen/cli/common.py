@@ -10,6 +10,7 @@ from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, Tools
+from bluegreen.state import holder
 from bluegreen.state.folder import of_folder
 
 
@@ -28,6 +29,17 @@ def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
 def notices(tools: Tools, notices: tuple[str, ...]) -> None:
     for notice in notices:
         tools.show.notice(notice)
+
+
+def refuse_before_up(app: App, wait: float = 0.0, live: bool = True) -> None:
+    """Raises BluegreenError when no `up` has come to its end. With `wait`, one that is at work now is waited for.
+
+    `live`: a color has to be live; else a rendered file is enough. To be asked again once the lock is held.
+    """
+    if app.routing is not None and (app.routing.live is not None or not live):
+        return
+    if not (wait and holder.read(str(app.state))):
+        raise before_up(app)
 
 
 def before_up(app: App) -> BluegreenError:

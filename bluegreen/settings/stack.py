@@ -40,6 +40,7 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
             "The x-bluegreen block is not valid.", lines, "settings as bluegreen schema describes them"
         ) from None
     refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.own_services())]
+    refused += _served_by_nobody(services, settings)
     if refused:
         raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
     return Stack(
@@ -55,6 +56,16 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
         notices=(*_notices(services, settings), *_without_effect(document, settings)),
         together=tuple(_together(services, settings)),
     )
+
+
+def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
+    for route in settings.routes:
+        service = services[route.service]
+        key, count = "scale", service.get("scale")
+        if count is None:
+            key, count = "deploy.replicas", (service.get("deploy") or {}).get("replicas")
+        if count is not None and int(count) == 0:
+            yield f"services.{route.service}.{key}: 0 containers answer nobody; a job may have 0"
 
 
 def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]) -> tuple[str, ...]:

@@ -6,7 +6,9 @@ import fcntl
 import gc
 import json
 import shutil
+import threading
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -184,6 +186,33 @@ def test_only_one_command_acts_at_a_time(live: Site, tell: Tell) -> None:
             assert code == 75, (words, found)
         assert live.run("status") == 0
     assert tell("switch")[0] == 0
+
+
+def test_an_up_that_is_at_work_is_waited_for_before_anything_is_said(live: Site, tell: Tell) -> None:
+    """What was read before the lock is read again: the `up` that held it has made the app meanwhile."""
+    file = live.state / "nginx" / "nginx.conf"
+    file.rename(file.with_suffix(".later"))
+    assert live.nginx is not None
+    live.nginx.end()
+
+    def made(held: TextIO) -> None:
+        file.with_suffix(".later").rename(file)
+        live.nginx = Nginx(live, live.state)
+        fcntl.flock(held, fcntl.LOCK_UN)
+
+    with (live.state / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write(json.dumps({"verb": "up", "pid": 1, "started": "1", "phase": "prepare"}))
+        held.flush()
+        for words in (["switch"], ["flip-back"], ["prepare"]):
+            assert tell(*words)[0] == 1, "without --wait at once"
+        assert tell("switch", "--wait", "50ms")[0] == 75
+        assert tell("flip-back", "--wait", "50ms")[0] == 75
+        held.truncate(0)
+        threading.Timer(0.3, made, [held]).start()
+        live.release("shop:2")
+        code, found = tell("switch", "--wait", "5s")
+    assert (code, found["outcome"]) == (0, "switched"), found
 
 
 def test_the_end_of_an_app(live: Site, tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,3 +82,22 @@ def test_everything_wrong_with_the_file_is_exit_2_with_every_problem(document: A
         make_stack(document, "/srv", [], lambda *_: refused)
     assert error.value.exit_code == ExitCode.USAGE
     assert any(found.startswith(line) for found in error.value.lines), error.value.lines
+
+
+@pytest.mark.parametrize(
+    ("service", "key"),
+    [({"scale": 0}, "scale"), ({"deploy": {"replicas": 0}}, "deploy.replicas"),
+     ({"scale": 0, "deploy": {"replicas": 2}}, "scale"), ({"scale": "0"}, "scale")],
+)  # fmt: skip
+def test_a_routed_service_of_no_containers_is_refused_by_its_key(service: dict[str, Any], key: str) -> None:
+    services = {**DOCUMENT["services"], "web": {**DOCUMENT["services"]["web"], **service}}
+    with pytest.raises(BluegreenError) as error:
+        make_stack({**DOCUMENT, "services": services}, "/srv", [], lambda *_: [])
+    assert error.value.lines == [f"services.web.{key}: 0 containers answer nobody; a job may have 0"]
+    assert error.value.exit_code == ExitCode.USAGE
+
+
+def test_a_job_may_have_none() -> None:
+    document = {**DOCUMENT, "x-bluegreen": {"service": "web", "port": 8000, "jobs": ["redis"]}}
+    services = {**DOCUMENT["services"], "redis": {"image": "redis", "scale": 0, "profiles": ["release"]}}
+    assert make_stack({**document, "services": services}, "/srv", [], lambda *_: []).settings.jobs == ("redis",)

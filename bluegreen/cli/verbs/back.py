@@ -9,7 +9,7 @@ import click
 
 from bluegreen.cli import output
 from bluegreen.cli.app import App
-from bluegreen.cli.common import before_up, show, show_plan
+from bluegreen.cli.common import refuse_before_up, show, show_plan
 from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
 from bluegreen.compose.options import Options
 
@@ -43,10 +43,10 @@ def flip_back(options: Options, /, **words: Any) -> int:
 
     typed = Typed(**words)
     app = App(options, output.choose(typed.progress))
-    if app.routing is None:
-        raise before_up(app)
+    refuse_before_up(app, 0.0 if typed.dry_run else typed.wait, live=False)
     name = app.running_app(acts=True)
     if typed.dry_run:
         return show_plan(plan_flip_back(observe(app.tools(name)), typed.force), typed.json_)
     with app.acting("flip-back", typed.wait, typed.now):
+        refuse_before_up(app, live=False)
         return show(story(app.tools(name), FlipBackOptions(typed.force, lambda: app.stack)), app, typed.json_)

@@ -11,7 +11,7 @@ import click
 
 from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
-from bluegreen.cli.common import before_up, notices, show, show_plan
+from bluegreen.cli.common import notices, refuse_before_up, show, show_plan
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
 from bluegreen.compose.options import Options
 from bluegreen.flow.values import Tools
@@ -93,11 +93,11 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
     request = Request(
         verb, typed.force, not typed.no_build, typed.pull, note=said, migrate=typed.migrate, overrides=overrides
     )
-    if app.routing is None or app.routing.live is None:
-        raise before_up(app)
+    refuse_before_up(app, 0.0 if typed.dry_run else typed.wait)
     claim(app, typed.here)
     with contextlib.nullcontext() if typed.dry_run else app.acting(verb, typed.wait):
         if not typed.dry_run:
+            refuse_before_up(app)
             record(app)
         tools = app.tools(stack.app)
         if typed.to is None:
