@@ -13,7 +13,7 @@ from typing import TextIO
 import pytest
 
 from tests.fakes.engine_api import Container
-from tests.fakes.site import Site, Tell
+from tests.fakes.site import Nginx, Site, Tell
 
 PLAIN = {"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False"}
 
@@ -197,6 +197,7 @@ def test_an_up_that_is_at_work_is_waited_for_before_anything_is_said(live: Site,
 
     def made(held: TextIO) -> None:
         file.with_suffix(".later").rename(file)
+        held.truncate(0)
         live.nginx = Nginx(live, live.state)
         fcntl.flock(held, fcntl.LOCK_UN)
 
@@ -208,7 +209,6 @@ def test_an_up_that_is_at_work_is_waited_for_before_anything_is_said(live: Site,
             assert tell(*words)[0] == 1, "without --wait at once"
         assert tell("switch", "--wait", "50ms")[0] == 75
         assert tell("flip-back", "--wait", "50ms")[0] == 75
-        held.truncate(0)
         threading.Timer(0.3, made, [held]).start()
         live.release("shop:2")
         code, found = tell("switch", "--wait", "5s")
