@@ -30,7 +30,8 @@ class Request:
     build: bool = True
     pull: bool = False
     adopt: bool = False
-    note: Note = field(default_factory=Note)
+    note: Note = field(default_factory=Note)  # filled in from git and the login
+    typed: Note = field(default_factory=Note)  # what was said of it in so many words
     migrate: Answer | None = None  # what to do about a migration that is in doubt
     overrides: Mapping[str, str] = field(default_factory=dict)
     restored: Restored | None = None  # the kept release that is brought back

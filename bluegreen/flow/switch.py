@@ -4,9 +4,9 @@ first `up` is a switch away from nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import other
@@ -96,13 +96,14 @@ class Release(Making):
             return self.operation.failed(self._serving_still(error), world)
         except BluegreenError as error:
             tools.signals.hold()
-            error.next = error.next or f"{tools.command} logs {self.new.color}"
+            error.next = error.next or f"{tools.command} {f'logs {self.new.color}' if self.new.created else 'check'}"
             withdraw.withdraw(self, remove=False)
             return self.operation.failed(self._serving_still(error), world)
         try:
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
+            tools.journal.releases.end(self.new.release, "moved back", self._images(), {})
             return self.operation.failed(moved, look_again(tools, self.world))
         self._phase("settle")
         after = look_again(tools, self.world)
@@ -162,6 +163,10 @@ class Release(Making):
         moved = self.cutover.move_back(cause)
         moved.traffic = f"{self.adoption.serving} of plain Compose, started again"
         return moved
+
+    def _images(self) -> dict[str, Any]:
+        made = self.new.slot.images if self.new.slot else self.new.images
+        return {name: asdict(image) for name, image in made.items()}
 
     def _unchanged(self, why: str) -> Result:
         self.tools.signals.hold()

@@ -288,3 +288,36 @@ def test_nginx_that_dies_at_the_cutover_leaves_it_unknown(
     assert (code, found["error"]["summary"]) == (5, "It is not known where traffic goes.")
     assert "unknown" in found["error"]["traffic"]
     live.nginx = None
+
+
+def test_who_a_prepared_release_belongs_to_stays_when_another_one_switches_to_it(live: Site, tell: Tell) -> None:
+    live.release("shop:2")
+    tell("prepare", "--owner", "ann", "--note", "one way")
+    tell("switch")
+    assert (tell("show", "2")[1]["owner"], tell("show", "2")[1]["note"]) == ("ann", "one way")
+    live.release("shop:1")
+    tell("prepare", "--owner", "ann")
+    tell("switch", "--owner", "bob")
+    assert tell("show", "3")[1]["owner"] == "bob", "what was typed counts"
+
+
+def test_a_release_whose_traffic_was_moved_back_is_called_so(live: Site, tell: Tell) -> None:
+    live.release("shop:2")
+    live.stubborn = True  # nginx does not follow the route
+    assert tell("switch")[0] == 4
+    assert [it["outcome"] for it in tell("history")[1]["releases"] if it["release"] == 2] == ["moved back"]
+    live.stubborn = False
+    assert tell("switch")[0] == 0
+    assert [it["outcome"] for it in tell("history")[1]["releases"] if it["release"] == 2] == ["live"]
+
+
+def test_what_to_type_after_a_build_that_failed_is_no_log_of_nothing(live: Site, tell: Tell) -> None:
+    live.document["services"]["web"]["image"] = "has-not:this"
+    code, found = tell("switch")
+    assert (code, found["error"]["next"]) == (1, "docker pull has-not:this")
+    live.document["services"]["web"] |= {"build": {"context": "."}, "image": "shop:1"}
+    (live.folder / "code").write_text("17\n")
+    live.document["x-bluegreen"].pop("jobs", None)
+    code, found = tell("switch")
+    assert code in (1, 2), found
+    assert "logs" not in found["error"]["next"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -61,3 +62,25 @@ def test_a_rootless_engine_is_refused_in_one_sentence() -> None:
     refuse_rootless({"SecurityOptions": ["name=seccomp,profile=default", "name=cgroupns"]})
     with pytest.raises(BluegreenError, match="A rootless Engine is not supported"):
         refuse_rootless({"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]})
+
+
+def test_an_engine_that_maps_users_is_refused_by_name() -> None:
+    with pytest.raises(BluegreenError, match="userns-remap is not supported"):
+        refuse_rootless({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"]})
+
+
+def test_a_context_is_found_without_a_config_beside_it(tmp_path: Path) -> None:
+    """As `docker context ls` does: DOCKER_CONTEXT names it, and there is no config.json."""
+    folder = tmp_path / "contexts" / "meta" / hashlib.sha256(b"work").hexdigest()
+    folder.mkdir(parents=True)
+    environment = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "work"}
+    meta = folder / "meta.json"
+    meta.write_text(json.dumps({"Name": "work", "Endpoints": {"docker": {"Host": "unix:///run/work.sock"}}}))
+    assert engine_address(environment) == "unix:///run/work.sock"
+    meta.write_text(json.dumps({"Name": "work", "Endpoints": {"docker": {"Host": "ssh://elsewhere"}}}))
+    with pytest.raises(BluegreenError, match="on the machine of its Engine"):
+        engine_address(environment)
+    for broken in ("", "[]", "{}", '{"Endpoints": []}', "\xff"):
+        meta.write_text(broken, encoding="latin-1")
+        with pytest.raises(BluegreenError, match="There is no Docker context work"):
+            engine_address(environment)

@@ -350,3 +350,28 @@ def test_the_facts_of_the_engine(api: EngineApi, place: Place) -> None:
     assert place.api.proxy_environment() == {
         "HTTP_PROXY": "http://p:1", "http_proxy": "http://p:1", "FTP_PROXY": "f", "ftp_proxy": "f",
     }  # fmt: skip
+
+
+def test_a_log_that_cannot_be_read_hides_nothing_else(api: EngineApi, place: Place) -> None:
+    """As with the logging driver `none`, or a remote one: it is asked for the cause of a failure."""
+    api.add("web").output = b"one\ntwo\n"
+    assert place.containers.log_tail("web", 1) == ["two"]
+    refusal = {"message": "configured logging driver does not support reading"}
+    for status in (500, 501, 400):
+        api.refuse["/logs"] = (status, refusal)
+        (line,) = place.containers.log_tail("web", 1)
+        assert line == "(its log cannot be read: configured logging driver does not support reading)"
+        assert b"".join(place.containers.follow_log("web", None, False)) == f"{line}\n".encode()
+    for status in (404, 409):
+        api.refuse["/logs"] = (status, {"message": "no such container"})
+        with pytest.raises(BluegreenError, match="no such container"):
+            place.containers.log_tail("web", 1)
+
+
+def test_a_refused_request_is_named_with_the_answer(api: EngineApi, place: Place) -> None:
+    """As an authorization plugin refuses some of them."""
+    api.refuse["POST /networks/create"] = (403, {"message": "authorization denied by plugin"})
+    with pytest.raises(BluegreenError) as error:
+        place.networks.ensure()
+    assert error.value.summary == "The Docker Engine refused a request."
+    assert error.value.failed == "authorization denied by plugin (POST /v1.44/networks/create: 403)"

@@ -35,7 +35,9 @@ def up(options: Options, /, **words: Any) -> int:
     from bluegreen.flow.up import up as story
 
     given = wishes.note(app, typed.said, ())
-    request = Request("up", False, not typed.no_build, typed.pull, typed.adopt, given, typed.migrate)
+    request = Request(
+        "up", False, not typed.no_build, typed.pull, typed.adopt, note=given, typed=typed.said, migrate=typed.migrate
+    )
     if typed.dry_run:
         tools = app.tools(stack.app)
         plan = plan_up(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
@@ -91,7 +93,14 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
 
     said = wishes.note(app, typed.said, stack.settings.require)
     request = Request(
-        verb, typed.force, not typed.no_build, typed.pull, note=said, migrate=typed.migrate, overrides=overrides
+        verb,
+        typed.force,
+        not typed.no_build,
+        typed.pull,
+        note=said,
+        typed=typed.said,
+        migrate=typed.migrate,
+        overrides=overrides,
     )
     refuse_before_up(app, 0.0 if typed.dry_run else typed.wait)
     claim(app, typed.here)

@@ -48,6 +48,6 @@ def record(it: Making) -> str:
     figures = {"seconds": round(it.tools.clock() - it.began, 3)}
     figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
     it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", images, figures)
-    it.tools.journal.releases.annotate(it.new.release, it.request.note)
+    it.tools.journal.releases.annotate(it.new.release, it.request.typed)
     it.tools.door.tidy(settled=True)
     return f"release {it.new.release}"

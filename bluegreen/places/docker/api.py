@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -37,7 +38,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
             text = str(error.explanation or error)
             raise BluegreenError(
                 "The Docker Engine refused a request.",
-                failed=" ".join(text.split())[:400],
+                failed=f"{' '.join(text.split())[:400]}{_asked(error)}",
                 expected="the Engine to carry it out",
                 retry="safe, after the cause is fixed",
             ) from None
@@ -45,6 +46,15 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
             raise unreachable(error) from None
 
     return wrapped
+
+
+def _asked(error: APIError) -> str:
+    """Which request it was, and what the Engine answered."""
+    request = getattr(error.response, "request", None)
+    if request is None or error.status_code is None:
+        return ""
+    path = re.sub(r"^[^/]*//[^/]*", "", str(request.url)).partition("?")[0]
+    return f" ({request.method} {path}: {error.status_code})"
 
 
 def unreachable(error: Exception) -> BluegreenError:

@@ -38,6 +38,7 @@ from bluegreen.places.docker.networks import Networks
 from bluegreen.places.docker.service_images import ServiceImages, platform
 
 Tell = Callable[[str], None]
+LOG = {"Type": "json-file", "Config": {}}  # what a task writes is read, whatever the daemon does by default
 
 
 class OrderLike(Protocol):
@@ -147,6 +148,7 @@ class Colors:
         around = self._surroundings(stack, service, None)
         request = container_spec.create_request(service, around)
         request["HostConfig"]["RestartPolicy"] = container_spec.restart_policy("no")
+        request["HostConfig"].setdefault("LogConfig", LOG)
         request["Image"] = image.id
         if task.command:
             request["Cmd"] = list(task.command)

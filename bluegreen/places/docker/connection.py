@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -24,14 +25,37 @@ def engine_address(environment: Mapping[str, str]) -> str:
     if not name or name == "default":
         return DEFAULT
     from docker.context import ContextAPI  # loads all of docker-py; the default needs none of it
+    from docker.errors import DockerException
 
-    context = ContextAPI.get_context(name)
+    try:
+        context = ContextAPI.get_context(name)
+    except DockerException:
+        context = None
+    if context is None and (host := _written(name, environment)):
+        return _here(host, f"the Docker context {name}")
     if context is None:
         raise BluegreenError(
             f"There is no Docker context {name}.", failed=f"the Docker CLI is told to use {name}",
             expected="a context that docker context ls lists", retry="safe", next="docker context ls",
         )  # fmt: skip
     return _here(str(context.Host), f"the Docker context {name}")
+
+
+def _written(name: str, environment: Mapping[str, str]) -> str | None:
+    """The address of a context, from its own file: docker-py looks only where there is a config.json beside it.
+
+    Source: the Docker CLI's store of contexts; a folder is called by the SHA-256 of its name.
+    """
+    folder = Path(_folder(environment), "contexts", "meta", hashlib.sha256(name.encode()).hexdigest())
+    try:
+        host = json.loads((folder / "meta.json").read_text())["Endpoints"]["docker"]["Host"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(host) or None
+
+
+def _folder(environment: Mapping[str, str]) -> str:
+    return environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
 
 
 def _here(address: str, source: str) -> str:
@@ -45,17 +69,24 @@ def _here(address: str, source: str) -> str:
 
 
 def _configured(environment: Mapping[str, str]) -> dict[str, Any]:
-    folder = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
     try:
-        found = json.loads(Path(folder, "config.json").read_text())
+        found = json.loads(Path(_folder(environment), "config.json").read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def refuse_rootless(information: Mapping[str, Any]) -> None:
-    """Raises BluegreenError for an Engine that runs without root; `information` is what GET /info answers."""
-    if any("name=rootless" in option for option in information.get("SecurityOptions") or []):
+    """Raises BluegreenError for an Engine whose root is not this machine's; `information` is what GET /info answers."""
+    options = information.get("SecurityOptions") or []
+    if any("name=userns" in option for option in options):
+        raise BluegreenError(
+            "An Engine with userns-remap is not supported: nginx could not use the sockets of the state folder.",
+            failed="this Engine maps the users of its containers to others (userns-remap)",
+            expected="an Engine without it", retry="not useful",
+            next="take userns-remap out of /etc/docker/daemon.json, and restart Docker",
+        )  # fmt: skip
+    if any("name=rootless" in option for option in options):
         raise BluegreenError(
             "A rootless Engine is not supported: its containers cannot use the folder and sockets that nginx needs.",
             failed="this Engine says that it is rootless", expected="an Engine that root runs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -95,13 +96,20 @@ class Containers:
 
     @translated
     def log_tail(self, container: str, lines: int) -> list[str]:
-        """The last lines that a container wrote, both streams."""
-        output: bytes = self._api.client.logs(container, tail=lines, stdout=True, stderr=True)
+        """The last lines that a container wrote, both streams; or why its logging driver gives none."""
+        try:
+            output: bytes = self._api.client.logs(container, tail=lines, stdout=True, stderr=True)
+        except APIError as error:
+            return [_no_log(error)]
         return output.decode(errors="replace").splitlines()
 
     @translated
     def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
         """What a container writes, as it arrives; ends with the container unless `follow` is off before."""
+        try:  # asked for a stream, docker-py takes the Engine's refusal for what the container wrote
+            self._api.client.logs(container, tail=1)
+        except APIError as error:  # one that cannot be read hides no other
+            return iter([f"{_no_log(error)}\n".encode()])
         stream: Iterator[bytes] = self._api.client.logs(
             container, stream=True, follow=follow, timestamps=True, tail=tail if tail is not None else "all"
         )
@@ -118,6 +126,12 @@ class Containers:
         """(exit code, restarts, Engine's own words) of a container's last end."""
         found = self._api.client.inspect_container(container)
         return found["State"]["ExitCode"], found["RestartCount"], found["State"].get("Error", "")
+
+
+def _no_log(error: APIError) -> str:
+    if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+        raise error
+    return f"(its log cannot be read: {' '.join(str(error.explanation or error).split())[:200]})"
 
 
 def _replica(found: Mapping[str, Any], app: str) -> Replica:
