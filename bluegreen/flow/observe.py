@@ -36,8 +36,8 @@ def observe(tools: Tools, thorough: bool = False) -> World:
     answer = tools.door.answer(wait=True) if running else None
     intended = tools.door.intended()
     if proxy and running and (thorough or answer is None or intended is None):
-        named, stale = tools.door.last_word(tools.app)
-        answer, proxy = answer or named, replace(proxy, stale=stale)
+        answer, stale = tools.door.last_word(tools.app, answer)
+        proxy = replace(proxy, stale=stale)
     return World(
         app=tools.app,
         proxy=proxy,

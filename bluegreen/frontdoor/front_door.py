@@ -36,9 +36,9 @@ class FrontDoor:
         """What the loaded nginx says of itself; None: nothing answers. `wait`: for a reload that was only begun."""
         return self._nginx.settled() if wait else self._nginx.answer()
 
-    def last_word(self, app: str) -> tuple[ControlAnswer | None, bool]:
-        """Without an answer or a file: what is loaded by the name of a socket, and whether our folders are gone."""
-        return self._nginx.loaded_name(app), not self._nginx.sees_our_folders()
+    def last_word(self, app: str, answer: ControlAnswer | None) -> tuple[ControlAnswer | None, bool]:
+        """Without an `answer`, what is loaded by the name of a socket; and whether our folders are gone."""
+        return answer or self._nginx.loaded_name(app), not self._nginx.sees_our_folders()
 
     def intended(self) -> Routing | None:
         """What the file and the route beside it say; None: the file is absent, or not ours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -285,11 +286,18 @@ def ann(lean: Project) -> Path:
 
 
 def _owners(state: Path) -> set[int]:
-    return {path.lstat().st_uid for path in (state, *state.rglob("*"))}
+    return {user for user, _ in _modes(state).values()}
 
 
 def _modes(state: Path) -> dict[str, tuple[int, int]]:
-    return {str(path): (path.lstat().st_uid, path.lstat().st_mode) for path in (state, *state.rglob("*"))}
+    """By path: (owner, mode). nginx takes sockets of former generations away while we look."""
+    found = {}
+    for path in (state, *state.rglob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            if not path.is_socket():
+                status = path.lstat()
+                found[str(path)] = (status.st_uid, status.st_mode)
+    return found
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")

@@ -237,8 +237,8 @@ class FakeDoor:
     def edited(self) -> bool:
         return self.it.files.edited()
 
-    def last_word(self, app: str) -> tuple[ControlAnswer | None, bool]:  # noqa: ARG002 - the port's
-        return None, False
+    def last_word(self, app: str, answer: ControlAnswer | None) -> tuple[ControlAnswer | None, bool]:  # noqa: ARG002
+        return answer, False
 
     def in_flight(self, addresses: frozenset[str]) -> int:  # noqa: ARG002 - the port's
         return 0

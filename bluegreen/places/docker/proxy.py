@@ -41,6 +41,7 @@ class Proxy:
         self._api, self._networks, self._images = api, networks, images
         self._containers = Containers(api)
         self._state, self._user, self._file = state, user, file
+        self._asked: str | None = None  # the version, when the image has said it already
 
     @translated
     def container(self) -> ProxyContainer | None:
@@ -64,9 +65,10 @@ class Proxy:
     def version(self, stack: Stack, tell: Tell) -> str:
         """The version of nginx in the proxy's image, asked of the image itself; pulls it if need be."""
         image = self._images.pulled(stack.settings.proxy.image, {}, False, tell)
+        if self._asked is not None:
+            return self._asked
         _, output = run_task(self._api, image.id, ["nginx", "-v"], {"NetworkDisabled": True})
-        match = re.search(r"nginx/(\S+)", output)
-        return match[1] if match else output.strip()[:100]
+        return _version(output)
 
     def try_out(self, stack: Stack, command: Sequence[str], tell: Tell) -> tuple[int, str]:
         """Runs a command in a container like the proxy, for an nginx that does not run; (exit code, both streams)."""
@@ -79,7 +81,10 @@ class Proxy:
                 "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
             },
         }  # fmt: skip
-        return run_task(self._api, image.id, command, request)
+        both = ["sh", "-c", 'nginx -v && exec "$@"', "sh", *command]  # one container for what run_proxy asks next
+        code, output = run_task(self._api, image.id, both, request)
+        self._asked = _version(output)
+        return code, output
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
@@ -160,6 +165,11 @@ class Proxy:
         }
         service: Mapping[str, Any] = resolve_shipped(self._file, variables)["services"]["proxy"]
         return service
+
+
+def _version(output: str) -> str:
+    match = re.search(r"nginx/(\S+)", output)
+    return match[1] if match else output.strip()[:100]
 
 
 def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:
