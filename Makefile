@@ -30,8 +30,8 @@ check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds; only Py
 
 test: setup check ## Everything: real Engine, real nginx, real load
 	@tests/machine/test_tools.sh
-	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "not alone" tests/faults tests/engine tests/e2e
-	.venv/bin/pytest -m alone --durations 5 tests/faults tests/engine tests/e2e
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "not alone and not long" tests/faults tests/engine tests/e2e
+	.venv/bin/pytest -m "alone and not long" --durations 5 tests/faults tests/engine tests/e2e
 	@.venv/bin/python -m tests.support.project
 
 test-faults: setup ## What `make test` only samples, whole: every kill, both Engines, 20 + 20 shifts, hostile settings (hours)
@@ -39,6 +39,7 @@ test-faults: setup ## What `make test` only samples, whole: every kill, both Eng
 	HYPOTHESIS=nightly THOROUGH=1 .venv/bin/pytest -s --timeout 20000 tests/faults tests/e2e/test_no_request_lost.py tests/e2e/test_background_work.py \
 	    tests/e2e/test_rehearsal.py \
 	    tests/engine/test_bad_input.py
+	.venv/bin/pytest -n 3 --dist loadfile -m "long" tests/engine tests/e2e
 	@.venv/bin/python -m tests.support.project
 
 mutants: .venv/.stamp ## Small breaks of the code, one at a time: does `make check` notice? SEED=1 COUNT=120 WORKERS=1 (minutes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import socket
 
+import pytest
+
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.machine import docker
@@ -112,6 +114,7 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     assert project.status()["live"]["color"] == "blue"
 
 
+@pytest.mark.long
 def test_a_port_that_somebody_holds_and_a_broken_block_stand_against_the_first_up(lean: Project) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", lean.port))

@@ -73,7 +73,10 @@ def bare(tmp_path: Path) -> Iterator[Project]:
         docker("rmi", "-f", *set(images))
 
 
-@pytest.mark.parametrize("make", [_single, _package, _src_with_uv])
+OTHERS = [pytest.param(make, marks=pytest.mark.long) for make in (_single, _package)]
+
+
+@pytest.mark.parametrize("make", [*OTHERS, _src_with_uv])
 def test_init_writes_what_up_and_switch_need(bare: Project, make: Callable[[Path], None]) -> None:
     make(bare.folder)
     before = {path: path.read_bytes() for path in bare.folder.rglob("*") if path.is_file()}

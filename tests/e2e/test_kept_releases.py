@@ -105,6 +105,7 @@ def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_val
     assert project.run("switch", "--to", "1", "--image", "web=x").code == 2
 
 
+@pytest.mark.long
 def test_what_a_killed_switch_has_built_is_not_forgotten(built: Project) -> None:
     """Wherever it is ended, the next switch knows the image, and removes it when no kept release needs it."""
     project, made = built, 0
@@ -173,6 +174,7 @@ def test_what_stands_prepared_is_not_taken_for_the_release_that_was_named(built:
     assert _web(built)["BUILD"] == "1"
 
 
+@pytest.mark.long
 def test_a_job_that_was_taken_out_of_the_file_ends_with_its_color(built: Project) -> None:
     built.ok("up")
     worker = f"{built.name}-blue-worker-1"

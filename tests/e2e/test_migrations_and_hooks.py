@@ -101,6 +101,7 @@ def test_a_migration_runs_once_for_each_release_before_its_traffic(migrating: Pr
     assert project.status()["migration"] is None
 
 
+@pytest.mark.long
 def test_flip_back_over_an_irreversible_migration_asks_for_force(migrating: Project) -> None:
     project = migrating
     project.ok("up")

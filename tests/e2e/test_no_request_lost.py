@@ -19,7 +19,7 @@ pytestmark = pytest.mark.alone
 
 MIX = {"get": 130, "patient": 40, "api": 20, "post": 20, "fresh": 6, "slow": 4, "upload": 2, "events": 3, "socket": 3}
 CLIENTS = sum(MIX.values())
-SWITCHES = FLIP_BACKS = 20 if THOROUGH else 6  # `make test-faults` does them all
+SWITCHES = FLIP_BACKS = 20 if THOROUGH else 4  # `make test-faults` does them all
 
 
 def _verb(project: Project, *arguments: str, **more: str) -> Done:

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from tests.support.machine import BIN, docker, free_port
 from tests.support.project import Project
 
@@ -44,6 +46,7 @@ def test_a_switch_with_nothing_new_does_nothing_unless_forced(shop: Project) -> 
     assert forced["previous"] == {"color": "blue", "release": 1}
 
 
+@pytest.mark.long
 def test_a_tag_and_an_image_override_release_another_image(shop: Project) -> None:
     shop.ok("up")
     docker("tag", "bluegreen-test/shop:dev", "bluegreen-test/shop:next")
@@ -61,6 +64,7 @@ def test_a_tag_and_an_image_override_release_another_image(shop: Project) -> Non
     docker("rmi", "bluegreen-test/shop:next", "bluegreen-test/shop:web-only")
 
 
+@pytest.mark.long
 def test_images_are_pinned_by_id_so_a_moved_tag_changes_nothing_that_runs(shop: Project) -> None:
     shop.ok("up")
     identity = shop.status()["live"]["images"]["web"]["id"]
@@ -105,6 +109,7 @@ def test_flip_back_needs_no_compose_file_no_compose_and_no_registry(shop: Projec
     assert shop.ok("logs", "green", "web").out
 
 
+@pytest.mark.long
 def test_flip_back_refuses_a_color_that_is_not_well_unless_forced(shop: Project) -> None:
     shop.variables["REPLICAS"] = "2"
     shop.ok("up")
@@ -153,6 +158,7 @@ def test_a_color_calls_itself_by_composes_names(shop: Project) -> None:
             assert found["color"] == color
 
 
+@pytest.mark.long
 def test_status_says_what_is_live_what_is_idle_and_how_to_go_back(shop: Project) -> None:
     shop.ok("up")
     shop.ok("switch", GREETING="two")
@@ -173,6 +179,7 @@ def test_status_says_what_is_live_what_is_idle_and_how_to_go_back(shop: Project)
     assert shop.status()["live"]["replicas"]["web"] == {"wanted": 1, "running": 0, "healthy": 0}
 
 
+@pytest.mark.long
 def test_drift_is_shown_and_mended(shop: Project) -> None:
     shop.ok("up")
     shop.ok("switch", GREETING="two")
@@ -203,6 +210,7 @@ def test_up_applies_changed_settings_of_the_proxy(lean: Project) -> None:
     assert lean.color() == "blue", "up rendered the way back that was missing"
 
 
+@pytest.mark.long
 def test_dry_run_prints_the_plan_and_changes_nothing(shop: Project) -> None:
     shop.ok("up")
     mine = ("ps", "-aq", "--no-trunc", "--filter", f"label=bluegreen.app={shop.name}")
@@ -220,6 +228,7 @@ def test_dry_run_prints_the_plan_and_changes_nothing(shop: Project) -> None:
     assert shop.ok("flip-back", "--dry-run").out.startswith("flip-back to blue, release 1\n")
 
 
+@pytest.mark.long
 def test_progress_as_json_has_one_object_a_line(shop: Project) -> None:
     done = shop.ok("up", "--progress", "json", "--json")
     events = [json.loads(line) for line in done.err.splitlines()]
@@ -229,6 +238,7 @@ def test_progress_as_json_has_one_object_a_line(shop: Project) -> None:
     assert {"phase", "step", "color", "seconds", "outcome", "detail"} <= set(done.json()["steps"][0])
 
 
+@pytest.mark.long
 def test_logs_interleave_both_colors_with_names(shop: Project) -> None:
     shop.ok("up")
     shop.ok("switch", GREETING="two")

@@ -114,6 +114,7 @@ def _push(reference: str, label: str, folder: Path, *login: str, keep: str = "")
     return identity
 
 
+@pytest.mark.long
 def test_images_are_pulled_when_missing_and_anew_only_when_asked(lean: Project, registry: str, tmp_path: Path) -> None:
     reference = f"{registry}/shop:1"
     first = _push(reference, "first", tmp_path / "build")
@@ -195,6 +196,7 @@ def _forget(project: Project, identity: str) -> None:
     docker("rmi", "-f", identity)
 
 
+@pytest.mark.long
 def test_pull_policy_is_honoured(lean: Project, registry: str, tmp_path: Path) -> None:
     reference = f"{registry}/shop:1"
     ids = [_push(reference, which, tmp_path / "build", keep=f"bgt-kept/{which}") for which in ("first", "second")]

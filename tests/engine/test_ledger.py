@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.support.machine import BIN
 from tests.support.project import Project
 from tests.support.relay import Relay, counting
@@ -24,6 +26,7 @@ LEDGER = (
 )  # fmt: skip
 
 
+@pytest.mark.alone  # a step that waits asks once more on a busy machine
 def test_no_verb_asks_more_than_it_did(lean: Project, tmp_path: Path) -> None:
     calls = counting(tmp_path, str(BIN / "docker-compose"))
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}

@@ -150,6 +150,7 @@ def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Proje
     print(f"\nback after {done.seconds:.1f} s, beside a hanging pull")
 
 
+@pytest.mark.long
 def test_flip_back_now_kills_a_switch_that_does_not_react(two: Project) -> None:
     with (
         _registry_that_never_answers() as image,
@@ -175,6 +176,7 @@ def test_flip_back_now_says_when_the_hanging_switch_has_made_the_previous_releas
     assert two.color() == "green"
 
 
+@pytest.mark.long
 def test_flip_back_now_never_kills_one_that_moves_traffic(shop: Project) -> None:
     """The switch waits for its drain: it is told to end, leaves the wait out, and is done."""
     shop.variables["DRAIN"] = "20s"

@@ -245,6 +245,7 @@ def test_a_users_include_is_broken(lean: Project) -> None:
 # -- the journal
 
 
+@pytest.mark.long
 def test_journal_corrupted(two: Project) -> None:
     journal = two.state / "journal.db"
     with under_load(two) as tally:
@@ -259,6 +260,7 @@ def test_journal_corrupted(two: Project) -> None:
     assert len(list(two.state.glob("journal-broken-*.db"))) == 1
 
 
+@pytest.mark.long
 def test_journal_deleted(two: Project) -> None:
     with under_load(two) as tally:
         for path in two.state.glob("journal.db*"):
@@ -269,6 +271,7 @@ def test_journal_deleted(two: Project) -> None:
     assert two.status()["live"]["release"] == 3, "numbers go on from the labels"
 
 
+@pytest.mark.long
 def test_journal_of_a_newer_version(two: Project) -> None:
     with sqlite3.connect(two.state / "journal.db") as database:
         database.execute("pragma user_version = 99")
@@ -337,6 +340,7 @@ def test_all_replicas_of_the_live_color_dead(two: Project) -> None:
     assert [lost for lost in tally.lost if lost.sent > flipped] == [], "back as soon as it returned"
 
 
+@pytest.mark.long
 def test_idle_color_dead_at_flip_back(two: Project) -> None:
     docker("kill", f"{two.name}-blue-web-1")
     with under_load(two) as tally:
@@ -416,6 +420,7 @@ def test_somebody_ran_plain_compose(two: Project) -> None:
 # -- time
 
 
+@pytest.mark.long
 def test_the_engine_slow(two: Project) -> None:
     path = Path("/tmp") / f"bgt-{os.getpid()}.sock"  # noqa: S108 - short enough for a socket's name
     slow = Relay(path, 2.0)
@@ -434,6 +439,7 @@ def test_the_engine_slow(two: Project) -> None:
     assert two.color() == "green"
 
 
+@pytest.mark.long
 def test_clock_set_back_an_hour(two: Project) -> None:
     two.command = ("faketime", "1 hour ago", *two.command)
     with under_load(two) as tally:
