@@ -252,7 +252,7 @@ def test_an_engine_that_is_not_there_and_one_that_refuses(shop: Site, tell: Tell
     shop.engine.refuse["POST /containers/create"] = (500, {"message": "no space\nleft on device"})
     code, found = tell("up")
     assert (code, found["error"]["summary"]) == (1, "The Docker Engine refused a request.")
-    assert found["error"]["failed"] == "no space left on device"
+    assert found["error"]["failed"] == "no space left on device (POST /v1.44/containers/create: 500)"
     (shop.folder / "engine.sock").unlink()
     code, found = tell("up")
     assert (code, found["error"]["summary"]) == (1, "The Docker Engine does not answer.")
