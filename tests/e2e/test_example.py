@@ -79,6 +79,7 @@ def upgrade() -> None:
 """
 
 
+@pytest.mark.long
 def test_a_migration_on_a_real_postgres_expands_and_both_releases_live_with_it(example: Project) -> None:
     example.ok("up")
     example.ok("expect", "--record", "GET", "/api/health")

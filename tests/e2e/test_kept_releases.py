@@ -136,6 +136,7 @@ def test_what_a_killed_switch_has_built_is_not_forgotten(built: Project) -> None
     assert _images(project) == {project.ok("show", it, "--json").json()["images"]["web"]["id"] for it in kept}
 
 
+@pytest.mark.long
 def test_a_prune_removes_what_no_kept_release_needs_and_nothing_else(built: Project) -> None:
     project = built
     others = f"{project.name}-others:1"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 
+import pytest
+
 from tests.conftest import Make
 from tests.support.files import LEAN
 from tests.support.machine import docker
@@ -41,6 +43,7 @@ def _type(project: Project, command: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_every_command_of_the_runbook_can_be_typed_as_it_stands(make_project: Make) -> None:
     project = make_project(WHOLE)
     assert "Nothing is live yet." in project.ok("runbook").out

@@ -210,6 +210,7 @@ def test_disk_full_while_the_journal_is_written(lean: Project) -> None:
         lean.ok("down", "--yes")
 
 
+@pytest.mark.long
 def test_somebody_elses_edit(two: Project) -> None:
     file = two.state / "nginx" / "nginx.conf"
     with under_load(two) as tally:
@@ -225,6 +226,7 @@ def test_somebody_elses_edit(two: Project) -> None:
     assert "undrift" in done.err, "a switch does not leave it either"
 
 
+@pytest.mark.long
 def test_a_users_include_is_broken(lean: Project) -> None:
     (lean.folder / "snippets").mkdir()
     snippet = lean.folder / "snippets" / "mine.conf"
@@ -351,6 +353,7 @@ def test_idle_color_dead_at_flip_back(two: Project) -> None:
     assert two.color() == "blue"
 
 
+@pytest.mark.long
 def test_container_removed_by_hand(two: Project) -> None:
     docker("rm", "-f", f"{two.name}-blue-web-1")
     with under_load(two) as tally:
@@ -364,6 +367,7 @@ def test_container_removed_by_hand(two: Project) -> None:
     assert two.color() == "green", "made again as it was"
 
 
+@pytest.mark.long
 def test_a_colors_network_disconnected(two: Project) -> None:
     name = f"{two.name}-green-web-1"
     with under_load(two) as tally:
@@ -380,6 +384,7 @@ def test_a_colors_network_disconnected(two: Project) -> None:
     _refused(two.run("flip-back"), 1, "is not on the app's network")
 
 
+@pytest.mark.long
 def test_the_image_deleted(two: Project) -> None:
     image = f"bgt-deleted/{two.name}"
     docker("tag", docker("inspect", "-f", "{{.Image}}", f"{two.name}-blue-web-1"), image)

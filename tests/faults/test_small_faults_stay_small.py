@@ -6,6 +6,8 @@ import http.client
 import random
 import time
 
+import pytest
+
 from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Project
@@ -17,7 +19,7 @@ def test_an_application_that_aborts_1_percent_of_its_connections_loses_at_most_o
     lean.variables |= {"REPLICAS": "2", "BEHAVIOUR": "aborts"}
     lean.ok("up")
     with Load(lean.port, {"fresh": 40, "get": 60}) as load:
-        time.sleep(20)
+        time.sleep(12)
     asked = len(load.tally.answers) + len(load.tally.lost)
     time.sleep(1.5)
     retried = docker("logs", f"{lean.name}-proxy").count('"upstream_status":"502, ')
@@ -44,6 +46,7 @@ def test_one_of_two_replicas_killed_and_started_loses_nothing(lean: Project) -> 
     print(f"\n0 of {len(load.tally.answers)} lost")
 
 
+@pytest.mark.long
 def test_containers_killed_and_started_in_any_order_never_answer_from_the_idle_color(lean: Project) -> None:
     lean.variables |= {"REPLICAS": "2"}
     lean.ok("up")
