@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+MANY = 3  # replicas, of which a request that ends an application must not reach all
 PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # as the proxy sees them
 
 
@@ -76,6 +77,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "snippets": proxy.snippets,
         **_headers(proxy),
         "failover": failover,
+        "few": lambda choice: all(_replicas(routing, *named) < MANY for named in choice),
         "fails_over": lambda choice: any(named in failover for named in choice),
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
@@ -101,6 +103,11 @@ def _headers(proxy: ProxyConfig) -> dict[str, Any]:
 def _inner(door: str) -> tuple[str, str]:
     """Where workers that were left pass on to: whoever accepts, and this generation alone."""
     return f"unix:{RUN}/{door}.sock", f"unix:{RUN}/{door}-{GENERATION_MARK}.sock"
+
+
+def _replicas(routing: Routing, color: Color, service: str) -> int:
+    slot = routing.slots.get(color)
+    return len(slot.addresses.get(service, ())) if slot else 0
 
 
 def _shared_limits(routing: Routing, slot: Slot) -> tuple[Slot, ...]:
