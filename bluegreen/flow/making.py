@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import Color
@@ -49,6 +49,11 @@ class Candidate:
     slot: Slot | None = None
     previewed: bool = False
     migrated: bool = False
+
+    def kept_images(self) -> dict[str, Any]:
+        """Its images as the journal keeps them: of its slot, or those that there are before it has one."""
+        found = self.slot.images if self.slot else self.images
+        return {name: asdict(image) for name, image in found.items()}
 
 
 class Making:

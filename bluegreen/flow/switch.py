@@ -4,9 +4,9 @@ first `up` is a switch away from nothing."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import other
@@ -103,7 +103,7 @@ class Release(Making):
             self._phase("cutover")
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
-            tools.journal.releases.end(self.new.release, "moved back", self._images(), {})
+            tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
             return self.operation.failed(moved, look_again(tools, self.world))
         self._phase("settle")
         after = look_again(tools, self.world)
@@ -163,10 +163,6 @@ class Release(Making):
         moved = self.cutover.move_back(cause)
         moved.traffic = f"{self.adoption.serving} of plain Compose, started again"
         return moved
-
-    def _images(self) -> dict[str, Any]:
-        made = self.new.slot.images if self.new.slot else self.new.images
-        return {name: asdict(image) for name, image in made.items()}
 
     def _unchanged(self, why: str) -> Result:
         self.tools.signals.hold()

@@ -61,15 +61,20 @@ def turn(nginx: str, color: str | None) -> None:
     Raises OSError; then nothing has moved, unless only the last step failed: ask nginx.
     """
     prepare(nginx)
-    folder = os.path.join(nginx, FOLDER)
-    fresh = os.path.join(nginx, HALF_MADE)
+    relink(os.path.join(nginx, ROUTE), color or NOBODY)
+    sync(os.path.join(nginx, FOLDER))
+
+
+def relink(link: str, target: str) -> None:
+    """Makes a link lead elsewhere, by one rename. Raises OSError."""
+    folder, name = os.path.split(link)
+    fresh = os.path.join(folder, f".{name}.new")
     try:  # noqa: SIM105 - contextlib is not worth its time here
         os.unlink(fresh)
     except FileNotFoundError:
         pass
-    os.symlink(color or NOBODY, fresh)
-    os.rename(fresh, os.path.join(folder, "live"))
-    sync(folder)
+    os.symlink(target, fresh)
+    os.rename(fresh, link)
 
 
 def sync(folder: str) -> None:

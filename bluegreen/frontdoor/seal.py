@@ -48,12 +48,8 @@ def name_successor(folder: str, generation: int | None) -> None:
     for door in route.DOORS:
         link = os.path.join(folder, f"{route.NEXT}-{door}")
         target = f"{route.RUN}/{door}.sock" if generation is None else f"{route.RUN}/{door}-{generation}.sock"
-        if os.path.islink(link) and os.readlink(link) == target:
-            continue
-        fresh = os.path.join(folder, f".{route.NEXT}-{door}.new")
-        disk.forget(folder, os.path.basename(fresh))
-        os.symlink(target, fresh)
-        os.rename(fresh, link)
+        if not os.path.islink(link) or os.readlink(link) != target:
+            route.relink(link, target)
 
 
 def hand_over(handed: str, left: int) -> None:

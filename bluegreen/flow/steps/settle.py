@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 
 from bluegreen.domain.color import Color, other
@@ -44,10 +43,9 @@ def wait_drained(it: Making, color: Color, why: str) -> str:
 
 def record(it: Making) -> str:
     prepared = it.request.verb == "prepare"
-    images = {name: asdict(image) for name, image in (it.new.slot.images if it.new.slot else {}).items()}
     figures = {"seconds": round(it.tools.clock() - it.began, 3)}
     figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
-    it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", images, figures)
+    it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", it.new.kept_images(), figures)
     it.tools.journal.releases.annotate(it.new.release, it.request.typed)
     it.tools.door.tidy(settled=True)
     return f"release {it.new.release}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Making
@@ -16,8 +16,8 @@ def withdraw(it: Making, remove: bool) -> None:
     try:
         if prepared_before:
             return
-        images = {name: asdict(image) for name, image in it.new.images.items()}
-        tools.journal.releases.end(it.new.release, "interrupted" if remove else "failed", images, {})
+        outcome = "interrupted" if remove else "failed"
+        tools.journal.releases.end(it.new.release, outcome, it.new.kept_images(), {})
         for replica in it.mine():
             if remove:
                 tools.containers.remove(replica.id)

@@ -12,13 +12,9 @@ from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.commands import run_task
 
 
-@translated
 def exists(api: Api, name: str) -> bool:
-    try:
-        api.client.inspect_volume(name)
-    except NotFound:
-        return False
-    return True
+    """Whether there is a volume of this name."""
+    return path(api, name) is not None
 
 
 @translated
