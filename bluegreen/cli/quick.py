@@ -199,8 +199,9 @@ class Quick:
 
     def _more_to_do(self) -> bool:
         jobs = self.slot["jobs"] or self.routing["slots"][self.live]["jobs"]
-        text_ready = os.path.exists(f"{self.nginx}/{disk.stored_name(self.target)}")
-        return bool(jobs or self.routing["hooks"] or self.routing["failover"] or not text_ready)
+        ready = text.header(disk.read(self.nginx, disk.stored_name(self.target)) or "")
+        same = ready is not None and ready.get("slots") == self.routing["slots"]
+        return bool(jobs or self.routing["hooks"] or self.routing["failover"] or not same)
 
     def _settle(self) -> int:
         from bluegreen.state import database

@@ -44,6 +44,9 @@ def _result_lines(found: Mapping[str, Any], command: str, preview: str | None) -
         where = f" Look at it: http://{preview}/" if preview else ""
         yield f"Prepared; traffic stays on {live}.{where}"
         yield f"To move traffic to it: {command} switch"
+        if message:
+            yield message
+            yield f"To give the prepared release up: {command} prepare --give-up"
     elif outcome == "unchanged":
         yield f"Nothing to do: {message}."
     else:

@@ -8,6 +8,8 @@ Color = Literal["blue", "green"]
 COLORS: tuple[Color, ...] = get_args(Color)
 Role = Literal["routed", "job", "proxy"]
 TaskRole = Literal["migration", "once"]
+# Where a container of a color stands: in its slot, set aside for a release in the making, or of one that failed.
+Place = Literal["slot", "aside", "failed"]
 LABEL_APP = "bluegreen.app"
 LABEL_COLOR = "bluegreen.color"
 LABEL_SERVICE = "bluegreen.service"

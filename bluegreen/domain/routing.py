@@ -76,6 +76,7 @@ class Routing:
     preview: str | None = None
     failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
     hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
+    aside: Slot | None = None  # the release that was set aside for one that is only prepared
     own: Routing | None = None  # what the file says by itself, when the route says something else
 
     @property
@@ -100,7 +101,7 @@ class Routing:
         if color == self.live:
             return self
         standing: Standing | None = "previous" if color and other(color) in self.slots and self.live else None
-        return replace(self, live=color, standing=standing, since=since, own=self)
+        return replace(self, live=color, standing=standing, since=since, aside=None, own=self)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -115,6 +116,7 @@ class Routing:
             "preview": self.preview,
             "failover": self.failover,
             "hooks": list(self.hooks),
+            "aside": self.aside.as_dict() if self.aside else None,
         }
 
     @classmethod
@@ -131,6 +133,7 @@ class Routing:
             preview=data["preview"],
             failover=data.get("failover", False),
             hooks=tuple(data.get("hooks", ())),
+            aside=Slot.from_dict(data["aside"]) if data.get("aside") else None,
         )
 
 

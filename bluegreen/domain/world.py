@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bluegreen.domain.color import Color, Role, other
+from bluegreen.domain.color import Color, Place, Role, other
 from bluegreen.domain.routing import ControlAnswer, Routing, Slot
 
 
@@ -27,6 +27,7 @@ class Replica:
     definition: str
     status: str = ""  # the Engine's words: "Up 5 minutes (healthy)"
     restart: str = "always"  # the policy that its service asks for, as Compose spells it
+    place: Place = "slot"
 
     @property
     def running(self) -> bool:
@@ -155,7 +156,12 @@ class World:
         return other(self.live) if self.live else "blue"
 
     def in_color(self, color: Color) -> tuple[Replica, ...]:
-        return tuple(replica for replica in self.replicas if replica.color == color)
+        """What stands in a color's slot."""
+        return tuple(it for it in self.replicas if it.color == color and it.place == "slot")
+
+    def elsewhere(self) -> tuple[Replica, ...]:
+        """What stands in no slot: set aside, or left for its logs by a release that failed."""
+        return tuple(it for it in self.replicas if it.place != "slot")
 
     @property
     def idle_slot(self) -> Slot | None:

@@ -54,7 +54,7 @@ def flip_back(tools: Tools, wanted: FlipBackOptions) -> Result:
     try:
         plan = plan_flip_back(world, wanted.force)
     except BluegreenError:
-        return _refused(tools, wanted.force, result)
+        return _refused(tools, wanted, result)
     tools.show.plan(plan)
     flip = FlipBack(Operation(tools, plan, result), world, wanted)
     return _ended(flip, flip.run())
@@ -83,15 +83,17 @@ def _ended(flip: FlipBack, done: Result) -> Result:
     return done
 
 
-def _refused(tools: Tools, force: bool, result: Result) -> Result:
+def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
     """Says why not, after a look at everything: the person has time now, and needs the whole truth."""
     from bluegreen.flow.checks import tell_failover
 
     world = observe(tools)
-    give_up(tools, world)
+    killed = give_up(tools, world)
     tell_failover(tools, world)
     try:
-        plan_flip_back(world, force)
+        if killed and _given_up(tools, world, wanted):
+            return flip_back(tools, wanted)
+        plan_flip_back(world, wanted.force)
         error = BluegreenError(
             "nginx answers another color than a moment ago.", failed="somebody or something moved it meanwhile",
             expected="nobody else at work", retry="safe",
@@ -101,6 +103,18 @@ def _refused(tools: Tools, force: bool, result: Result) -> Result:
     result.error = error.complete(tools.command)
     describe(result, world)
     return result
+
+
+def _given_up(tools: Tools, world: World, wanted: FlipBackOptions) -> bool:
+    """Whether a release that a killed command had prepared made way for the one that was set aside for it."""
+    from bluegreen.flow.give_up import replace_prepared
+    from bluegreen.plans.differences import set_aside
+
+    slot = set_aside(world)
+    if slot is None or world.intended is None or world.intended.standing != "prepared":
+        return False
+    tools.show.notice(replace_prepared(tools, wanted.load(), world, slot))
+    return True
 
 
 class FlipBack:
@@ -190,6 +204,8 @@ class FlipBack:
 
     def _health(self) -> str:
         silent = self._probe()
+        if silent and self._brought_back():
+            silent = self._probe()
         if not silent:
             return counted(sum(map(len, self.slot.addresses.values())), "replica")
         from bluegreen.flow.checks import not_healthy
@@ -200,6 +216,17 @@ class FlipBack:
             self.tools.show.notice(f"Forced, although {error.failed}.")
             return f"forced, although {error.failed}"
         raise error
+
+    def _brought_back(self) -> bool:
+        """Whether the way back was set aside by a command that was killed, and stands in its place again."""
+        from bluegreen.flow.aside import bring_back, said
+        from bluegreen.plans.differences import set_aside
+
+        slot = set_aside(observe(self.tools))
+        if slot is None or slot.release != self.slot.release:
+            return False
+        self.tools.show.notice(said(slot, bring_back(self.tools, slot)))
+        return True
 
     def _probe(self) -> list[str]:
         wrong = self.tools.prober.once(replica_checks(self.slot))

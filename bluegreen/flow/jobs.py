@@ -28,7 +28,7 @@ def hand_over_jobs(
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
     BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
     """
-    replicas = [replica for replica in tools.containers.replicas() if replica.role == "job"]
+    replicas = [it for it in tools.containers.replicas() if it.role == "job" and it.place == "slot"]
     leaving = [replica for replica in replicas if replica.color == other(target)]
     coming = [replica for replica in replicas if replica.color == target]
     for replica in leaving:

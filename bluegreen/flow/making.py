@@ -18,6 +18,7 @@ from bluegreen.flow.hooks import Moment
 from bluegreen.flow.migrate import Answer
 from bluegreen.flow.prerequisites import render_today
 from bluegreen.flow.run import Operation
+from bluegreen.plans.differences import way_back
 from bluegreen.plans.plan import Wish
 
 
@@ -78,6 +79,7 @@ class Making:
         if not any(step.name == "create" for step in plan.steps):
             self.new.slot = world.slot(target)
             self.new.images = dict(self.new.slot.images) if self.new.slot else {}
+        self.keep: Slot | None = way_back(world)  # what comes back when this release does not become live
         self.cutover = Cutover(tools, world, target)
         self.began = tools.clock()
 

@@ -8,6 +8,7 @@ from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
 from bluegreen.errors import COMMAND, BluegreenError, ExitCode
 from bluegreen.flow.values import Result, StepDone, Tools
+from bluegreen.plans.differences import leftovers
 from bluegreen.plans.plan import WAITS, Phase, Plan, Step
 
 Action = Callable[[], str]  # does the step, returns what happened in a phrase
@@ -95,6 +96,9 @@ def give_up(tools: Tools, world: World) -> bool:
         return False
     tools.containers.remove_tasks()
     tools.door.tidy()
+    for replica in leftovers(world):
+        with tools.signals.deferred():
+            tools.containers.remove(replica.id)
     unsealed = world.intended is not None and not world.intended.sealed
     arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
     where = f"traffic is on {world.live}" if world.live else "no color is live"

@@ -24,8 +24,9 @@ from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
-from bluegreen.flow.steps import health, image, make, once, preview, settle, withdraw
+from bluegreen.flow.steps import aside, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
+from bluegreen.plans.differences import returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import plan_release, start_order
 
@@ -72,7 +73,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
 
 
 def _refuse_to_clear_what_serves(tools: Tools, world: World, plan: Plan) -> None:
-    if any(step.name == "clear" for step in plan.steps) and serves_instead(tools, world):
+    if any(step.name in ("aside", "clear") for step in plan.steps) and serves_instead(tools, world):
         raise BluegreenError(
             f"{world.idle} answers for {world.live} now (failover), so it cannot make room for a release.",
             failed=f"no replica of {world.live} can be reached", expected=f"{world.live} to answer by itself",
@@ -104,12 +105,16 @@ class Release(Making):
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
             tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
+            if self.keep and moved.exit_code != ExitCode.UNKNOWN:
+                withdraw.bring_back_kept(self)
             return self.operation.failed(moved, look_again(tools, self.world))
         self._phase("settle")
         after = look_again(tools, self.world)
         self.result.outcome = OUTCOMES[self.request.verb]
         if self.adoption:
             self.result.message = self.adoption.said
+        elif self.keep and self.request.verb == "prepare":
+            self.result.message = f"Until then there is no way back: release {self.keep.release} is set aside."
         describe(self.result, after)
         return self.operation.ended()
 
@@ -118,7 +123,8 @@ class Release(Making):
 
     def _actions(self) -> dict[str, Action]:
         steps: dict[str, Callable[[Making], str]] = {
-            "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "clear": make.clear,
+            "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "aside": aside.set_aside,
+            "clear": make.clear, "discard": aside.discard,
             "create": make.create, "start": make.start, "health": health.health, "preview": preview.preview,
             "check": preview.check, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
         }  # fmt: skip
@@ -166,6 +172,8 @@ class Release(Making):
 
     def _unchanged(self, why: str) -> Result:
         self.tools.signals.hold()
+        if returning(self.world):
+            withdraw.bring_back_kept(self)
         describe(self.result, look_again(self.tools, self.world))
         self.result.message = why
         return self.operation.ended()

@@ -13,6 +13,7 @@ from bluegreen.domain.words import counted
 from bluegreen.domain.world import PlainContainer, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain
+from bluegreen.flow.aside import bring_back, routing_with, said
 from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Request
@@ -23,7 +24,7 @@ from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
-from bluegreen.plans.differences import actual, orphans
+from bluegreen.plans.differences import actual, leftovers, orphans, returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
 from bluegreen.plans.repair import plan_repair
@@ -96,7 +97,8 @@ class Repair:
         actions: dict[str, Action] = {
             **prerequisite_steps(tools, self.stack),
             "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
-            "adopt": self._adopt, "recreate": self._recreate, "connect": self._connect,
+            "bring_back": lambda: _brought_back(self), "adopt": self._adopt,
+            "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
             "render": self._rendered,
         }  # fmt: skip
@@ -139,7 +141,7 @@ class Repair:
             return hand_over_jobs(self.tools, self.live.color, order)
 
     def _clear(self) -> str:
-        left = orphans(self.world)
+        left = [*orphans(self.world), *leftovers(self.world)]
         for replica in left:
             with self.tools.signals.deferred():
                 self.tools.containers.remove(replica.id)
@@ -214,6 +216,7 @@ class Repair:
         for replica in self.tools.containers.replicas():
             if (
                 replica.color == color
+                and replica.place == "slot"
                 and not replica.running
                 and (replica.role == "routed" or color == self.world.live)
             ):
@@ -251,3 +254,14 @@ class Repair:
         with tools.signals.deferred():
             generation = tools.door.load(text, sealed, self.live.color, routing.since or "")
         return f"generation {generation}, live stays {self.live.color}"
+
+
+def _brought_back(it: Repair) -> str:
+    slot = returning(it.world)
+    if slot is None:
+        return "nothing was set aside"
+    unhealthy = bring_back(it.tools, slot, failed_stays=False)
+    it.routing = routing_with(it.routing, slot)
+    if unhealthy:
+        it.result.warnings.append(said(slot, unhealthy))
+    return said(slot, unhealthy)

@@ -59,9 +59,10 @@ class Change:
         Without `wait` it is only begun: whoever looks next sees whether nginx has it. Raises as `load` does.
         """
         content = self._files.stored(color)
-        if not content:
+        if not content or not seal.same_slots(content, self._files.loaded_text() or ""):
+            why = "is of another release than nginx has" if content else "is missing in the state folder"
             raise BluegreenError(
-                f"The rendered file for {color} is gone.", failed=f"live-{color}.conf is missing in the state folder",
+                f"The rendered file for {color} cannot be used.", failed=f"live-{color}.conf {why}",
                 expected="a text for each color, as every switch leaves them",
             )  # fmt: skip
         if wait:

@@ -39,6 +39,12 @@ def begin(folder: str, run: str, content: str, since: str, hup: Callable[[], Non
     return generation
 
 
+def same_slots(content: str, loaded: str) -> bool:
+    """Whether a text that lies ready is of the releases of the loaded file; a kill can leave one of the next."""
+    ready, there = text.header(content), text.header(loaded)
+    return ready is not None and there is not None and ready.get("slots") == there.get("slots")
+
+
 def name_successor(folder: str, generation: int | None) -> None:
     """Whom workers that were left pass on to: this generation alone, or (None) whoever accepts. Raises OSError.
 

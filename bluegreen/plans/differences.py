@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Routing, Slot, Standing
 from bluegreen.domain.world import Replica, World
 
@@ -47,7 +48,8 @@ def actual(world: World) -> Routing | None:
         found = found.own
     if found.live != world.live:  # what it answers counts
         standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
-        found = replace(found, live=world.live, standing=standing if found.slots.get(world.idle) else None)
+        standing_there = standing if found.slots.get(world.idle) else None
+        found = replace(found, live=world.live, standing=standing_there, aside=None)
     found = replace(found, own=None)  # as a file that is made from it will be
     if way_back_gone(world):
         slots = {color: slot for color, slot in found.slots.items() if color == world.live}
@@ -70,7 +72,7 @@ def orphans(world: World) -> list[Replica]:
 
     Those of a release that failed stay for their logs: they are stopped.
     """
-    slot = None if way_back_gone(world) else world.slot(world.idle)
+    slot = returning(world) or (None if way_back_gone(world) else world.slot(world.idle))
     return [
         replica
         for replica in world.in_color(world.idle)
@@ -119,9 +121,65 @@ def ended_jobs(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
 
 
 def way_back_gone(world: World) -> bool:
-    """Whether the idle slot of the file has lost a container, so that it is no way back any more."""
+    """Whether the idle slot of the file has lost a container, so that it is no way back any more.
+
+    One that is set aside is not lost.
+    """
     slot = world.slot(world.idle)
-    return bool(world.live and slot and missing_replicas(slot, world.in_color(world.idle), routed_only=True))
+    return bool(world.live and slot and missing_replicas(slot, _of_release(world, slot), routed_only=True))
+
+
+def set_aside(world: World) -> Slot | None:
+    """The release that was set aside for one in the making, and that comes back when that one does not become live.
+
+    None: nothing was, or it is not complete any more.
+    """
+    intended = world.intended
+    if intended is None or world.live is None:
+        return None
+    slot = intended.aside if intended.standing == "prepared" else intended.slots.get(world.idle)
+    if slot is None or intended.live != world.live or slot.color == world.live:
+        return None
+    mine = _of_release(world, slot)
+    # Killed in the middle: stopped, and not renamed yet; or renamed back, and not started yet.
+    stopped = world.unfinished and any(it.role == "routed" and it.state == "exited" for it in mine)
+    begun = intended.standing == "prepared" or stopped or any(it.place == "aside" for it in mine)
+    return slot if begun and not missing_replicas(slot, mine, routed_only=True) else None
+
+
+def returning(world: World) -> Slot | None:
+    """The release that was set aside for one that is not there any more, or not complete; a prepared one stays."""
+    slot, intended = set_aside(world), world.intended
+    waits = intended is not None and intended.standing == "prepared" and not way_back_gone(world)
+    return None if waits else slot
+
+
+def way_back(world: World) -> Slot | None:
+    """The release on the idle color that flip-back goes to, now or once it is brought back; None: there is none."""
+    intended = world.intended
+    stands = intended and intended.standing == "previous" and intended.live == world.live and not way_back_gone(world)
+    return set_aside(world) or (world.slot(world.idle) if stands else None)
+
+
+def in_the_way(world: World, target: Color, keep: Slot | None) -> list[Replica]:
+    """What has to go before a release is made on `target`: all but what is kept until that release is live."""
+    kept = {it.id for it in _of_release(world, keep)} if keep else set()
+    here = [it for it in world.replicas if it.color == target and it.place != "aside" and it.id not in kept]
+    return [*here, *leftovers(world)]
+
+
+def leftovers(world: World) -> list[Replica]:
+    """Containers out of their slot that nobody comes back to: set aside for a release that is live by now."""
+    slot = set_aside(world)
+    back = {it.id for it in _of_release(world, slot)} if slot else set()
+    return [it for it in world.elsewhere() if it.place == "aside" and it.id not in back]
+
+
+def _of_release(world: World, slot: Slot) -> list[Replica]:
+    """The containers of a release on its color, in the slot or set aside."""
+    return [
+        it for it in world.replicas if (it.color, it.release) == (slot.color, slot.release) and it.place != "failed"
+    ]
 
 
 def missing_replicas(slot: Slot, here: Iterable[Replica], routed_only: bool = False) -> list[str]:

@@ -19,12 +19,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
             traffic=world.traffic(), retry="not useful", next=f"{COMMAND} up",
         )  # fmt: skip
     if world.intended.standing == "prepared":
-        raise BluegreenError(
-            f"There is no previous release: {target} holds a prepared one.",
-            failed=f"release {_release(world, target)} on {target} never had traffic; it made the previous one leave",
-            expected="a color that has served before; flip-back never moves traffic forward",
-            traffic=world.traffic(), retry="not useful", next=f"{COMMAND} switch (to go forward to it)",
-        )  # fmt: skip
+        raise _prepared(world, target)
     slot = world.slot(target)
     if slot is None or world.intended.standing is None:
         raise BluegreenError(
@@ -51,6 +46,20 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         steps.append(Step("settle", "after_flip_back", "your hook", target))
     steps.append(Step("settle", "record", "history"))
     return Plan("flip-back", target, slot.release, tuple(steps))
+
+
+def _prepared(world: World, target: Color) -> BluegreenError:
+    aside = world.intended.aside if world.intended else None
+    forward = f"{COMMAND} switch (to go forward to it)"
+    back = f"{COMMAND} prepare --give-up (brings release {aside.release} back)" if aside else ""
+    made = f"release {aside.release} is set aside for it" if aside else "no release stood there before it"
+    return BluegreenError(
+        f"There is no previous release: {target} holds a prepared one.",
+        failed=f"release {_release(world, target)} on {target} never had traffic; {made}",
+        expected="a color that has served before; flip-back never moves traffic forward",
+        traffic=world.traffic(), retry="not useful", next=f"{back}, then {COMMAND} flip-back; or {forward}"
+        if back else forward,
+    )  # fmt: skip
 
 
 def _release(world: World, color: Color) -> str:

@@ -12,10 +12,10 @@ from bluegreen.domain.color import Color
 Phase = Literal["prepare", "cutover", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
-    "shared", "network", "proxy", "undrift", "handover", "image", "migrate", "clear", "create", "recreate", "connect",
-    "start", "health", "warm", "preview", "check", "expect", "before_switch", "render", "route", "confirm",
-    "seal", "adopt", "adopted", "jobs", "drain", "after_switch", "after_flip_back", "record", "prune", "stop",
-    "remove",
+    "shared", "network", "proxy", "undrift", "handover", "image", "migrate", "aside", "clear", "create",
+    "recreate", "connect", "bring_back", "start", "health", "warm", "preview", "check", "expect", "before_switch",
+    "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard", "after_switch",
+    "after_flip_back", "record", "prune", "stop", "remove",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave

@@ -10,7 +10,7 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
-from bluegreen.plans.differences import actual, missing_replicas
+from bluegreen.plans.differences import actual, in_the_way, missing_replicas, way_back
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.plans.steps import base_steps, cutover_steps, settle_steps
 
@@ -50,6 +50,10 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
             steps.append(Step("cutover", "adopt", f"{names} is stopped, nginx is published in its place", target))
             steps.append(Step("settle", "adopted", f"{names} is not needed any more; volumes stay", target))
         steps += settle_steps(world, wish.jobs, target, wait=world.live is not None)
+        if keep := way_back(world):
+            steps.append(
+                Step("settle", "discard", f"release {keep.release}, set aside, is not needed any more", target)
+            )
         if "after_switch" in wish.hooks:
             steps.append(Step("settle", "after_switch", "your hook", target))
     steps.append(Step("settle", "record", "history, and the number of the next release"))
@@ -79,7 +83,10 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
     yield Step("prepare", "image", f"every image is {made}, then pinned by its id", target)
     if wish.migrate:
         yield Step("prepare", "migrate", f"{wish.migrate} of release {wish.release}, once, before its traffic", target)
-    if held := world.in_color(target):
+    keep = way_back(world)
+    if keep and any(it.release == keep.release for it in world.in_color(target)):
+        yield Step("prepare", "aside", f"release {keep.release} on {target} is kept until the new one is live", target)
+    if held := in_the_way(world, target, keep):
         releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
         yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
     count = sum(wish.replicas.values())

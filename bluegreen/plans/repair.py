@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import Replica, World
-from bluegreen.plans.differences import drift, missing_replicas, orphans, way_back_gone
+from bluegreen.plans.differences import drift, leftovers, missing_replicas, orphans, returning, way_back_gone
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.plans.steps import base_steps
 
@@ -16,13 +16,17 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     steps = list(base_steps("up", world, wish))
     live = world.live
     slot = world.slot(live) if live else None
-    if left := orphans(world):
+    if left := [*orphans(world), *leftovers(world)]:
         names = ", ".join(replica.name for replica in left)
         steps.append(Step("prepare", "clear", f"left by a release that never ended: {names}", world.idle))
     if slot:
         steps += _whole(slot, world.in_color(slot.color))
         rendered_differs = rendered_differs or any(step.name == "recreate" for step in steps)
-    if world.intended and world.intended.standing == "previous" and not way_back_gone(world):
+    if comes_back := returning(world):
+        cause = f"release {comes_back.release} was set aside for one that never went live"
+        steps.append(Step("prepare", "bring_back", cause, comes_back.color))
+        rendered_differs = True
+    elif world.intended and world.intended.standing == "previous" and not way_back_gone(world):
         idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
         if idle:
             steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))

@@ -12,8 +12,10 @@ from typing import Any
 from bluegreen.cli.signals import Signals
 from bluegreen.domain.app import Health, HookName, Route, Settings, Stack, Task
 from bluegreen.domain.routing import Routing
+from bluegreen.errors import BluegreenError
 from bluegreen.flow import down as downs
 from bluegreen.flow.flip_back import FlipBackOptions, flip_back
+from bluegreen.flow.give_up import give_up
 from bluegreen.flow.making import Request
 from bluegreen.flow.switch import switch
 from bluegreen.flow.up import up
@@ -67,6 +69,8 @@ class Cut:
     def _end(self) -> None:
         if self.how == "SIGKILL":
             raise Killed
+        if self.how == "fails":
+            raise BluegreenError("It failed.", failed="it was to fail", expected="no failure")
         assert self.signals is not None
         self.signals._note(signal.Signals[self.how], None)
 
@@ -221,6 +225,8 @@ class App:
         stack = self.stack()
         if verb == "down":
             return downs.down(tools, stack, False)
+        if verb == "give-up":
+            return give_up(tools, stack)
         if verb == "up":
             return up(tools, stack, self.wish(tools), Request("up"))
         request = Request("prepare" if verb == "prepare" else "switch", more.get("force", False))

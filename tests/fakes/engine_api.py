@@ -178,6 +178,12 @@ class EngineApi:
         self.named(key).policy = body["RestartPolicy"]
         return 200, {"Warnings": []}
 
+    def rename(self, query: dict[str, str], _: Any, key: str) -> Answer:
+        if any(it.name == query["name"] for it in self.containers.values()):
+            return 409, {"message": f"Conflict. The container name {query['name']} is already in use"}
+        self.named(key).name = query["name"]
+        return 204, b""
+
     def attach(self, _: Any, __: Any, key: str) -> Answer:
         return ATTACHED, self.named(key)
 
@@ -296,7 +302,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", f"/containers/{_ONE}/json", EngineApi.inspect), ("POST", f"/containers/{_ONE}/start", EngineApi.start),
     ("POST", f"/containers/{_ONE}/stop", EngineApi.stop), ("POST", f"/containers/{_ONE}/restart", EngineApi.restart),
     ("POST", f"/containers/{_ONE}/kill", EngineApi.kill), ("POST", f"/containers/{_ONE}/update", EngineApi.update),
-    ("POST", f"/containers/{_ONE}/attach", EngineApi.attach),
+    ("POST", f"/containers/{_ONE}/attach", EngineApi.attach), ("POST", f"/containers/{_ONE}/rename", EngineApi.rename),
     ("POST", f"/containers/{_ONE}/wait", EngineApi.wait), ("DELETE", f"/containers/{_ONE}", EngineApi.remove),
     ("GET", f"/containers/{_ONE}/logs", EngineApi.logs), ("PUT", f"/containers/{_ONE}/archive", EngineApi.put_archive),
     ("POST", f"/containers/{_ONE}/exec", EngineApi.exec_create), ("GET", f"/exec/{_ONE}/json", EngineApi.exec_inspect),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bluegreen.domain.color import Color
+from bluegreen.domain.color import Color, Place
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, SharedState, TaskContainer
@@ -14,6 +14,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Check, ImageWish, Order
 from bluegreen.frontdoor.files import Files, read_routing
 from bluegreen.frontdoor.text import activate
+from bluegreen.places.docker.addresses import container_name
 
 NGINX = "1.30.6"
 
@@ -75,6 +76,7 @@ class FakeContainers:
 
     def start(self, container: str) -> None:
         found = self.it.replicas.get(container)
+        assert found is None or found.place == "slot", f"{found} is started where it does not stand"
         self._set(container, state="running", health=self.it.docker_says.get(str(found.release)) if found else None)
 
     def stop(self, container: str, grace: int | None = None) -> None:  # noqa: ARG002 - the port's
@@ -91,6 +93,12 @@ class FakeContainers:
 
     def restart_as_defined(self, replica: Replica) -> None:
         self.it.policies[replica.id] = replica.restart
+
+    def move(self, replica: Replica, place: Place) -> None:
+        name = container_name(self.it.app, replica.color, replica.service, replica.number, place)
+        if any(it.name == name for it in self.it.replicas.values()):
+            raise BluegreenError("The name is taken.", failed=name, expected="a free name")
+        self._set(replica.id, name=name, place=place)
 
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]

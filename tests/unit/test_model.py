@@ -23,7 +23,7 @@ from bluegreen.plans.differences import drift
 from tests.fakes.app import App, Cut
 
 NEXT = ("switch", "flip-back", "up")
-VERBS = ("switch", "flip-back", "up", "prepare")
+VERBS = ("switch", "flip-back", "up", "prepare", "give-up", "switch over a prepared one")
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +52,14 @@ def _arranged(folder: Path, verb: str) -> App:
     if verb == "up":
         live = next(it for it in app.machine.replicas.values() if it.color == "green" and it.service == "web")
         del app.machine.replicas[live.id]
-    if verb in ("switch", "prepare"):
+    if verb in ("switch", "prepare", "give-up", "switch over a prepared one"):
         app.content = "three"
+    if verb in ("give-up", "switch over a prepared one"):
+        prepared = app.run("prepare")
+        assert prepared is not None
+        assert prepared.outcome == "prepared", prepared
+    if verb == "switch over a prepared one":
+        app.content = "four"
     return app
 
 
@@ -72,6 +78,17 @@ def _whole(app: App, where: str) -> None:
     known = {(slot.color, slot.release) for slot in disk.slots.values()}
     left = [r.name for r in it.replicas.values() if r.running and (r.color, r.release) not in known]
     assert left == [], where
+    aside = {(r.color, r.release) for r in it.replicas.values() if r.place == "aside"}
+    kept = {(disk.aside.color, disk.aside.release)} if disk.aside else set()
+    assert aside == kept, where
+    damaged = where.startswith("up,")  # a color has lost a container, which a flip-back leaves behind
+    assert damaged or disk.standing is not None, f"{where}: no way back, and nothing prepared"
+    if disk.standing == "previous":
+        idle = disk.slots[disk.idle]
+        mine = (idle.color, idle.release, "slot", "routed")
+        stands = [r for r in it.replicas.values() if (r.color, r.release, r.place, r.role) == mine]
+        assert [r.running for r in stands] == [True, True], where
+        assert all(it.policies[r.id] == "always" for r in stands), where
     tools = app.tools(Cut())
     assert tools.journal.operations.unfinished() is None, where
     from bluegreen.flow.observe import observe
@@ -82,7 +99,7 @@ def _whole(app: App, where: str) -> None:
 def _calls(folder: Path, verb: str) -> list[str]:
     cut = Cut()
     app = _arranged(folder, verb)
-    app.run(verb, cut)
+    app.run(verb.partition(" ")[0], cut)
     return cut.log
 
 
@@ -124,7 +141,7 @@ def test_a_verb_that_is_cut_off_anywhere_hurts_nobody_and_the_next_one_makes_it_
 
         cut = Cut(number, after, how, watch=look if verb != "up" else lambda: None)
         with contextlib.suppress(Interrupted):  # before there is an operation that could be recorded
-            app.run(verb, cut)
+            app.run(verb.partition(" ")[0], cut)
         _run_again(app, next(following), where)
         assert hurt == [], where
         _whole(app, where)
@@ -146,6 +163,85 @@ def test_a_release_that_is_sick_never_serves(tmp_path: Path) -> None:
     assert answer is not None
     assert answer.live == "green"
     assert not [it for it in app.machine.replicas.values() if it.release == 3 and it.running], "a failed one is stopped"
+
+
+@pytest.mark.parametrize("verb", ["switch", "prepare"])
+def test_a_release_that_fails_does_not_cost_the_way_back(tmp_path: Path, verb: str) -> None:
+    """Whatever call it fails at: the release before stands by again, and flip-back goes to it."""
+    for number, call in enumerate(_calls(tmp_path / "calls", verb), 1):
+        if not call.startswith("Fake"):  # the journal raises nothing: it is history, never a condition
+            continue
+        app = _arranged(tmp_path / str(number), verb)
+        with contextlib.suppress(BluegreenError):  # before there is an operation that could be recorded
+            done = app.run(verb, Cut(number, how="fails"))
+            assert done is not None
+            if done.outcome in ("switched", "prepared"):  # what comes after traffic has moved is a warning
+                continue
+            assert done.outcome in ("failed", "moved-back"), (number, call)
+        back = app.run("flip-back")
+        assert back is not None
+        assert back.outcome == "flipped-back", (number, call, back.error)
+        assert back.live == {"color": "blue", "release": 1}, (number, call)
+        _whole(app, f"{verb}, failed at call {number}, {call}, then flip-back")
+
+
+def test_a_killed_switch_does_not_cost_the_way_back(tmp_path: Path) -> None:
+    """Killed at any call before traffic moves, the very next flip-back goes to the release before."""
+    calls = _calls(tmp_path / "calls", "switch")
+    moved = calls.index("FakeDoor.turn") + 1
+    for number, call in enumerate(calls[:moved], 1):
+        app = _arranged(tmp_path / str(number), "switch")
+        assert app.run("switch", Cut(number)) is None
+        back = app.run("flip-back")
+        assert back is not None
+        assert back.outcome == "flipped-back", (number, call, back.error)
+        assert back.live == {"color": "blue", "release": 1}, (number, call)
+        assert app.machine.served() == [], (number, call)
+        app.run("up")
+        _whole(app, f"killed at call {number}, {call}, then flip-back, then up")
+
+
+def test_a_prepared_release_that_is_given_up_brings_the_one_before_it_back(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "give-up")
+    refused = app.run("flip-back")
+    assert refused is not None
+    assert refused.error is not None
+    assert "prepare --give-up (brings release 1 back), then" in refused.error.next
+    done = app.run("give-up")
+    assert done is not None
+    assert (done.outcome, done.message) == ("given-up", "Release 1 is the way back again, on blue.")
+    assert not [it for it in app.machine.replicas.values() if it.release == 3]
+    again = app.run("give-up")
+    assert again is not None
+    assert (again.outcome, again.message) == ("unchanged", "no release stands prepared")
+    back = app.run("flip-back")
+    assert back is not None
+    assert back.live == {"color": "blue", "release": 1}
+
+
+def test_up_leaves_a_prepared_release_and_what_is_set_aside_for_it(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "give-up")
+    before = {it.name: (it.release, it.running) for it in app.machine.replicas.values()}
+    assert before["shop-blue-web-1"] == (3, True)
+    assert before["shop-blue-web-1-aside"] == (1, False)
+    done = app.run("up")
+    assert done is not None
+    assert done.outcome == "unchanged"
+    assert {it.name: (it.release, it.running) for it in app.machine.replicas.values()} == before
+
+
+def test_logs_of_a_release_that_failed_stay_until_the_next_one(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "switch")
+    app.machine.sick.add("3")
+    app.run("switch")
+    left = [
+        (it.name, it.running, app.machine.policies[it.id]) for it in app.machine.replicas.values() if it.release == 3
+    ]
+    assert left[0] == ("shop-blue-web-1-failed", False, "no")
+    assert len(left) == 3
+    app.content = "four"
+    app.run("switch")
+    assert not [it for it in app.machine.replicas.values() if it.release == 3]
 
 
 def test_a_flip_back_to_a_color_that_answers_503_stays(tmp_path: Path) -> None:

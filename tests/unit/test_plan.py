@@ -51,8 +51,9 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
 def test_a_switch_goes_to_the_idle_color_and_says_who_makes_room() -> None:
     plan = plan_release("switch", world(), WISH)
     assert (plan.target, plan.release) == ("green", 8)
-    assert "  clear     release 6 on green makes room" in plan.lines()
-    assert _names(plan.lines())[-4:] == ["jobs", "drain", "record", "prune"]
+    assert "  aside     release 6 on green is kept until the new one is live" in plan.lines()
+    assert "clear" not in _names(plan.lines())
+    assert _names(plan.lines())[-5:] == ["jobs", "drain", "discard", "record", "prune"]
 
 
 def test_the_truth_about_live_is_what_nginx_answers_not_what_the_file_says() -> None:
@@ -180,7 +181,7 @@ def test_the_checklist_stands_where_its_failure_rule_is() -> None:
     plan = plan_release("switch", world(), wish)
     prepare = [step.name for step in plan.steps if step.phase == "prepare"]
     assert prepare == [
-        "image", "migrate", "clear", "create", "start", "health", "preview", "check", "expect", "before_switch",
+        "image", "migrate", "aside", "create", "start", "health", "preview", "check", "expect", "before_switch",
     ]  # fmt: skip
     assert [step.name for step in plan.steps if step.phase == "settle"] == [
         "seal", "jobs", "drain", "after_switch", "record", "prune",

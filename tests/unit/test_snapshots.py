@@ -38,6 +38,11 @@ def _worlds() -> dict[str, World]:
     assert whole.answer is not None
     turned = two.turned_to("green", "2026-11-01T11:00:00+00:00")
     migrated = replace(BLUE, migrated=True, reversible=False)
+    aside = tuple(
+        replace(it, id=f"{it.id}-aside", name=f"{it.name}-aside", place="aside", state="exited")
+        for it in replicas("green", 6)
+    )
+    for_it = replace(prepared, aside=GREEN)
     return {
         "nothing at all": EMPTY,
         "blue live, green the way back": whole,
@@ -71,6 +76,16 @@ def _worlds() -> dict[str, World]:
         "the way back is gone": world(replicas=BOTH[:3]),
         "left by a release that failed": world(replicas=(*BOTH, replica("green", 8, number=3, state="exited"))),
         "left by one that was killed": world(unfinished="switch", replicas=(*BOTH, replica("green", 8, number=3))),
+        "green prepared, another set aside": world(
+            intended=for_it, replicas=(*replicas("blue", 7), *replicas("green", 8), *aside)
+        ),
+        "killed when the way back was set aside": world(
+            unfinished="switch", unfinished_verb="switch", replicas=(*replicas("blue", 7), *aside)
+        ),
+        "killed when one of it was set aside": world(
+            unfinished="switch", unfinished_verb="switch", replicas=(*BOTH[:4], *aside[1:])
+        ),
+        "set aside for what is live": world(replicas=(*BOTH, *(replace(it, release=5) for it in aside))),
         "an irreversible migration": world(intended=routing("blue", blue=migrated, green=GREEN)),
         "green live, blue the way back": world("green", intended=routing("green", blue=GREEN, green=BLUE)),
     }  # fmt: skip

@@ -71,14 +71,31 @@ def switch(options: Options, /, **words: Any) -> int:
 
 @click.command()
 @click.option("--force", is_flag=True, help="Prepare anew even when it stands prepared.")
+@click.option("--give-up", is_flag=True, help="Remove a prepared release; what was set aside for it stands by again.")
 @BUILD
 @PULL
 @IMAGE
 @RELEASE
 @click.pass_obj
-def prepare(options: Options, /, **words: Any) -> int:
+def prepare(options: Options, /, give_up: bool, **words: Any) -> int:
     """The first half of a switch: the new release on the idle color, for preview; no traffic moves."""
-    return _release(options, "prepare", Typed(**words))
+    typed = Typed(**words)
+    return _give_up(options, typed) if give_up else _release(options, "prepare", typed)
+
+
+def _give_up(options: Options, typed: Typed) -> int:
+    app = App(options, output.choose(typed.progress))
+
+    from bluegreen.flow.give_up import give_up
+    from bluegreen.flow.observe import observe
+    from bluegreen.plans.give_up import plan_give_up
+
+    refuse_before_up(app, 0.0 if typed.dry_run else typed.wait)
+    if typed.dry_run:
+        return show_plan(plan_give_up(observe(app.tools(app.stack.app))), typed.json_)
+    with app.acting("prepare", typed.wait):
+        refuse_before_up(app)
+        return show(give_up(app.tools(app.stack.app), app.stack), app, typed.json_)
 
 
 def _release(options: Options, verb: Any, typed: Typed) -> int:

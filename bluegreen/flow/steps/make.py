@@ -8,12 +8,13 @@ from bluegreen.flow.making import Making
 from bluegreen.flow.steps.depends_on import await_dependencies
 from bluegreen.flow.steps.settle import wait_drained
 from bluegreen.flow.values import Order
+from bluegreen.plans.differences import in_the_way
 from bluegreen.plans.release import start_order
 
 
 def clear(it: Making) -> str:
-    waited = wait_drained(it, it.new.color, "it still answers requests")
-    held = it.world.in_color(it.new.color)
+    waited = "" if it.keep else wait_drained(it, it.new.color, "it still answers requests")
+    held = in_the_way(it.world, it.new.color, it.keep)
     for replica in held:
         with it.tools.signals.deferred():
             if replica.role == "job" and replica.running:

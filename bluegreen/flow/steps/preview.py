@@ -37,7 +37,7 @@ def preview(it: Making) -> str:
     slots = {slot.color: slot for slot in (live, new) if slot}
     since = it.world.intended.since if it.world.intended else None
     app, drain = it.stack.app, it.stack.settings.drain
-    both = it.render(Routing(app, 0, it.world.live, slots, "prepared", since, drain))
+    both = it.render(Routing(app, 0, it.world.live, slots, "prepared", since, drain, aside=it.keep))
     there = Routing(app, 0, new.color, slots, "previous" if live else None, since, drain)
     sealed = render_sealed(it.tools, it.stack, there)
     it.new.previewed = True

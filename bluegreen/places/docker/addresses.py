@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass
 
 from bluegreen.domain.app import Listen
-from bluegreen.domain.color import Color
+from bluegreen.domain.color import Color, Place
 from bluegreen.errors import COMMAND, BluegreenError
 
 RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
@@ -22,8 +22,8 @@ def color_network_name(app: str, color: Color) -> str:
     return f"{app}_bluegreen_{color}"
 
 
-def container_name(app: str, color: Color, service: str, number: int) -> str:
-    return f"{app}-{color}-{service}-{number}"
+def container_name(app: str, color: Color, service: str, number: int, place: Place = "slot") -> str:
+    return f"{app}-{color}-{service}-{number}{'' if place == 'slot' else f'-{place}'}"
 
 
 def task_name(app: str, role: str, service: str, release: int) -> str:

@@ -17,10 +17,11 @@ from bluegreen.domain.color import (
     LABEL_RESTART,
     LABEL_ROLE,
     LABEL_SERVICE,
+    Place,
     TaskRole,
 )
 from bluegreen.domain.world import Replica, TaskContainer
-from bluegreen.places.docker.addresses import network_name
+from bluegreen.places.docker.addresses import container_name, network_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.spec import restart_policy
 
@@ -95,6 +96,12 @@ class Containers:
         self._api.client.update_container(replica.id, restart_policy=restart_policy(replica.restart))
 
     @translated
+    def move(self, replica: Replica, place: Place) -> None:
+        """Gives a container the name that says where it stands; its address stays its own."""
+        name = container_name(self._api.app, replica.color, replica.service, replica.number, place)
+        self._api.client.rename(replica.id, name)
+
+    @translated
     def log_tail(self, container: str, lines: int) -> list[str]:
         """The last lines that a container wrote, both streams; or why its logging driver gives none."""
         try:
@@ -135,10 +142,11 @@ def _no_log(error: APIError) -> str:
 
 
 def _replica(found: Mapping[str, Any], app: str) -> Replica:
-    labels, status = found["Labels"], found["Status"]
+    labels, status, name = found["Labels"], found["Status"], found["Names"][0].lstrip("/")
     return Replica(
         id=found["Id"],
-        name=found["Names"][0].lstrip("/"),
+        name=name,
+        place=_place(name),
         color=labels[LABEL_COLOR],
         service=labels[LABEL_SERVICE],
         number=int(labels[LABEL_NUMBER]),
@@ -153,6 +161,11 @@ def _replica(found: Mapping[str, Any], app: str) -> Replica:
         status=status,
         restart=labels.get(LABEL_RESTART, "always"),
     )
+
+
+def _place(name: str) -> Place:
+    """Where a container stands, by the end of its name; one that a person has renamed counts as in its slot."""
+    return "aside" if name.endswith("-aside") else "failed" if name.endswith("-failed") else "slot"
 
 
 def address_on(found: Mapping[str, Any], network: str) -> str | None:
