@@ -25,6 +25,8 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
             lines.append(f"       preview  http://{state['preview']}/")
     else:
         lines.append("idle   nothing")
+    if state.get("set_aside"):
+        lines.append(f"aside  release {state['set_aside']}, until the idle one is live or given up")
     lines.append("")
     if state["drift"]:
         lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")

@@ -79,6 +79,10 @@ class Routing:
     aside: Slot | None = None  # the release that was set aside for one that is only prepared
     own: Routing | None = None  # what the file says by itself, when the route says something else
 
+    def releases(self) -> tuple[int, ...]:
+        """The numbers of the releases that stand in a slot or are set aside."""
+        return tuple(slot.release for slot in (*self.slots.values(), self.aside) if slot)
+
     @property
     def sealed(self) -> bool:
         """Whether the file's own default is what the route says."""

@@ -72,7 +72,7 @@ def note_makings(tools: Tools, references: Iterable[str]) -> None:
 def prune(tools: Tools, keep: int) -> str:
     """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
     routing, records = tools.door.intended(), tools.journal.releases.all()
-    kept = kept_releases(records, [slot.release for slot in routing.slots.values()] if routing else [], keep)
+    kept = kept_releases(records, routing.releases() if routing else (), keep)
     orphans = tools.journal.pending_images.orphans()
     gone = [
         identity

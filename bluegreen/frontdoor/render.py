@@ -16,7 +16,7 @@ from bluegreen.frontdoor import headers
 from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import servers, statuses
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
-from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK
+from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK, header_lines
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -56,7 +56,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
     choices = tuple(dict.fromkeys(location.choice for server in found for location in server.locations))
     failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
-        "header": json.dumps(marked.as_dict(), sort_keys=True),
+        "header": header_lines(json.dumps(marked.as_dict(), sort_keys=True)),
         "app": routing.app,
         "generation": GENERATION_MARK,
         "live": routing.live,

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEADER = "# bluegreen-routing: "
+MORE = "# + "  # before each further line of the header
+WIDTH = 1000  # characters of a line; nginx refuses a comment that does not fit into its buffer of 4096 bytes
 FOOTER = "# bluegreen-written: "
 GENERATION_MARK = 987654321987654321  # stands for the generation until the file is activated
 SINCE_MARK = "@since@"
@@ -34,12 +36,30 @@ def edited(text: str) -> bool:
 
 def header(text: str) -> dict[str, Any] | None:
     """What a rendered file says of itself in its own first line; None when it is not one of ours."""
-    first = text.partition("\n")[0]
+    first, _, rest = text.partition("\n")
+    parts = [first[len(HEADER) :]]
+    while rest.startswith(MORE):
+        line, _, rest = rest.partition("\n")
+        parts.append(line[len(MORE) :])
     try:
-        found = json.loads(first[len(HEADER) :]) if first.startswith(HEADER) else None
+        found = json.loads("".join(parts)) if first.startswith(HEADER) else None
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def header_lines(document: str) -> str:
+    """A JSON document on one line, as `header` reads it again: comments that nginx accepts, however long it is.
+
+    It is broken between values, so that no mark is cut in two.
+    """
+    lines = [""]
+    for value in document.split(", "):
+        piece = f"{value}, "
+        if len(lines[-1]) + len(piece) > WIDTH:
+            lines.append("")
+        lines[-1] += piece
+    return f"\n{MORE}".join(lines).removesuffix(", ")
 
 
 def _checksum(text: str) -> str:

@@ -45,7 +45,8 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
 def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     routing = tools.door.intended()
     slots = {slot.release: slot.color for slot in routing.slots.values()} if routing else {}
-    standing = None
+    aside = routing.aside if routing else None
+    standing = "aside" if aside and aside.release == record["number"] else None
     if routing and record["number"] in slots:
         standing = "live" if slots[record["number"]] == routing.live else routing.standing
     before = records.get(record["previous"] or 0)

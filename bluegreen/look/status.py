@@ -17,7 +17,7 @@ from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
-from bluegreen.plans.differences import drift, unhealthy_replicas
+from bluegreen.plans.differences import drift, set_aside, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
 
@@ -34,6 +34,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "idle": _color(tools, world, world.idle),
         "urls": list(urls),
         "preview": preview,
+        "set_aside": aside.release if (aside := set_aside(world)) else None,
         "drift": differs or None,
         "unfinished": world.unfinished,
         "migration": in_doubt(tools),
@@ -123,5 +124,7 @@ def _way_back(tools: Tools, world: World) -> tuple[str | None, str | None]:
     except BluegreenError as error:
         return None, error.failed
     slot = world.idle_slot
+    if set_aside(world):  # by a command that was killed: flip-back brings it back
+        return f"{tools.command} flip-back", None
     wrong = unhealthy_replicas(slot, world.in_color(world.idle)) if slot else []
     return (None, "; ".join(wrong)) if wrong else (f"{tools.command} flip-back", None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.load import Load
+from tests.support.machine import docker
 from tests.support.project import Project
 
 
@@ -92,14 +93,37 @@ def test_a_release_with_the_wrong_body_never_serves(lean: Project) -> None:
     assert lean.status()["idle"] is None
 
 
-def test_a_failed_switch_leaves_no_way_back_to_what_it_removed_and_says_so(lean: Project) -> None:
+def test_a_release_that_fails_does_not_cost_the_way_back(lean: Project) -> None:
+    """Set aside, brought back at its old address, under load; the logs of what failed stay until the next release."""
     lean.ok("up")
     lean.ok("switch", GREETING="two")
-    assert lean.run("switch", BEHAVIOUR="sick", HEALTH_TIMEOUT="2s").code == 1
-    done = lean.run("flip-back")
-    assert done.code == 1
-    assert "There is no previous release on blue." in done.err
-    assert lean.color() == "green"
+    with Load(lean.port, {"get": 10, "fresh": 5}) as load:
+        failed = lean.run("switch", BEHAVIOUR="sick", HEALTH_TIMEOUT="2s")
+        assert failed.code == 1, str(failed)
+        assert "Release 1 is the way back again, on blue." in failed.err
+        assert "web-1-failed" in lean.ok("logs", "blue").out
+        assert lean.status()["flip_back"] is not None
+        back = lean.ok("flip-back")
+    assert (lean.color(), load.tally.lost) == ("blue", []), load.tally.why()
+    assert set(load.tally.colors()) == {"blue", "green"}
+    assert "release 1" in back.out
+    lean.ok("switch", GREETING="three")
+    assert "failed" not in docker("ps", "-a", "--filter", f"label=bluegreen.app={lean.name}", "--format", "{{.Names}}")
+
+
+def test_a_prepared_release_is_given_up(lean: Project) -> None:
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    prepared = lean.ok("prepare", GREETING="three")
+    assert "release 1 is set aside" in prepared.out
+    refused = lean.run("flip-back")
+    assert refused.code == 1
+    assert "bluegreen prepare --give-up (brings release 1 back)" in refused.err
+    assert lean.status()["set_aside"] == 1
+    given_up = lean.ok("prepare", "--give-up")
+    assert given_up.out.startswith("Release 1 is the way back again, on blue.")
+    lean.ok("flip-back")
+    assert lean.color() == "blue"
 
 
 def test_a_switch_that_fails_before_the_idle_color_is_touched_keeps_the_way_back(lean: Project) -> None:

@@ -304,3 +304,14 @@ def test_only_a_process_called_nginx_is_the_master(proxy: Proxy) -> None:
             assert seal.master(proxy.run_folder) == os.getpid()
         finally:
             comm.write_text(before.strip())
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 40, 400])
+def test_a_header_is_read_again_and_no_line_of_it_is_longer_than_nginx_takes(count: int) -> None:
+    """nginx refuses a comment of more than 4096 bytes, which an app of twenty services would have."""
+    names = [f"service-{number}, with a comma" for number in range(count)]
+    said = {"names": names, "generation": text.GENERATION_MARK, "since": text.SINCE_MARK}
+    content = f"{text.HEADER}{text.header_lines(json.dumps(said, sort_keys=True))}\nuser nobody;\n# + not ours\n"
+    assert max(map(len, content.splitlines())) < 2000
+    found = text.header(text.activate(content, 12, SINCE))
+    assert found == {"names": names, "generation": 12, "since": SINCE}

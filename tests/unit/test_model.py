@@ -219,6 +219,20 @@ def test_a_prepared_release_that_is_given_up_brings_the_one_before_it_back(tmp_p
     assert back.live == {"color": "blue", "release": 1}
 
 
+def test_a_switch_with_nothing_new_brings_back_what_a_killed_one_had_set_aside(tmp_path: Path) -> None:
+    app = _arranged(tmp_path / "calls", "switch")
+    cut = Cut()
+    app.run("switch", cut)
+    app = _arranged(tmp_path / "app", "switch")
+    assert app.run("switch", Cut(cut.log.index("FakeColors.create") + 1)) is None
+    app.content = "two"
+    done = app.run("switch")
+    assert done is not None
+    assert done.outcome == "unchanged"
+    assert done.previous == {"color": "blue", "release": 1}
+    _whole(app, "a switch with nothing new")
+
+
 def test_up_leaves_a_prepared_release_and_what_is_set_aside_for_it(tmp_path: Path) -> None:
     app = _arranged(tmp_path, "give-up")
     before = {it.name: (it.release, it.running) for it in app.machine.replicas.values()}

@@ -184,7 +184,7 @@ def test_the_checklist_stands_where_its_failure_rule_is() -> None:
         "image", "migrate", "aside", "create", "start", "health", "preview", "check", "expect", "before_switch",
     ]  # fmt: skip
     assert [step.name for step in plan.steps if step.phase == "settle"] == [
-        "seal", "jobs", "drain", "after_switch", "record", "prune",
+        "seal", "jobs", "drain", "discard", "after_switch", "record", "prune",
     ]  # fmt: skip
     assert "  expect         1 recorded answer, asked through the preview listener" in plan.lines()
     prepared = plan_release("prepare", world(), wish)
