@@ -16,7 +16,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.observe import at_the_door, look_again, observe
 from bluegreen.flow.probes import replica_checks
-from bluegreen.flow.run import Action, Operation, describe, give_up
+from bluegreen.flow.run import Action, Operation, describe, give_up, let_go
 from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.flip_back import plan_flip_back
 
@@ -164,6 +164,7 @@ class FlipBack:
         self._tell_of_migration()
         more = self._unfinished or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
         after = look_again(tools, self.world) if more else at_the_door(tools, wait=False)
+        let_go(tools, after)
         self._tell_of_drift(after)
         describe(self.result, after)
         return self.operation.ended()

@@ -96,9 +96,7 @@ def give_up(tools: Tools, world: World) -> bool:
         return False
     tools.containers.remove_tasks()
     tools.door.tidy()
-    for replica in leftovers(world):
-        with tools.signals.deferred():
-            tools.containers.remove(replica.id)
+    let_go(tools, world)
     unsealed = world.intended is not None and not world.intended.sealed
     arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
     where = f"traffic is on {world.live}" if world.live else "no color is live"
@@ -106,6 +104,13 @@ def give_up(tools: Tools, world: World) -> bool:
     tools.journal.operations.end(left.id, "finished" if arrived else "abandoned")
     tools.show.notice(f"An earlier {left.verb} (started {left.started}) never ended; {words}: {where}.")
     return True
+
+
+def let_go(tools: Tools, world: World) -> None:
+    """Removes what was set aside for a release that is live by now."""
+    for replica in leftovers(world):
+        with tools.signals.deferred():
+            tools.containers.remove(replica.id)
 
 
 def _run_step(tools: Tools, step: Step, action: Action, operation: Operation) -> None:

@@ -164,8 +164,9 @@ def way_back(world: World) -> Slot | None:
 def in_the_way(world: World, target: Color, keep: Slot | None) -> list[Replica]:
     """What has to go before a release is made on `target`: all but what is kept until that release is live."""
     kept = {it.id for it in _of_release(world, keep)} if keep else set()
-    here = [it for it in world.replicas if it.color == target and it.place != "aside" and it.id not in kept]
-    return [*here, *leftovers(world)]
+    here = [it for it in world.in_color(target) if it.id not in kept]
+    failed = [it for it in world.elsewhere() if it.place == "failed"]
+    return [*here, *failed, *leftovers(world)]
 
 
 def leftovers(world: World) -> list[Replica]:

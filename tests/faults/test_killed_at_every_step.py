@@ -30,6 +30,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
 MOMENTS = ("before", "middle", "after")
 MIX = {"get": 4, "fresh": 2}
 BEFORE_JOBS = {"step": "jobs", "moment": "before", "signal": "SIGKILL"}
+BEFORE_CREATE = {"step": "create", "moment": "before", "signal": "SIGKILL"}
 BEFORE_SEAL = {"step": "seal", "moment": "before", "signal": "SIGKILL"}
 
 # Two routed services, a job, a shared service, a migration and hooks: every step of every plan has something to do.
@@ -121,6 +122,18 @@ def _unsealed(project: Project) -> None:
     project.run_killed("switch", at=BEFORE_SEAL, GREETING=_another(project))
 
 
+def _prepared(project: Project) -> None:
+    """A release stands prepared, the one before it is set aside."""
+    _normal(project)
+    project.ok("prepare", "--force", GREETING=_another(project))
+
+
+def _aside_killed(project: Project) -> None:
+    """A switch was killed when the way back was set aside."""
+    _normal(project)
+    project.run_killed("switch", at=BEFORE_CREATE, GREETING=_another(project))
+
+
 def _plain(project: Project) -> None:
     """Served by plain Compose on the public port."""
     _nothing(project)
@@ -138,6 +151,8 @@ SCENARIOS = (
     Scenario("first up", ("up",), _nothing, serving=False),
     Scenario("up repairs", ("up",), _damaged),
     Scenario("prepare", ("prepare",), _normal),
+    Scenario("prepare --give-up", ("prepare", "--give-up"), _prepared),
+    Scenario("up after a kill", ("up",), _aside_killed),
     Scenario("switch after a kill", ("switch",), _half_switched),
     Scenario("switch after another kill", ("switch",), _unsealed),
     Scenario("up --adopt", ("up", "--adopt"), _plain, serving=False),
@@ -145,6 +160,7 @@ SCENARIOS = (
 )
 # What `make test` runs, each some seconds: scenario, phase, step, signal, moment.
 FIXED = (
+    ("switch", "prepare", "aside", "SIGKILL", "middle"),
     ("switch", "prepare", "create", "SIGKILL", "middle"),
     ("switch", "prepare", "preview", "SIGINT", "middle"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
@@ -300,6 +316,8 @@ def _recovers(project: Project, row: Row, greeting: str, shuffled: random.Random
         assert done.code == 0, str(done)
     if "at addresses that its replicas do not have; to repair it: bluegreen up" in done.out:
         assert verb == "flip-back", "the others give nginx the addresses that there are"
+        project.ok("up", GREETING=greeting)
+    if verb == "flip-back" and row.scenario.name == "up repairs":  # what was left has lost a container
         project.ok("up", GREETING=greeting)
     if row.signal == "SIGKILL" and row.scenario.name != "up --adopt":
         assert "never ended" in done.err, str(done)
