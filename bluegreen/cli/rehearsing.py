@@ -29,7 +29,7 @@ from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
 from bluegreen.features.rehearsal.rehearse import LoadPort
 from bluegreen.flow.values import Tools
 from bluegreen.host import copies, processes
-from bluegreen.places.docker import images, volumes
+from bluegreen.places.docker import held, images, volumes
 from bluegreen.places.docker.api import Api
 from bluegreen.places.docker.containers import Containers
 from bluegreen.places.docker.engine import Engine
@@ -227,7 +227,7 @@ def take_away(job: CleanupJob, environment: Mapping[str, str]) -> list[str]:
             containers.remove(container.id)
         for volume in volumes.of_compose(api):
             engine.remove_volume(volume)
-        for reference in job.built:
+        for reference in (*job.built, *held.held(api)):
             images.untag(api, reference)
         for reference, before in job.pulled:
             found = api.image(reference)

@@ -14,11 +14,17 @@ class Image:
     """What a service was told to run (`ref`) and what that was at that moment (`id`).
 
     `ours`: built or pulled by a release of this app, so that a prune may take it away again.
+    `content`: what would run, as a hash of configuration and layers; empty: not known.
     """
 
     ref: str
     id: str
     ours: bool = False
+    content: str = ""
+
+    def same_as(self, other: Image) -> bool:
+        """Whether both run the same. An id may name an index whose attestations differ with each build."""
+        return self.id == other.id or bool(self.content and self.content == other.content)
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,15 @@ def prune(tools: Tools, keep: int) -> str:
     routing, records = tools.door.intended(), tools.journal.releases.all()
     kept = kept_releases(records, routing.releases() if routing else (), keep)
     orphans = tools.journal.pending_images.orphans()
+    held = tools.images.held() if any(record["number"] not in kept for record in records) else {}
+    over = frozenset(name for name, release in held.items() if release not in kept)
     gone = [
         identity
         for identity, names in disposable(records, kept, orphans).items()
-        if tools.images.id_of(identity) and tools.images.remove(identity, names)
+        if tools.images.id_of(identity) and tools.images.remove(identity, names | over)
     ]
+    for name in over:
+        tools.images.let_go(name)
     for identity in orphans:
         if tools.images.id_of(identity) is None:
             tools.journal.pending_images.forget_orphan(identity)

@@ -11,6 +11,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,13 @@ class EngineApi:
     def image_inspect(self, _: Any, __: Any, key: str) -> Answer:
         return 200, self._image(urllib.parse.unquote(key))
 
+    def image_list(self, query: dict[str, str], *_: Any) -> Answer:
+        wanted = json.loads(query.get("filters") or "{}").get("reference", ["*"])
+        fits = [
+            it for it in self.images.values() if any(fnmatch(name, one) for name in it["RepoTags"] for one in wanted)
+        ]
+        return 200, [{"Id": it["Id"], "RepoTags": it["RepoTags"]} for it in fits]
+
     def image_pull(self, query: dict[str, str], *_: Any) -> Answer:
         reference = query["fromImage"] + (f":{query['tag']}" if query.get("tag") else "")
         if reference not in self.registry:
@@ -312,6 +320,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("POST", f"/networks/{_ONE}/connect", EngineApi.network_connect), ("GET", "/volumes", EngineApi.volume_list),
     ("POST", "/volumes/create", EngineApi.volume_create), ("GET", f"/volumes/{_ONE}", EngineApi.volume_inspect),
     ("DELETE", f"/volumes/{_ONE}", EngineApi.volume_remove), ("GET", f"/images/{_ANY}/json", EngineApi.image_inspect),
+
+    ("GET", "/images/json", EngineApi.image_list),
     ("POST", "/images/create", EngineApi.image_pull), ("POST", f"/images/{_ANY}/tag", EngineApi.image_tag),
     ("DELETE", f"/images/{_ANY}", EngineApi.image_remove),
     ("GET", f"/distribution/{_ANY}/json", EngineApi.distribution),

@@ -15,6 +15,7 @@ from bluegreen.flow.values import Check, ImageWish, Order
 from bluegreen.frontdoor.files import Files, read_routing
 from bluegreen.frontdoor.text import activate
 from bluegreen.places.docker.addresses import container_name
+from bluegreen.places.docker.held import held_name
 
 NGINX = "1.30.6"
 
@@ -163,6 +164,17 @@ class FakeImages:
         reference = how.override or stack.image_reference(service)
         self.it.images[reference] = f"sha256:{reference}"
         return Image(reference, self.it.images[reference])
+
+    def hold(self, image: str, service: str, release: int) -> None:
+        assert image in self.it.images.values(), f"{image} is held, and not there"
+        self.it.images[held_name(self.it.app, service, release)] = image
+
+    def held(self) -> Mapping[str, int]:
+        ours = [name for name in self.it.images if name.startswith(f"bluegreen/{self.it.app}/")]
+        return {name: int(name.rpartition(":")[2]) for name in ours}
+
+    def let_go(self, name: str) -> None:
+        self.it.images.pop(name, None)
 
     def id_of(self, reference: str) -> str | None:
         found = reference if reference in self.it.images.values() else None

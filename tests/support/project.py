@@ -173,6 +173,8 @@ class Project:
                             print(f"{self.name}: {excuse}")
                         else:
                             warnings.warn(f"{self.name}: {kind} {name} is left: {why}", stacklevel=2)
+        if held := docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"bluegreen/{self.name}*/*").split():
+            subprocess.run(["docker", "rmi", *held], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.state, ignore_errors=True)
 

@@ -64,7 +64,9 @@ def test_release_numbers_go_on_and_outcomes_are_kept(tmp_path: Path) -> None:
     journal.pending_images.start({"shop:dev": "sha256:2"})
     assert journal.pending_images.names() == {"shop:dev": "sha256:2"}
     journal.releases.start(Begun(4, "blue", "hash", {"web": Image("shop:dev", "sha256:3", ours=True)}))
-    assert journal.releases.all()[0]["images"] == {"web": {"ref": "shop:dev", "id": "sha256:3", "ours": True}}
+    assert journal.releases.all()[0]["images"] == {
+        "web": {"ref": "shop:dev", "id": "sha256:3", "ours": True, "content": ""}
+    }
     journal.releases.end(4, "live", {"web": {"ref": "a", "id": "b"}}, {})
     assert journal.releases.newest() == 4
     assert journal.releases.all()[0]["outcome"] == "live"

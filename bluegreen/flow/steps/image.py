@@ -49,6 +49,8 @@ def image(it: Making) -> str:
         live.release if live else None, it.request.restored.release if it.request.restored else None,
     )  # fmt: skip
     it.tools.journal.releases.start(begun)
+    for service, image in it.new.images.items():
+        it.tools.images.hold(image.id, service, it.new.release)
     it.tools.journal.pending_images.end()
     return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in it.new.images.items())
 
@@ -56,5 +58,5 @@ def image(it: Making) -> str:
 def _same(it: Making, live: Slot | None) -> bool:
     if live is None or live.definition != it.wish.definition:
         return False
-    mine = {name: image.id for name, image in it.new.images.items() if name in live.images}
-    return {name: image.id for name, image in live.images.items()} == mine
+    mine = it.new.images
+    return all(name in mine and mine[name].same_as(image) for name, image in live.images.items())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,13 +22,32 @@ DAY = 24 * 3600.0
 REFRESH = {"daily": DAY, "weekly": 7 * DAY}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
 NO_LOGIN = ("no basic auth credentials", "unauthorized", "authentication required", "denied", "no login")
+NOT_RUN = ("Image", "Hostname", "Domainname")  # of the classic builder's step before; nothing runs by them
 LAYERS_DONE = ("Pull complete", "Already exists")
 
 
 def pinned(api: Api, reference: str) -> Image | None:
     """What a reference means at this moment, by id; None: the Engine does not have it."""
     found = api.image(reference)
-    return Image(reference, found["Id"]) if found else None
+    return as_image(reference, found) if found else None
+
+
+def as_image(reference: str, found: Mapping[str, Any]) -> Image:
+    """An image as the Engine describes it."""
+    return Image(reference, found["Id"], content=content(found))
+
+
+def content(found: Mapping[str, Any]) -> str:
+    """A hash of what would run: the configuration and the layers; the same for two builds of the same.
+
+    The id is not: with the containerd image store it names an index, and BuildKit puts the moment of the build into it.
+    """
+    config = {key: value for key, value in (found.get("Config") or {}).items() if key not in NOT_RUN}
+    layers = (found.get("RootFS") or {}).get("Layers") or []
+    if not layers:
+        return ""
+    text = json.dumps([config, layers, [found.get(key) for key in ("Os", "Architecture", "Variant")]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def fits(found: Mapping[str, Any], platform: str | None) -> bool:

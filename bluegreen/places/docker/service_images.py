@@ -15,7 +15,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.domain.release import Image
 from bluegreen.domain.world import ImageFacts
 from bluegreen.errors import COMMAND, BluegreenError
-from bluegreen.places.docker import images
+from bluegreen.places.docker import held, images
 from bluegreen.places.docker.api import Api
 
 Tell = Callable[[str], None]
@@ -83,9 +83,9 @@ class ServiceImages:
                     failed="pull_policy is never, and the Engine does not have it",
                     expected="an image loaded beforehand", retry="safe", next=f"docker pull {reference}",
                 )  # fmt: skip
-            return Image(reference, found["Id"])
+            return images.as_image(reference, found)
         if found and fits and not always and not images.refresh_due(policy, found):
-            return Image(reference, found["Id"])
+            return images.as_image(reference, found)
         pulled = images.pull(self._api, reference, platform(service), tell)
         return replace(pulled, ours=found is None or pulled.id != found["Id"])
 
@@ -102,6 +102,18 @@ class ServiceImages:
         """The image that a name means now; None: there is none."""
         found = self._api.image(reference)
         return str(found["Id"]) if found else None
+
+    def hold(self, image: str, service: str, release: int) -> None:
+        """Keeps an image by a name of ours, as long as the release is kept."""
+        held.hold(self._api, image, service, release)
+
+    def held(self) -> Mapping[str, int]:
+        """The names by which images are kept, with the release of each."""
+        return held.held(self._api)
+
+    def let_go(self, name: str) -> None:
+        """Takes such a name away."""
+        held.let_go(self._api, name)
 
     def remove(self, image: str, references: frozenset[str]) -> bool:
         """Removes an image that has no other names than these and that nothing uses; whether it is gone."""
