@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.flow.values import Check
+from bluegreen.probe import public
 from bluegreen.probe.once import Target, once
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Probes:
         except Unproven as unproven:
             return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
         return {}
+
+    def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:
+        return public.silent(listens, host, path)
 
     def ask(self, where: str, request: Expectation) -> Answer:
         return self._prober.ask(f"{where}.sock", request)

@@ -18,6 +18,7 @@ from bluegreen.cli.show import show_done
 from bluegreen.cli.signals import Signals
 from bluegreen.domain.words import counted, migration_stays, signal_came
 from bluegreen.frontdoor import control, disk, route, seal, text
+from bluegreen.probe import public
 from bluegreen.probe.one import probe
 from bluegreen.state import holder
 from bluegreen.state.folder import find
@@ -147,7 +148,7 @@ class Quick:
         if not confirmed:
             return self._go_on(self.instead)
         self.phase("settle")
-        return self._go_on() if self._more_to_do() else self._settle()
+        return self._go_on() if self._more_to_do() or not _reached(self.routing, self.slot) else self._settle()
 
     # -- the steps
 
@@ -274,6 +275,12 @@ def _at_once(sockets: str, targets: Sequence[Any]) -> list[str | None]:
 
     wanted = [Target("", at[0], at[1], host, policy) for at, host, policy in targets]
     return [reason for _, reason in once(sockets, wanted)]
+
+
+def _reached(routing: dict[str, Any], slot: dict[str, Any]) -> bool:
+    """Whether nginx answers where visitors come; if not, the full story says so."""
+    first = slot["routes"][0]
+    return not public.silent(routing["listen"], first["host"], first["health"]["path"], patience=0.0)
 
 
 def _of_migration(left: dict[str, Any], slot: dict[str, Any]) -> list[str]:

@@ -28,6 +28,8 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
     if state.get("set_aside"):
         lines.append(f"aside  release {state['set_aside']}, until the idle one is live or given up")
     lines.append("")
+    if state.get("unreached"):
+        lines.append(f"unreached   {clean('; '.join(state['unreached']))}: visitors do not reach nginx")
     if state["drift"]:
         lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")
     if state["migration"]:

@@ -61,6 +61,8 @@ class ProxyContainer:
     address: str | None
     published: bool = True  # whether it stands on the public network, too
     stale: bool = False  # it has mounted folders that are gone
+    listen: tuple[str, ...] | None = None  # where it is published when it runs; None: made before that was noted
+    preview: str | None = None
 
     @property
     def running(self) -> bool:

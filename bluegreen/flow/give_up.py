@@ -12,6 +12,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.aside import bring_back, routing_with, said
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import render_sealed
+from bluegreen.flow.public import as_published
 from bluegreen.flow.run import Operation, describe
 from bluegreen.flow.run import give_up as end_unfinished
 from bluegreen.flow.values import Result, Tools
@@ -52,7 +53,7 @@ def replace_prepared(tools: Tools, stack: Stack, world: World, slot: Slot) -> st
     if world.intended is None:
         return "nothing is known of it"
     unhealthy = bring_back(tools, slot, failed_stays=False)
-    _load(tools, stack, routing_with(world.intended, slot))
+    _load(tools, as_published(stack, world), routing_with(world.intended, slot))
     return said(slot, unhealthy)
 
 
@@ -60,7 +61,7 @@ def _cleared(tools: Tools, stack: Stack, world: World) -> str:
     here = world.in_color(world.idle)
     if world.intended:
         slots = {color: slot for color, slot in world.intended.slots.items() if color == world.live}
-        _load(tools, stack, replace(world.intended, slots=slots, standing=None, own=None))
+        _load(tools, as_published(stack, world), replace(world.intended, slots=slots, standing=None, own=None))
     for replica in here:
         with tools.signals.deferred():
             tools.containers.remove(replica.id)

@@ -11,7 +11,7 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.record import Restored
 from bluegreen.domain.release import Image, Note
 from bluegreen.domain.routing import Routing, Slot
-from bluegreen.domain.world import Replica, World
+from bluegreen.domain.world import ProxyContainer, Replica, World
 from bluegreen.flow.adopt import Adoption
 from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.hooks import Moment
@@ -92,6 +92,11 @@ class Making:
         return [
             r for r in self.tools.containers.replicas() if r.color == self.new.color and r.release == self.new.release
         ]
+
+    def proxy(self) -> ProxyContainer | None:
+        """The proxy as it is now; asked for again only when a step of the plan may have changed it."""
+        steady = self.world.proxy and not any(step.name in ("proxy", "adopt") for step in self.plan.steps)
+        return self.world.proxy if steady else self.tools.proxy.container()
 
     def slots(self) -> Mapping[Color, Slot]:
         """What stood in both colors before."""

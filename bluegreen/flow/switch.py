@@ -22,6 +22,7 @@ from bluegreen.flow.making import Making, Request
 from bluegreen.flow.migrate import refuse_doubt
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps
+from bluegreen.flow.public import as_published, differing, refuse_unreached
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.steps import aside, health, image, make, once, preview, settle, withdraw
@@ -50,6 +51,9 @@ def _refuse_doubt(tools: Tools, plan: Plan, request: Request, wish: Wish) -> Non
 def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out a switch (or prepare, or the first up). Never raises BluegreenError after its plan was shown."""
     world = observe(tools)
+    if request.verb != "up" and (words := differing(stack, world)):
+        tools.show.notice(f"{words}; {tools.command} up takes that over, and nginx is made anew for it.")
+        stack = as_published(stack, world)
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     plan = plan_release(request.verb, world, replace(wish, force=request.force))
@@ -102,6 +106,7 @@ class Release(Making):
             return self.operation.failed(self._serving_still(error), world)
         try:
             self._phase("cutover")
+            refuse_unreached(tools, self.proxy(), self.new.slot)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
             tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
@@ -126,7 +131,7 @@ class Release(Making):
             "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "aside": aside.set_aside,
             "clear": make.clear, "discard": aside.discard,
             "create": make.create, "start": make.start, "health": health.health, "preview": preview.preview,
-            "check": preview.check, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
+            "check": preview.check_all, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
         }  # fmt: skip
         return {
             **prerequisite_steps(self.tools, self.stack, asleep=self.wish.asleep),

@@ -20,6 +20,7 @@ from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.switch import plan_switch, switch
@@ -104,6 +105,7 @@ class Repair:
         }  # fmt: skip
         try:
             operation.phase("prepare", actions)
+            refuse_unreached(tools, tools.proxy.container(), self.live)
         except BluegreenError as error:
             return operation.failed(error, self.world)
         after = look_again(tools, self.world)

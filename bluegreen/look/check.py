@@ -22,6 +22,7 @@ from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.shared import asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
+from bluegreen.look.listeners import listeners
 from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish
@@ -43,6 +44,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
     found += _ports(tools, stack)
+    found += listeners(tools, stack, world)
     found += _shared(tools, stack)
     found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)

@@ -15,6 +15,7 @@ from bluegreen.flow.checks import serves_instead
 from bluegreen.flow.migrate import in_doubt
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.public import unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import drift, set_aside, unhealthy_replicas
@@ -36,6 +37,9 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "preview": preview,
         "set_aside": aside.release if (aside := set_aside(world)) else None,
         "drift": differs or None,
+        "unreached": unreached(tools, world.proxy, world.slot(world.live) if world.live else None)[1]
+        if world.answer
+        else [],
         "unfinished": world.unfinished,
         "migration": in_doubt(tools),
         "jobs": _jobs(tools, world),

@@ -34,6 +34,7 @@ class Machine:
     docker_says: dict[str, str] = field(default_factory=dict)  # release number, as text, to Docker's own health
     images: dict[str, str] = field(default_factory=dict)  # reference -> id, for those that were made
     shared: set[str] = field(default_factory=set)
+    unreached: set[str] = field(default_factory=set)  # listeners on which nothing answers
     made: int = 0
 
     def answer(self) -> ControlAnswer | None:
@@ -223,6 +224,9 @@ class FakeEngine:
     def plain_containers(self) -> tuple[PlainContainer, ...]:
         return ()
 
+    def publishes_here(self) -> bool:
+        return True
+
     def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
         return None
 
@@ -315,6 +319,9 @@ class FakeProber:
 
     def once(self, checks: Sequence[Check]) -> dict[str, str]:
         return {check.name: wrong for check in checks if (wrong := self._wrong(check))}
+
+    def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:  # noqa: ARG002 - the port's
+        return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached]
 
     def wait(self, checks: Sequence[Check], between: Any) -> dict[str, tuple[int, str]]:
         between("probed")

@@ -23,6 +23,7 @@ from bluegreen.compose.found import HERE
 from bluegreen.domain.routing import Routing
 from bluegreen.frontdoor import route
 from bluegreen.frontdoor.files import read_routing
+from bluegreen.probe import public
 from bluegreen.state import folder as folders
 from tests.fakes.engine_api import Container, EngineApi, Serving
 from tests.fakes.sockets import Pieces, Server, answer
@@ -125,6 +126,8 @@ class Site:
         self.sick: set[int] = set()  # releases that answer 503
         self.deaf = self.stubborn = False  # nginx does not reload; does not follow the route
         self.pages: dict[str, str] = {}  # what every release answers, by path
+        self.unreached: set[str] = set()  # public listeners on which nothing answers
+        self.asked: list[str] = []  # public listeners that were asked
         for place in (self.states, self.project, folder / "bin"):
             place.mkdir()
         (self.project / "compose.yaml").write_text("services: {}\n")
@@ -166,6 +169,16 @@ class Site:
         )  # fmt: skip
         engine.changed, engine.execute = self._changed, self._execute
         engine.once = lambda it: (0, b"nginx version: nginx/1.30.6\n" if "nginx" in it.body["Image"] else b"done\n")
+
+    def silent(self, listens: Any, host: Any, path: str, patience: float = 0.0) -> list[str]:  # noqa: ARG002
+        """As the real one: a listener answers when the Engine publishes its port and nginx listens on it."""
+        self.asked += listens
+        proxy = next((it for it in self.engine.containers.values() if it.name == "shop-proxy"), None)
+        published = set(proxy.body["HostConfig"].get("PortBindings") or {}) if proxy else set()
+        loaded = {it.rpartition(":")[2] for it in self.nginx.loaded.listen} if self.nginx else set()
+        ports = {it: it.rpartition(":")[2] for it in listens}
+        there = {it for it, port in ports.items() if f"{port}/tcp" in published and port in loaded} - self.unreached
+        return [f"{it} refused the connection" for it in listens if it not in there]
 
     # -- what a person does
 
@@ -286,6 +299,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         engine = EngineApi()
         it = Site(Path(name), engine)
         monkeypatch.setattr(folders, "MACHINE", str(it.states))
+        monkeypatch.setattr(public, "silent", it.silent)
         client = docker.APIClient
 
         def noted(*arguments: Any, **more: Any) -> docker.APIClient:

@@ -367,6 +367,8 @@ def _tidy(project: Project) -> None:
     expected = [f"{project.name}-proxy"]
     for slot in filter(None, (state["live"], state["idle"])):
         expected += [f"{project.name}-{slot['color']}-{name}-1" for name in slot["replicas"]]
+    if state["set_aside"]:  # a release stands prepared
+        expected += [f"{name}-aside" for name in expected if f"-{state['idle']['color']}-" in name]
     assert project.containers() == sorted(expected), (project.containers(), expected)
     files = [str(path) for path in project.state.rglob("*") if path.name.endswith(".new") or "candidate" in path.name]
     assert files == [], files

@@ -11,6 +11,7 @@ from bluegreen.domain.words import counted
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Making
 from bluegreen.flow.prerequisites import render_sealed
+from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.values import Check
 from bluegreen.plans.differences import actual
 
@@ -63,6 +64,14 @@ def load(it: Making, text: str, since: str | None, sealed: dict[Color, str]) -> 
         except BluegreenError as error:
             error.next = error.next or f"{it.tools.command} status"
             raise
+
+
+def check_all(it: Making) -> str:
+    """The new color through the preview listener, and nginx where visitors come."""
+    done = check(it)
+    live = it.world.slot(it.world.live) if it.world.live else None
+    asked = refuse_unreached(it.tools, it.proxy(), live)
+    return f"{done}; nginx answers on {asked}" if asked else done
 
 
 def check(it: Making) -> str:

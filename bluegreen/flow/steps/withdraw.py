@@ -82,7 +82,7 @@ def _load(it: Making, routing: Routing) -> None:
 def _forget_idle(it: Making) -> None:
     """nginx and the stored files must not name a color whose containers left or failed."""
     intended = it.tools.door.intended()
-    if intended is None or it.new.color not in intended.slots or it.world.proxy is None:
+    if intended is None or it.new.color not in intended.slots or it.proxy() is None:
         return
     if any(step.step.name == "clear" and step.outcome == "done" for step in it.result.steps) or it.new.previewed:
         slots = {color: slot for color, slot in intended.slots.items() if color == it.world.live}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import socket
 import tarfile
 
@@ -12,7 +13,7 @@ from docker.errors import APIError, NotFound
 from bluegreen.domain.app import Listen
 from bluegreen.domain.color import LABEL_APP
 from bluegreen.domain.world import EngineFacts, PlainContainer
-from bluegreen.places.docker import volumes
+from bluegreen.places.docker import connection, volumes
 from bluegreen.places.docker.addresses import overlap, proxy_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.containers import Containers
@@ -81,6 +82,13 @@ class Engine:
     def volume_path(self, name: str) -> str | None:
         """Where a named volume of the local driver lies on this machine; None: there is none."""
         return volumes.path(self._api, name)
+
+    def publishes_here(self) -> bool:
+        """Whether the Engine's published ports are ours to ask: it runs in our network namespace, or that is unknown.
+
+        Source: unix(7), SO_PEERCRED; namespaces(7), /proc/PID/ns/net.
+        """
+        return connection.in_our_network(connection.engine_address(os.environ).removeprefix("unix://"))
 
     @translated
     def remove_leftovers(self) -> list[str]:

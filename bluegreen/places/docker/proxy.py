@@ -11,7 +11,15 @@ from typing import Any
 
 from bluegreen.compose.run import resolve_shipped
 from bluegreen.domain.app import Stack
-from bluegreen.domain.color import LABEL_APP, LABEL_DEFINITION, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.domain.color import (
+    LABEL_APP,
+    LABEL_DEFINITION,
+    LABEL_LISTEN,
+    LABEL_PREVIEW,
+    LABEL_PROJECT,
+    LABEL_ROLE,
+    LABEL_STATE,
+)
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import creation
@@ -55,6 +63,8 @@ class Proxy:
             entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
             address_on(entry, network_name(self._api.app)),
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
+            listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) else None,
+            preview=entry["Labels"].get(LABEL_PREVIEW) or None,
         )  # fmt: skip
 
     @translated
@@ -129,6 +139,8 @@ class Proxy:
         request["Labels"] = {
             LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
             LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
+            LABEL_LISTEN: " ".join(map(str, stack.settings.listen)),
+            LABEL_PREVIEW: str(stack.settings.preview or ""),
         }  # fmt: skip
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
         return creation.create(self._api, proxy_name(stack.app), request, endpoints)
