@@ -46,7 +46,9 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
             else (f"{color} answers when live cannot be reached")
         )
         lines.append(f"failover    {now_}")
-    lines.append(f"back        {state['flip_back'] or 'not now: ' + clean(state['no_way_back'])}")
+    back = state["flip_back"] or f"not now: {clean(state['no_way_back'])}"
+    forward = f" (to release {state['idle']['release']}, which somebody went back from)" if state.get("forward") else ""
+    lines.append(f"back        {back}{forward}")
     return "\n".join(lines)
 
 
@@ -152,7 +154,8 @@ def history_text(releases: Sequence[Mapping[str, Any]], now: datetime) -> str:
     for it in releases:
         standing = it["standing"] or ("kept" if it["kept"] else "gone" if it["outcome"] == "live" else it["outcome"])
         back = f"as release {it['restores']}" if it["restores"] else ""
-        said = "  ".join(filter(None, (clean(it["owner"]), _revision(it), clean(it["subject"]), back)))
+        left = "somebody went back from it" if it.get("gone_back_from") else ""
+        said = "  ".join(filter(None, (clean(it["owner"]), _revision(it), clean(it["subject"]), back, left)))
         lines.append(f"{it['release']:>4}  {standing:<9} {_ago(it['created'], now):<11} {said}".rstrip())
         lines += [f"      {words}" for words in (_changed(it["changed"]),) if words]
     return "\n".join(lines)
@@ -164,6 +167,7 @@ def release_text(it: Mapping[str, Any], command: str) -> str:
     fields = [
         ("release", f"{it['release']} on {it['color']}, {it['standing'] or it['outcome']}"),
         ("made", f"{it['created']}{seconds}"), ("owner", it["owner"]),
+        ("went back", "somebody went back from this release" if it.get("gone_back_from") else ""),
         ("restores", f"release {it['restores']}" if it["restores"] else ""),
         ("revision", " ".join(filter(None, (_revision(it), it["subject"])))),
         ("changed", _changed(it["changed"])), ("expect", it["expect"]), ("note", it["note"]),

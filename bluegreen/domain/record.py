@@ -126,6 +126,21 @@ def _absent(service: Mapping[str, Any], today: Stack) -> Iterable[str]:
     yield from (f"{kind} {key}" for kind, key, there in used if key not in there)
 
 
+def gone_back_from(moves: Sequence[tuple[str, int]]) -> set[int]:
+    """The releases that somebody went back from, and that had no traffic since.
+
+    `moves`: (verb, release that was live then) of each operation that moved traffic, the oldest first.
+    """
+    found: set[int] = set()
+    live = 0
+    for verb, release in moves:
+        if verb == "flip-back" and release < live:
+            found.add(live)
+        found.discard(release)
+        live = release
+    return found
+
+
 def kept_releases(records: Sequence[Mapping[str, Any]], standing: Iterable[int], keep: int) -> set[int]:
     """The numbers of the releases that stay: those in a slot, and the last `keep` that have served.
 

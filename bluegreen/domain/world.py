@@ -45,6 +45,12 @@ class Replica:
         return int(match[1]) if match else None
 
     @property
+    def starting(self) -> bool:
+        """Whether it runs for less than a minute, or Docker's own health check has not decided yet."""
+        young = re.match(r"Up (?:Less than a second|\d+ seconds?)\b", self.status)
+        return self.running and (self.health == "starting" or bool(young))
+
+    @property
     def healthy(self) -> bool:
         """Running, and Docker's own health check, where there is one, has nothing against it."""
         return self.running and self.health in (None, "healthy")

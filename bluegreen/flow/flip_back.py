@@ -226,7 +226,7 @@ class FlipBack:
 
     def _health(self) -> str:
         silent = self._probe()
-        if silent and self._brought_back():
+        if silent and (self._brought_back() or _started_meanwhile(self.tools, self.slot)):
             silent = self._probe()
         if not silent:
             return counted(sum(map(len, self.slot.addresses.values())), "replica")
@@ -257,6 +257,18 @@ class FlipBack:
     def _path(self, name: str) -> str:
         service = name.rpartition("-")[0]
         return next((route.health.path for route in self.slot.routes if route.service == service), "/")
+
+
+def _started_meanwhile(tools: Tools, slot: Slot) -> bool:
+    """Whether replicas that started a moment ago, after a power cut say, were waited for, as long as they may take."""
+    here = [it for it in observe(tools).in_color(slot.color) if it.release == slot.release and it.role == "routed"]
+    names = [replica.name for replica in here if replica.starting]
+    if not names:
+        return False
+    longest = max(route.health.timeout for route in slot.routes)
+    tools.show.notice(f"Waiting for {', '.join(names)}, started a moment ago: {longest:g} s at most. Traffic stays.")
+    tools.prober.wait(replica_checks(slot), tools.show.progress)
+    return True
 
 
 def _way_back(plan: Plan, world: World) -> tuple[Color, Slot]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bluegreen.domain.record import difference
+from bluegreen.domain.record import difference, gone_back_from
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.retention import can_come_back
 from bluegreen.flow.values import Tools
@@ -17,7 +17,8 @@ def history(tools: Tools, limit: int | None = SHOWN) -> list[dict[str, Any]]:
     """The releases, the newest first."""
     records = tools.journal.releases.all()
     by_number = {record["number"]: record for record in records}
-    return [_line(tools, record, by_number) for record in records[:limit]]
+    marked = gone_back_from(tools.journal.operations.moves())
+    return [{**_line(tools, it, by_number), "gone_back_from": it["number"] in marked} for it in records[:limit]]
 
 
 def show(tools: Tools, number: int | None) -> dict[str, Any]:
@@ -39,7 +40,9 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
          "outcome": run.outcome or "never ended", "code": run.code, "output": run.output}
         for run in tools.journal.runs.of(wanted)
     ]  # fmt: skip
-    return {**_line(tools, record, records), "images": record["images"], "figures": record["figures"], "runs": runs}
+    marked = gone_back_from(tools.journal.operations.moves())
+    line = {**_line(tools, record, records), "gone_back_from": wanted in marked}
+    return {**line, "images": record["images"], "figures": record["figures"], "runs": runs}
 
 
 def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import Color
+from bluegreen.domain.record import gone_back_from
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError
@@ -45,6 +46,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "jobs": _jobs(tools, world),
         "failover": _failover(tools, world),
         "flip_back": command,
+        "forward": bool(command and world.idle_slot and world.idle_slot.release in _marked(tools)),
         "no_way_back": why,
     }
 
@@ -119,6 +121,10 @@ def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:
     if world.answer is None:  # no proxy to ask through
         return {}
     return tools.prober.once(replica_checks(slot))
+
+
+def _marked(tools: Tools) -> set[int]:
+    return gone_back_from(tools.journal.operations.moves())
 
 
 def _way_back(tools: Tools, world: World) -> tuple[str | None, str | None]:

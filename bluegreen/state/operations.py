@@ -28,6 +28,16 @@ class Operations:
         """Records a step that has ended, with the fields of `--json`."""
         database.add_step(self._db, operation, done)
 
+    def moves(self) -> list[tuple[str, int]]:
+        """(verb, release that was live then) of each operation that moved traffic, the oldest first."""
+        if not self._db.exists():
+            return []
+        found = self._db.execute(
+            "select verb, release from operations where outcome in ('switched', 'flipped-back', 'finished')"
+            " and release is not null order by id"
+        ).fetchall()
+        return [(str(verb), int(release)) for verb, release in found]
+
     def last_seconds(self, verb: str) -> float | None:
         """How long the newest operation of a verb took until traffic had moved; None: none did."""
         if not self._db.exists():

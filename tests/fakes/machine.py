@@ -31,6 +31,7 @@ class Machine:
     proxy: ProxyContainer | None = None
     loaded: Routing | None = None  # what nginx has loaded; None: it does not run
     sick: set[str] = field(default_factory=set)  # release numbers, as text, whose replicas answer 503
+    wakes: set[str] = field(default_factory=set)  # those that are well once they were waited for
     docker_says: dict[str, str] = field(default_factory=dict)  # release number, as text, to Docker's own health
     images: dict[str, str] = field(default_factory=dict)  # reference -> id, for those that were made
     shared: set[str] = field(default_factory=set)
@@ -325,6 +326,7 @@ class FakeProber:
 
     def wait(self, checks: Sequence[Check], between: Any) -> dict[str, tuple[int, str]]:
         between("probed")
+        self.it.sick -= self.it.wakes
         return {name: (1, words) for name, words in self.once(checks).items()}
 
     def _wrong(self, check: Check) -> str | None:

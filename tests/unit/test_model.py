@@ -11,16 +11,19 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bluegreen.domain.color import other
+from bluegreen.domain.record import gone_back_from
 from bluegreen.errors import BluegreenError, Interrupted
 from bluegreen.frontdoor import route
 from bluegreen.plans.differences import drift
 from tests.fakes.app import App, Cut
+from tests.unit.worlds import replica
 
 NEXT = ("switch", "flip-back", "up")
 VERBS = ("switch", "flip-back", "up", "prepare", "give-up", "switch over a prepared one")
@@ -256,6 +259,70 @@ def test_logs_of_a_release_that_failed_stay_until_the_next_one(tmp_path: Path) -
     app.content = "four"
     app.run("switch")
     assert not [it for it in app.machine.replicas.values() if it.release == 3]
+
+
+def test_a_flip_back_waits_for_replicas_that_started_a_moment_ago(tmp_path: Path) -> None:
+    """After a power cut: the way back answers 503 for some seconds."""
+    app = _arranged(tmp_path, "flip-back")
+    app.machine.sick.add("1")
+    app.machine.wakes.add("1")
+    for name, it in app.machine.replicas.items():
+        if it.color == "blue" and it.role == "routed":
+            app.machine.replicas[name] = replace(it, status="Up 4 seconds (health: starting)", health="starting")
+    done = app.run("flip-back")
+    assert done is not None
+    assert done.outcome == "flipped-back"
+    assert "Waiting for shop-blue-web-1, shop-blue-web-2, started a moment ago: 1 s at most" in app.shown.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "health", "starting"),
+    [
+        ("Up 4 seconds", None, True), ("Up Less than a second", None, True), ("Up 1 second", None, True),
+        ("Up 5 minutes (health: starting)", "starting", True), ("Up About a minute", None, False),
+        ("Up 5 minutes", None, False), ("Up 5 minutes (unhealthy)", "unhealthy", False),
+    ],
+)  # fmt: skip
+def test_a_replica_that_started_a_moment_ago_is_known_by_the_engines_words(
+    status: str, health: str | None, starting: bool
+) -> None:
+    assert replica("blue", 7, status=status, health=health).starting is starting
+    assert not replica("blue", 7, status=status, health=health, state="exited").starting
+
+
+def test_what_somebody_went_back_from_is_not_released_again_without_a_word(tmp_path: Path) -> None:
+    app = _arranged(tmp_path, "flip-back")
+    assert app.run("flip-back") is not None
+    refused = app.run("switch")
+    assert refused is not None
+    assert refused.error is not None
+    assert refused.error.summary == "Somebody went back from release 2, and this is the same again."
+    assert refused.error.next == "bluegreen switch --force"
+    assert app.machine.answer().live == "blue"  # type: ignore[union-attr]  # nginx runs
+    _whole(app, "a release that was refused")
+    forced = app.run("switch", force=True)
+    assert forced is not None
+    assert forced.outcome == "switched"
+    app.content = "three"
+    other = app.run("switch")
+    assert other is not None
+    assert other.outcome == "switched"
+
+
+@pytest.mark.parametrize(
+    ("moves", "marked"),
+    [
+        ([], set()),
+        ([("up", 1), ("switch", 2)], set()),
+        ([("up", 1), ("switch", 2), ("flip-back", 1)], {2}),
+        ([("up", 1), ("switch", 2), ("flip-back", 1), ("flip-back", 2)], set()),  # and forward again
+        ([("up", 1), ("switch", 2), ("flip-back", 1), ("switch", 3), ("flip-back", 1)], {2, 3}),
+        ([("up", 1), ("switch", 2), ("switch", 3), ("flip-back", 2), ("switch", 4)], {3}),
+        ([("flip-back", 3)], set()),  # the journal was lost before
+    ],
+)
+def test_which_releases_somebody_went_back_from(moves: list[tuple[str, int]], marked: set[int]) -> None:
+    assert gone_back_from(moves) == marked
 
 
 def test_a_flip_back_to_a_color_that_answers_503_stays(tmp_path: Path) -> None:

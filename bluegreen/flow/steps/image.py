@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bluegreen.domain.record import defining_services, written_down
-from bluegreen.domain.release import Begun
+from bluegreen.domain.record import defining_services, gone_back_from, written_down
+from bluegreen.domain.release import Begun, Image
 from bluegreen.domain.routing import Slot
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Making
@@ -40,6 +40,7 @@ def image(it: Making) -> str:
         what = f"release {back.release} was" if back else "the Compose file says"
         it.tools.journal.pending_images.end()
         raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
+    _refuse_gone_back(it)
     if it.request.migrate and not it.wish.migrate:
         settle_doubt(it.tools, it.request.migrate)
     interpolated = it.tools.compose.interpolated(Path(it.stack.project_directory))
@@ -53,6 +54,27 @@ def image(it: Making) -> str:
         it.tools.images.hold(image.id, service, it.new.release)
     it.tools.journal.pending_images.end()
     return ", ".join(f"{name} {image.id.removeprefix('sha256:')[:12]}" for name, image in it.new.images.items())
+
+
+def _refuse_gone_back(it: Making) -> None:
+    """What somebody went back from is not released again without a word."""
+    marked = gone_back_from(it.tools.journal.operations.moves())
+    if restored := it.request.restored:
+        if restored.release in marked:
+            it.tools.show.notice(f"Somebody went back from release {restored.release} before.")
+        return
+    for record in it.tools.journal.releases.all() if marked and not it.request.force else ():
+        images = {name: Image(**image) for name, image in record["images"].items()}
+        mine = it.new.images
+        same = record["definition"] == it.wish.definition and images.keys() == mine.keys()
+        if record["number"] in marked and same and all(mine[name].same_as(image) for name, image in images.items()):
+            verb = it.request.verb
+            raise BluegreenError(
+                f"Somebody went back from release {record['number']}, and this is the same again.",
+                failed="neither its images nor its settings have changed since",
+                expected="a release in which the cause is fixed; or --force, when the cause was somewhere else",
+                retry="only with --force", next=f"{it.tools.command} {verb} --force",
+            )  # fmt: skip
 
 
 def _same(it: Making, live: Slot | None) -> bool:
