@@ -69,6 +69,7 @@ class Typed:
     adopt: bool = False
     images: tuple[str, ...] = ()
     to: int | None = None
+    live: Literal["blue", "green"] | None = None
 
     @property
     def said(self) -> Note:

@@ -31,6 +31,7 @@ class Request:
     build: bool = True
     pull: bool = False
     adopt: bool = False
+    live: Color | None = None  # which color was live, by the word of a person; heeded when nothing else tells
     note: Note = field(default_factory=Note)  # filled in from git and the login
     typed: Note = field(default_factory=Note)  # what was said of it in so many words
     migrate: Answer | None = None  # what to do about a migration that is in doubt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 from bluegreen.domain.app import Stack
@@ -13,23 +12,22 @@ from bluegreen.domain.world import Replica, World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
 
-LOG_LINES = 200  # of nginx's access log, to learn which color answered last
 
-
-def rebuild(tools: Tools, stack: Stack, world: World) -> Routing:
+def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None) -> Routing:
     """What nginx routes, or would route again. Raises BluegreenError (exit 5) when nothing tells which color is live.
 
+    `said`: the live color by the word of a person, for when nginx does not answer: a guess is never live.
     The other color counts as the way back only when its release is the older one: then it has served before.
     """
     slots = {color: slot for color in COLORS if (slot := _slot(stack, color, world.in_color(color)))}
-    live = world.answer.live if world.answer else _last_live(tools, world)
+    live = world.answer.live if world.answer else said or _only_color(world)
     if live is None or live not in slots:
         raise BluegreenError(
             "The state folder is gone, and nothing tells which color was live.",
-            failed="nginx does not answer and its log is empty" if live is None else f"{live} has no containers",
-            expected="nginx's answer, or its access log, and the containers of the live color",
-            traffic="unknown; look now", retry="not before you looked",
-            next=f"docker ps -a; then {tools.command} down and {tools.command} up", exit_code=ExitCode.UNKNOWN,
+            failed=f"{live} has no running containers" if live else "nginx does not answer, and both colors have some",
+            expected="nginx's answer, or the word of a person, and running containers of that color",
+            traffic="none while nginx does not answer", retry="not before you know",
+            next=_next(tools, world), exit_code=ExitCode.UNKNOWN,
         )  # fmt: skip
     idle = slots.get(other(live))
     standing: Standing | None = None
@@ -68,14 +66,13 @@ def _addresses(replicas: list[Replica], service: str) -> tuple[str, ...]:
     return tuple(replica.address for replica in ordered if replica.service == service and replica.address)
 
 
-def _last_live(tools: Tools, world: World) -> Color | None:
-    """The color of the last request that nginx logged; the only one with containers, when there is no request."""
-    for line in reversed(tools.containers.log_tail(world.proxy.id, LOG_LINES) if world.proxy else []):
-        try:
-            found = json.loads(line).get("color")
-        except (ValueError, AttributeError):
-            continue
-        if found in COLORS:
-            return "blue" if found == "blue" else "green"
-    there = {replica.color for replica in world.replicas if replica.running and replica.role == "routed"}
+def _next(tools: Tools, world: World) -> str:
+    releases = {it.color: it.release for it in world.replicas if it.running and it.role == "routed"}
+    ways = [f"{tools.command} up --live {color} (release {number})" for color, number in sorted(releases.items())]
+    return " or ".join(ways) or f"docker ps -a; then {tools.command} down and {tools.command} up"
+
+
+def _only_color(world: World) -> Color | None:
+    """The only color that has containers; of two, nothing but nginx's answer or a person tells which was live."""
+    there = {replica.color for replica in world.replicas if replica.role == "routed" and replica.place == "slot"}
     return there.pop() if len(there) == 1 else None

@@ -35,7 +35,7 @@ RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody
 
 def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out `up`. Never raises BluegreenError: it is in the result."""
-    world = _look(tools, stack)
+    world = _look(tools, stack, request.live)
     live = world.slot(world.live) if world.live else None
     if live is None:
         return switch(tools, stack, wish, replace(request, verb="up"))
@@ -44,18 +44,18 @@ def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
 
 def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     """What `up` would do now; looks, changes nothing."""
-    world = _look(tools, stack)
+    world = _look(tools, stack, request.live)
     live = world.slot(world.live) if world.live else None
     if live is None:
         return plan_switch(tools, stack, wish, replace(request, verb="up"))
     return Repair(tools, stack, wish, world, live, find_plain(tools, stack, request.adopt)).plan
 
 
-def _look(tools: Tools, stack: Stack) -> World:
+def _look(tools: Tools, stack: Stack, said: Color | None) -> World:
     """The world; when the state folder was deleted under a running app, with a routing made from the rest."""
     world = observe(tools, thorough=True)
     if world.intended is None and world.proxy and world.replicas and (world.answer is None or world.answer.live):
-        return replace(world, intended=rebuild(tools, stack, world))
+        return replace(world, intended=rebuild(tools, stack, world, said))
     return world
 
 

@@ -89,31 +89,38 @@ def test_a_state_that_was_deleted_is_made_again_from_labels_and_nginx(live: Site
     assert tell("flip-back")[1]["live"]["release"] == 1
 
 
-@pytest.mark.parametrize(
-    ("log", "color"),
-    [
-        (b'{"color": "blue"}\n{"color": "green"}\nno json\n{"color": "-"}\n[]\n', "green"),
-        (b'{"color": "green"}\n{"color": "blue"}\n', "blue"),
-        (b"", None),
-    ],
-)
-def test_without_nginx_its_log_tells_what_was_live(live: Site, tell: Tell, log: bytes, color: str | None) -> None:
+@pytest.mark.parametrize("live_color", ["blue", "green"])
+def test_without_nginx_no_guess_is_live_and_a_person_says_which(live: Site, tell: Tell, live_color: str) -> None:
+    """Row 69: a release that was merely prepared had its preview requests in the log as well."""
     live.release("shop:2")
     assert tell("switch")[0] == 0
     proxy = live.engine.named("shop-proxy")
     live.engine.stop({}, {}, proxy.id)
-    proxy.output = log
+    proxy.output = b'{"color": "blue"}\n{"color": "green"}\n'
     (live.state / "nginx" / "nginx.conf").unlink()
-    code, found = tell("status")
-    if color is None:
-        assert (code, found["error"]["failed"]) == (5, "nginx does not answer and its log is empty")
-        for it in live.replicas("blue"):
-            it.state = "exited"
-        assert tell("status")[1]["live"]["color"] == "green", "the only one with containers"
-    else:
-        assert (code, found["live"]["color"]) == (0, color)
-        standing = {"green": "previous", "blue": "prepared"}[color]
-        assert found["idle"]["standing"] == standing, "the way back is the older one alone"
+    for verb in ("status", "up"):
+        code, found = tell(verb)
+        assert (code, found["error"]["failed"]) == (5, "nginx does not answer, and both colors have some"), verb
+        assert found["error"]["next"] == "bluegreen up --live blue (release 1) or bluegreen up --live green (release 2)"
+    assert proxy.state == "exited", "nothing was started"
+    code, found = tell("up", "--live", live_color)
+    assert (code, found["live"]["color"]) == (0, live_color), found
+    standing = {"green": "previous", "blue": "prepared"}[live_color]
+    assert tell("status")[1]["idle"]["standing"] == standing, "the way back is the older one alone"
+
+
+def test_the_only_color_that_has_containers_is_the_live_one(live: Site, tell: Tell) -> None:
+    proxy = live.engine.named("shop-proxy")
+    live.engine.stop({}, {}, proxy.id)
+    (live.state / "nginx" / "nginx.conf").unlink()
+    assert tell("status")[1]["live"]["color"] == "blue"
+
+
+def test_what_a_person_says_does_not_count_when_nginx_answers(live: Site, tell: Tell) -> None:
+    live.release("shop:2")
+    assert tell("switch")[0] == 0
+    (live.state / "nginx" / "nginx.conf").unlink()
+    assert tell("up", "--live", "blue")[1]["live"]["color"] == "green"
 
 
 def _plain(shop: Site, service: str, port: int | None = None, name: str = "") -> Container:

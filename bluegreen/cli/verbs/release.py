@@ -19,6 +19,7 @@ from bluegreen.flow.values import Tools
 
 @click.command()
 @click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
+@click.option("--live", type=click.Choice(["blue", "green"]), help="Which color was live, when nothing else tells.")
 @BUILD
 @PULL
 @RELEASE
@@ -36,7 +37,15 @@ def up(options: Options, /, **words: Any) -> int:
 
     given = wishes.note(app, typed.said, ())
     request = Request(
-        "up", False, not typed.no_build, typed.pull, typed.adopt, note=given, typed=typed.said, migrate=typed.migrate
+        "up",
+        False,
+        not typed.no_build,
+        typed.pull,
+        typed.adopt,
+        typed.live,
+        note=given,
+        typed=typed.said,
+        migrate=typed.migrate,
     )
     if typed.dry_run:
         tools = app.tools(stack.app)
