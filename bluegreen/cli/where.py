@@ -162,7 +162,7 @@ def short(sockets: Path) -> Path:
     if folders.short(str(sockets.parent)):
         return sockets
     try:
-        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # not there, or not to be seen by this user: nobody answers there
+        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # not there, a link, or not to be seen by this user: nobody answers there
         return sockets
     return Path(f"/proc/self/fd/{descriptor}")
