@@ -37,11 +37,15 @@ class Compose:
         options: Options,
         state: Callable[[], Path] | None = None,
         known: Callable[[], str | None] = lambda: None,
+        believe: Callable[[], None] = lambda: None,
     ) -> None:
-        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is."""
+        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is.
+
+        `believe` raises BluegreenError for files that this user must not act upon.
+        """
         self._options = options
         self._state = state
-        self._known = known
+        self._known, self._believe = known, believe
         self._interpolated: dict[str, str] | None = None
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
@@ -78,6 +82,7 @@ class Compose:
         if not plain:
             return found
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
+        self._believe()
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
         command += [part for file in self._options.env_files for part in ("--env-file", file)]
         done = ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
@@ -144,6 +149,7 @@ class Compose:
         return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
 
     def _arguments(self) -> list[str]:
+        self._believe()
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
     def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
