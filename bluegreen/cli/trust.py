@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -58,19 +59,22 @@ def _stranger(paths: Sequence[str], ours: Callable[[Proxy], bool]) -> tuple[str,
     found = _first(paths, users)
     if found is None or users is None or os.geteuid():
         return found
-    made = {owner for it in where.labelled() if it.state and ours(it) and (owner := _owner(it.state)) is not None}
-    return _first(paths, users | made)
+    return _first(paths, users | {maker for it in where.labelled() if ours(it) for maker in _maker(it)})
 
 
 def _first(paths: Sequence[str], users: Collection[int] | None) -> tuple[str, int] | None:
     return next((found for path in paths if (found := owners.stranger(path, users))), None)
 
 
-def _owner(state: str) -> int | None:
-    try:
-        return os.stat(state).st_uid
-    except OSError:
-        return None
+def _maker(proxy: Proxy) -> Iterator[int]:
+    """The user who made an app, by what the Engine has of it: nginx runs as that user."""
+    from bluegreen.frontdoor.folders import PROXY_USER
+    from bluegreen.places.docker.proxies import user
+
+    with contextlib.suppress(BluegreenError):  # gone meanwhile: then nobody
+        maker = user(proxy)
+        if maker is not None and maker != PROXY_USER:  # else root made it
+            yield maker
 
 
 def _same(named: str, path: str) -> bool:

@@ -139,6 +139,7 @@ def test_root_goes_on_with_the_app_that_its_owner_has_made(live: Site, tell: Tel
     """Ann made it: who may talk to the Engine may do all. Eve's file in Ann's folder is still Eve's."""
     mine = [live.project, *live.project.iterdir()]
     _give(*mine, live.state, to=ANN)
+    live.engine.named("shop-proxy").body["User"] = f"{ANN}:{ANN}"
     live.release("shop:2")
     assert tell("switch")[0] == 0
     _give(live.project / "compose.yaml", to=EVE)
