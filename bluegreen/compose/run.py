@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
+MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 PR_SET_PDEATHSIG = 1  # prctl(2)
 Tell = Callable[[str], None]
 
@@ -73,6 +74,7 @@ class Compose:
                 mount["bind"].setdefault("create_host_path", False)
         _fill_in(self, document, folder)
         secrecy.remember(document)
+        _remember_files(document, folder)
         return document
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
@@ -178,9 +180,9 @@ class Compose:
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():
-                    if line.strip():
-                        lines.append(line.rstrip())
-                        tell(line.strip())
+                    if said := secrecy.without_secrets(line.rstrip()):
+                        lines.append(said)
+                        tell(said.strip())
             except BaseException:
                 process.terminate()
                 raise
@@ -211,6 +213,27 @@ def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> Non
                 retry="safe, when it is set", exit_code=ExitCode.USAGE,
             )  # fmt: skip
         defined["content"] = values[defined["environment"]]
+
+
+def _remember_files(document: Mapping[str, Any], folder: Path) -> None:
+    """What is in the files of secrets is to be masked as well; one that this user may not read says nothing here."""
+    for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
+        for entry in (document.get(kind) or {}).values():
+            file = entry.get("file") if isinstance(entry, Mapping) else None
+            if file and (text := _text(folder / str(file))):
+                remember(text)
+
+
+def _remember_secret(text: str) -> None:
+    secrecy.remember_variables({"secret": text})
+
+
+def _text(file: Path) -> str | None:
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            return opened.read(MOST_OF_A_SECRET).decode(errors="replace")
+    except (OSError, ValueError):
+        return None
 
 
 def _environment() -> dict[str, str]:
