@@ -93,9 +93,12 @@ def test_what_a_killed_command_left_of_a_copy_goes(taken: tuple[Snippets, Path, 
 
 KEY = "ssl_certificate_key data:$key;\n# -----BEGIN {}PRIVATE KEY-----\n"
 CLOSED: dict[str, tuple[str, int]] = {
-    "a key": (KEY.format(""), 0o644), "a key of RSA": (KEY.format("RSA "), 0o664),
-    "for the owner": ("allow all;\n", 0o600), "for a group": ("allow all;\n", 0o640), "a key for the owner": (KEY.format("EC "), 0o400),
-}  # fmt: skip
+    "a key": (KEY.format(""), 0o644),
+    "a key of RSA": (KEY.format("RSA "), 0o664),
+    "for the owner": ("allow all;\n", 0o600),
+    "for a group": ("allow all;\n", 0o640),
+    "a key for the owner": (KEY.format("EC "), 0o400),
+}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
