@@ -25,7 +25,7 @@ class BluegreenError(Exception):
 
     `summary` is one sentence; the other fields are short phrases and may be empty. `traffic` is filled in
     by the operation that knows it. `lines` are the last log lines of what failed, or the single problems
-    of a report.
+    of a report. What an application wrote may be in `failed` and `lines`: shown or kept, they are masked.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class BluegreenError(Exception):
         self.lines = [] if lines is None else lines
 
     def __str__(self) -> str:
-        return f"{self.summary} ({self.failed})" if self.failed else self.summary
+        return f"{self.summary} ({_masked(self.failed)})" if self.failed else self.summary
 
     def complete(self, command: str = "bluegreen") -> BluegreenError:
         """Fills in what the one who raised it could leave out: nothing was moved, so a retry is safe."""
@@ -57,17 +57,23 @@ class BluegreenError(Exception):
         return self
 
     def fields(self) -> dict[str, object]:
-        """The same fields as the printed error, for `--json`."""
+        """The same fields as the printed error, for `--json` and the journal."""
         return {
             "summary": self.summary,
-            "failed": self.failed,
+            "failed": _masked(self.failed),
             "expected": self.expected,
             "traffic": self.traffic,
             "retry": self.retry,
             "next": self.next,
             "exit_code": int(self.exit_code),
-            "lines": self.lines,
+            "lines": list(map(_masked, self.lines)),
         }
+
+
+def _masked(text: str) -> str:
+    from bluegreen.domain.secrets import without_secrets  # what goes well does without
+
+    return without_secrets(text)
 
 
 class Interrupted(BluegreenError):

@@ -6,9 +6,13 @@ before a reload would end at a former worker.
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 import time
 
+PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
+OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
 PIECE = 65536  # bytes read at once
 MAX_HEAD = 64 * 1024  # bytes of status line and headers; our nginx sends far fewer
 
@@ -28,34 +32,104 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
     """
     deadline = time.monotonic() + timeout
     request = f"GET {target} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: bluegreen\r\nAccept: */*\r\n\r\n"
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall(request.encode())
-        return _read(connection, deadline, timeout, most)
+        with connected(path, timeout) as connection:
+            connection.sendall(request.encode())
+            return _read(connection, deadline, timeout, most)
     except TimeoutError:
         raise NoAnswer("timed out") from None
     except (OSError, ValueError) as error:
         raise NoAnswer(str(error) or type(error).__name__) from None
-    finally:
+
+
+def connected(path: str, timeout: float) -> socket.socket:
+    """A connection to the very socket that lies there: no link is followed, and no other user's is believed.
+
+    Raises OSError; TimeoutError and BlockingIOError (more wait there than it accepts) when somebody listens.
+    """
+    descriptor, users = socket_at(path)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(f"{OPENED}/{descriptor}")
+        if listener(connection)[1] not in users:
+            raise OSError("another user listens there")
+    except BaseException:
         connection.close()
+        raise
+    finally:
+        os.close(descriptor)
+    return connection
+
+
+def listener(connection: socket.socket) -> tuple[int, int]:
+    """(process, user) that called listen() at the other end, as the kernel knows them (SO_PEERCRED, unix(7))."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER)
+    return int.from_bytes(found[:4], "little", signed=True), int.from_bytes(found[4:8], "little")
 
 
 def listens(path: str, timeout: float) -> bool:
     """Whether somebody listens there; one that hangs does, and is not waited for."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout)
-        connection.connect(path)
-    except (TimeoutError, BlockingIOError):  # the latter: more wait there than it accepts
+        connected(path, timeout).close()
+    except (TimeoutError, BlockingIOError):
         return True
     except (OSError, ValueError):
         return False
-    else:
-        return True
+    return True
+
+
+# -- folders that nginx may write: were it taken over, it could put a link, a file or somebody else's socket there
+
+
+def open_folder(path: str, at: int | None = None) -> int:
+    """A descriptor of a folder that is one itself, no link to one. `at`: of the folder that it lies in.
+
+    Raises OSError.
+    """
+    follow = 0 if os.path.dirname(path) == OPENED else os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | follow, dir_fd=at)
+    except NotADirectoryError as error:
+        place = path if at is None else os.path.join(os.readlink(f"{OPENED}/{at}"), path)
+        raise NotADirectoryError(error.errno, "A link or a file is there instead of a folder", place) from None
+
+
+def open_below(path: str) -> int:
+    """The same for a folder in one that nginx may write: neither may be a link. Raises OSError."""
+    above, name = os.path.split(path)
+    at = open_folder(above)
+    try:
+        return open_folder(name, at)
     finally:
-        connection.close()
+        os.close(at)
+
+
+def owner_above(at: int) -> os.stat_result:
+    """The folder that an opened one really lies in: whose it is."""
+    return os.stat("..", dir_fd=at)
+
+
+def socket_at(path: str) -> tuple[int, tuple[int, ...]]:
+    """(a descriptor of the socket that lies there itself, the users who may listen on it).
+
+    It has to belong to the owner of its folder, as whom nginx runs, or to root. Connect to `/proc/self/fd/` and the
+    descriptor: it stays this socket, whatever takes its place meanwhile. Raises OSError.
+    """
+    above, name = os.path.split(path)
+    at = open_folder(above)
+    try:
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        users = (os.fstat(at).st_uid, 0)
+    finally:
+        os.close(at)
+    found = os.fstat(descriptor)
+    if stat.S_ISSOCK(found.st_mode) and found.st_uid in users:
+        return descriptor, users
+    os.close(descriptor)
+    if stat.S_ISSOCK(found.st_mode):
+        raise OSError(f"{name} belongs to another user than its folder")
+    raise OSError(f"{name} is no socket")
 
 
 def _read(connection: socket.socket, deadline: float, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,10 @@ class App:
         if found is None:
             found = where.of_file(lambda: self.stack.app, self.options, os.environ)
         where.refuse_unreadable(found, f"{self.command} …")
+        if self.state_folder is None:
+            from bluegreen.cli import trust
+
+            trust.believe_state(self, found)
         return found
 
     @cached_property
@@ -69,10 +73,12 @@ class App:
 
     @cached_property
     def compose(self) -> Compose:
+        from bluegreen.cli import trust
         from bluegreen.compose.run import Compose
 
         typed = self.options
-        return Compose(typed, lambda: self.state, lambda: folders.find(typed.files, typed.project_name, os.environ))
+        known = partial(folders.find, typed.files, typed.project_name, os.environ)
+        return Compose(typed, lambda: self.state, known, cache(partial(trust.believe_project, self)))
 
     @property
     def project_directory(self) -> Path:

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bluegreen.domain.secrets import without_secrets
+from bluegreen.domain.verdict import Unreached
 from bluegreen.flow.values import Check
 from bluegreen.probe import public
 from bluegreen.probe.once import Target, once
@@ -30,7 +32,7 @@ class Probes:
 
     def once(self, checks: Sequence[Check]) -> dict[str, str]:
         results = once(str(self._sockets), [self._target(check) for check in checks])
-        return {target.name: reason for target, reason in results if reason}
+        return {target.name: _masked(reason) for target, reason in results if reason}
 
     def wait(self, checks: Sequence[Check], between: Callable[[str], None]) -> dict[str, tuple[int, str]]:
         from bluegreen.probe.health import Unproven
@@ -38,12 +40,12 @@ class Probes:
         def tell(tries: Sequence[Tries]) -> None:
             waiting = [attempt for attempt in tries if not attempt.proven]
             text = f"{len(tries) - len(waiting)} of {len(tries)} healthy"
-            between(f"{text}; {waiting[0].target.name} {waiting[0].last}" if waiting else text)
+            between(f"{text}; {waiting[0].target.name} {_masked(waiting[0].last)}" if waiting else text)
 
         try:
             self._prober.wait([self._target(check) for check in checks], tell)
         except Unproven as unproven:
-            return {t.target.name: (t.count, t.last) for t in unproven.tries if not t.proven}
+            return {t.target.name: (t.count, _masked(t.last)) for t in unproven.tries if not t.proven}
         return {}
 
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:
@@ -55,3 +57,8 @@ class Probes:
     @staticmethod
     def _target(check: Check) -> Target:
         return Target(check.name, check.address, check.port, check.host, check.policy, check.path)
+
+
+def _masked(reason: str) -> str:
+    """What a replica answered, without what it was given; our own nginx's words as they are."""
+    return reason if isinstance(reason, Unreached) else without_secrets(reason)

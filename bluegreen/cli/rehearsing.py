@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bluegreen.cli import trust
 from bluegreen.cli.app import App
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.statefolder import writing
@@ -133,7 +134,7 @@ class Stage:
         ]  # fmt: skip
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, STATE_VARIABLE: str(self.folder / "state")}
+        return {**os.environ, STATE_VARIABLE: str(self.folder / "state"), **trust.for_others(self._app.state)}
 
     def run(self, overlay: str, *arguments: str) -> dict[str, Any]:
         """One verb of the real command on the stage; the fields of its --json. Ends it when we are ended."""

@@ -18,10 +18,11 @@ VERBS = {"switched": "Switched", "flipped-back": "Flipped back", "prepared": "Pr
 
 def error_text(error: BluegreenError) -> str:
     """An error as a person meets it: one sentence, then its fields, then the lines that belong to it."""
+    fields: dict[str, Any] = error.fields()
     found = [f"Error: {clean(error.summary)}"]
-    found += [f"  {name:<10}{clean(getattr(error, name))}" for name in FIELDS if getattr(error, name)]
+    found += [f"  {name:<10}{clean(fields[name])}" for name in FIELDS if fields[name]]
     if error.lines:
-        found += ["", *(f"  | {clean(line)}" for line in error.lines)]
+        found += ["", *(f"  | {clean(line)}" for line in fields["lines"])]
     return "\n".join(found)
 
 

@@ -76,9 +76,9 @@ def _made_here(options: Options, environment: Mapping[str, str]) -> Path | None:
     if file is None and not any(map(folders.broken, folders.states(environment))):
         return None  # there is nothing here, and every state says whose it is
     start = file.parent if file and options.files else options.project_directory or "."
-    labelled = [it for it in _proxies() if it.state and it.project]
+    known = [it for it in labelled() if it.state and it.project]
     for folder in folders.above(str(start)):
-        if found := [it.state for it in labelled if it.project == folder]:
+        if found := [it.state for it in known if it.project == folder]:
             return Path(found[0]) if len(found) == 1 else None
     return None
 
@@ -107,15 +107,16 @@ def before(options: Options, environment: Mapping[str, str]) -> Path | None:
 
 def _labelled(app: str) -> Path | None:
     """The state that the proxy's own label names."""
-    return next((Path(proxy.state) for proxy in _proxies() if proxy.app == app and proxy.state), None)
+    return next((Path(proxy.state) for proxy in labelled() if proxy.app == app and proxy.state), None)
 
 
 def project(app: str) -> str | None:
     """The folder that the app was made from, as its proxy's label says."""
-    return next((proxy.project for proxy in _proxies() if proxy.app == app and proxy.project), None)
+    return next((proxy.project for proxy in labelled() if proxy.app == app and proxy.project), None)
 
 
-def _proxies() -> list[Proxy]:
+def labelled() -> list[Proxy]:
+    """The proxies of this machine; none when the Engine does not answer."""
     from bluegreen.places.docker.proxies import proxies
 
     try:
@@ -162,7 +163,7 @@ def short(sockets: Path) -> Path:
     if folders.short(str(sockets.parent)):
         return sockets
     try:
-        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # not there, or not to be seen by this user: nobody answers there
+        descriptor = os.open(sockets, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # not there, a link, or not to be seen by this user: nobody answers there
         return sockets
     return Path(f"/proc/self/fd/{descriptor}")

@@ -25,6 +25,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
+MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 PR_SET_PDEATHSIG = 1  # prctl(2)
 Tell = Callable[[str], None]
 
@@ -37,11 +38,15 @@ class Compose:
         options: Options,
         state: Callable[[], Path] | None = None,
         known: Callable[[], str | None] = lambda: None,
+        believe: Callable[[], None] = lambda: None,
     ) -> None:
-        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is."""
+        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is.
+
+        `believe` raises BluegreenError for files that this user must not act upon.
+        """
         self._options = options
         self._state = state
-        self._known = known
+        self._known, self._believe = known, believe
         self._interpolated: dict[str, str] | None = None
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
@@ -69,6 +74,7 @@ class Compose:
                 mount["bind"].setdefault("create_host_path", False)
         _fill_in(self, document, folder)
         secrecy.remember(document)
+        _remember_files(document, folder)
         return document
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
@@ -78,6 +84,7 @@ class Compose:
         if not plain:
             return found
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
+        self._believe()
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
         command += [part for file in self._options.env_files for part in ("--env-file", file)]
         done = ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
@@ -144,6 +151,7 @@ class Compose:
         return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
 
     def _arguments(self) -> list[str]:
+        self._believe()
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
     def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
@@ -168,13 +176,13 @@ class Compose:
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-            preexec_fn=_end_with_us, process_group=0 if own_group else None,
+            preexec_fn=_end_with_us, process_group=0 if own_group else None, env=_environment(),
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():
-                    if line.strip():
-                        lines.append(line.rstrip())
-                        tell(line.strip())
+                    if said := secrecy.without_secrets(line.rstrip()):
+                        lines.append(said)
+                        tell(said.strip())
             except BaseException:
                 process.terminate()
                 raise
@@ -205,6 +213,33 @@ def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> Non
                 retry="safe, when it is set", exit_code=ExitCode.USAGE,
             )  # fmt: skip
         defined["content"] = values[defined["environment"]]
+
+
+def _remember_files(document: Mapping[str, Any], folder: Path) -> None:
+    """What is in the files of secrets is to be masked as well; one that this user may not read says nothing here."""
+    for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
+        for entry in (document.get(kind) or {}).values():
+            file = entry.get("file") if isinstance(entry, Mapping) else None
+            if file and (text := _text(folder / str(file))):
+                remember(text)
+
+
+def _remember_secret(text: str) -> None:
+    secrecy.remember_variables({"secret": text})
+
+
+def _text(file: Path) -> str | None:
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            return opened.read(MOST_OF_A_SECRET).decode(errors="replace")
+    except (OSError, ValueError):
+        return None
+
+
+def _environment() -> dict[str, str]:
+    """Ours. BuildKit's client would ask git of the repository, as root, and git the repository what to run."""
+    asks_nothing = {} if os.geteuid() else {"BUILDX_GIT_INFO": "false"}
+    return {**asks_nothing, **os.environ}
 
 
 def _end_with_us() -> None:

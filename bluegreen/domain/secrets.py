@@ -1,60 +1,175 @@
-"""Values that must not be shown: what the Compose file gives to services, remembered to be masked.
+"""Values that must not be shown: what a release is given, remembered to be masked.
 
-A traceback is nobody's message, so every value is taken out of it. What a migration, a hook or an answer says is
-read by a person, so only what looks like a secret is.
+A traceback is nobody's message, so every value is taken out of it. What an application, a build, a migration or a
+hook says is read by a person, so what is plainly harmless stays (see harmless.py) and all else is taken out, as it is
+and in the forms that programs write it in.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote
 
-SHORTEST = 6  # characters; shorter values would mask half of every text
+from bluegreen.domain.harmless import SHORTEST, harmless, says_secret, tells
+
 MASK = "*****"
-SECRET = re.compile(r"pass|pwd|secret|token|key|credential|auth|salt|dsn|private", re.IGNORECASE)
-URL_WITH_PASSWORD = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
+WHOLE = 8  # characters; a shorter piece is masked where it stands alone, not within a longer word
+PIECE = 6  # characters of a part of a value that is masked by itself
+ENCODED = 6  # characters of what is masked in its encoded forms, too
+LINE = 8  # characters of one line of several
+CUT = "..."  # where a text was shortened
+NAMED = ("secrets", "configs", "services", "networks", "volumes")
+BEFORE_AT = re.compile(r"://([^/?#\s]*)@")  # of an address: who asks
+AFTER_HOST = re.compile(r"://[^/?#\s]*/([^\s]{6,})")  # of an address: what a log shows of a request
+PAIR = re.compile(r"([A-Za-z][A-Za-z0-9_.\- ]{0,40}?)[\"']?\s*[=:]\s*(\"[^\"]*\"|'[^']*'|[^\s;&,}\"']+)")
+BREAKS = re.compile(r"[\s,;&?=|\"'<>{}\[\]()]+")
 _known: set[str] = set()
 _secret: set[str] = set()
+_names: set[str] = set()  # of services and the like: harmless
+_forms: list[str] = []  # of _secret, the longest first; made when first needed
 
 
 def looks_secret(name: str, value: str) -> bool:
     """Whether a variable of this name and value is one that is not to be written down."""
-    return len(value) >= SHORTEST and bool(SECRET.search(name) or URL_WITH_PASSWORD.match(value))
+    return len(value) >= SHORTEST and not harmless(name, value) and (says_secret(name) or tells(value))
 
 
 def remember(document: Mapping[str, Any]) -> None:
     """Takes the values of environments, build arguments and contents from a resolved Compose document."""
+    _names.update({str(document.get("name") or "")}, *(document.get(kind) or {} for kind in NAMED))
     for service in (document.get("services") or {}).values():
         build = service.get("build") if isinstance(service.get("build"), Mapping) else {}
         for values in (service.get("environment"), (build or {}).get("args")):
             remember_variables(values if isinstance(values, Mapping) else {})
-    for kind in ("secrets", "configs"):
-        for entry in (document.get(kind) or {}).values():
-            if isinstance(entry, Mapping):
-                remember_variables({"secret": entry.get("content")})
+    for entry in (document.get("secrets") or {}).values():
+        if isinstance(entry, Mapping):
+            remember_variables({"secret": entry.get("content")})
+    for entry in (document.get("configs") or {}).values():
+        if isinstance(entry, Mapping) and isinstance(entry.get("content"), str):
+            remember_config(entry["content"])
 
 
 def remember_variables(values: Mapping[str, object]) -> None:
     """Takes variables by their names and values."""
     for name, value in values.items():
-        if isinstance(value, str) and len(value) >= SHORTEST:
-            _known.add(value)
-            if looks_secret(name, value):
-                _secret.add(value)
+        if isinstance(value, str) and value.strip():
+            _known.update([value] if len(value) >= PIECE else [])
+            _take(_pieces(name, value))
+
+
+def remember_config(text: str) -> None:
+    """Takes from a file of settings what its keys, or the values themselves, say is secret."""
+    _known.update([text] if len(text) >= PIECE else [])
+    for name, value in _pairs(text):
+        if looks_secret(name, value):
+            _take(_pieces(name, value))
 
 
 def masked(text: str) -> str:
     """The text without any of the remembered values."""
-    return _without(_known, text)
+    for value in sorted(_known | _secret, key=len, reverse=True):  # the longest go first, one may contain another
+        text = text.replace(value, MASK).replace(repr(value)[1:-1], MASK)
+    return without_secrets(text)
 
 
 def without_secrets(text: str) -> str:
-    """The text without those of the remembered values that look like secrets."""
-    return _without(_secret, text)
+    """The text without those of the remembered values that are not plainly harmless."""
+    if not _secret:
+        return text
+    if not _forms:
+        _forms.extend(sorted({form for value in _secret for form in _written(value)}, key=len, reverse=True))
+    for form in _forms:
+        if form in text:
+            text = text.replace(form, MASK) if len(form) >= WHOLE else _alone(form).sub(MASK, text)
+    return _without_beginnings(text) if CUT in text else text
 
 
-def _without(values: set[str], text: str) -> str:
-    for value in sorted(values, key=len, reverse=True):  # the longest go first, one may contain another
-        text = text.replace(value, MASK).replace(repr(value)[1:-1], MASK)
+def _take(pieces: Iterator[str]) -> None:
+    before = len(_secret)
+    _secret.update(pieces)
+    if len(_secret) != before:
+        _forms.clear()
+
+
+def _pieces(name: str, value: str) -> Iterator[str]:
+    """What is to be masked of a value: all of it, and what of it may be written down alone."""
+    text = value.strip()
+    if harmless(name, text, _names):
+        return
+    yield text
+    if "\n" in text:
+        yield from (line.strip() for line in text.splitlines() if len(line.strip()) >= LINE)
+    for part in _parts(text):
+        if len(part) >= SHORTEST:
+            yield part
+
+
+def _parts(text: str) -> Iterator[str]:
+    for found in BEFORE_AT.findall(text):
+        password = found.partition(":")[2] or ("" if harmless("", found, _names) else found)
+        yield from (password, unquote(password))
+    if found := AFTER_HOST.search(text):
+        yield found[1]
+    for name, value in _pairs(text):
+        if not harmless(name, value, _names):
+            yield from (value, unquote(value))
+    for part in BREAKS.split(text):
+        yield from (piece for piece in (part, *re.split(r"[/@:]", part)) if _is_piece(piece))
+
+
+def _is_piece(text: str) -> bool:
+    """Whether a part without a name of its own is masked by itself: long, and nothing that one reads elsewhere."""
+    return len(text) >= PIECE and not harmless("", text, _names) and not text.startswith("//")
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    yield from ((name.strip(), value.strip("\"'")) for name, value in PAIR.findall(text))
+
+
+def _written(value: str) -> Iterator[str]:
+    """A value as programs write it: as it is, quoted, in an address, in base64 wherever in it, in hexadecimals."""
+    yield value
+    yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    if len(value) < ENCODED:
+        return
+    encoded = {quote(value), quote(value, safe=""), quote_plus(value)}
+    yield from encoded
+    yield from (re.sub("%..", lambda found: found[0].lower(), text) for text in encoded)
+    raw = value.encode(errors="surrogateescape")
+    yield from (raw.hex(), raw.hex().upper())
+    for shift, left_out in ((0, 0), (1, 2), (2, 3)):
+        whole = (shift + len(raw)) * 8 // 6
+        text = base64.b64encode(bytes(shift) + raw).decode()[left_out:whole]
+        if len(text) >= WHOLE:
+            yield from (text, text.replace("+", "-").replace("/", "_"))
+
+
+def _alone(form: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])){re.escape(form)}(?![A-Za-z0-9])")
+
+
+def _without_beginnings(text: str) -> str:
+    """The beginnings of values that stand where a text was cut."""
+    for place in reversed([found.start() for found in re.finditer(re.escape(CUT), text)]):
+        before = text[:place]
+        longest = max((_overlap(before, form) for form in _forms if len(form) > SHORTEST), default=0)
+        if longest >= SHORTEST:
+            text = f"{before[:-longest]}{MASK}{text[place:]}"
     return text
+
+
+def _overlap(text: str, form: str) -> int:
+    """How many characters at the end of a text are the beginning of a value."""
+    most = min(len(form) - 1, len(text))
+    return next((length for length in range(most, SHORTEST - 1, -1) if text.endswith(form[:length])), 0)
+
+
+def forget() -> None:
+    """As at the start of a process."""
+    for it in (_known, _secret, _names):
+        it.clear()
+    _forms.clear()

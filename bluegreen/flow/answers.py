@@ -149,7 +149,21 @@ def _recorded(
     if idle and wanted.method in SAFE:
         answer = _ask(tools, wanted, "preview", values)
         beside = None if answer.problem else (Identity(idle.color, idle.release), answer)
-    return learn(wanted, answers, live, beside)
+    return _without_secrets(tools, learn(wanted, answers, live, beside))
+
+
+def _without_secrets(tools: Tools, learned: Expectation) -> Expectation:
+    """What is written down keeps no value that a release was given: any text may stand in its place."""
+
+    def hidden(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if tools.mask(value) == value else "#string"
+        if isinstance(value, Mapping):
+            return {name: hidden(entry) for name, entry in value.items()}
+        return [hidden(entry) for entry in value] if isinstance(value, list) else value
+
+    headers = {name: value for name, value in learned.answer_headers.items() if tools.mask(value) == value}
+    return replace(learned, json=hidden(learned.json), answer_headers=headers)
 
 
 def _ask(tools: Tools, wanted: Expectation, where: Where, values: Mapping[str, str]) -> Answer:

@@ -8,6 +8,7 @@ which nothing is unusual, without loading even this; `go_on` is what it calls fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -233,10 +234,14 @@ class FlipBack:
         from bluegreen.flow.checks import not_healthy
 
         here = tuple(r for r in observe(self.tools).in_color(self.target) if r.release == self.slot.release)
+        for replica in here:  # from here on what it was given is masked in what it answers
+            with suppress(BluegreenError):
+                self.tools.containers.exit_of(replica.id)
         error = not_healthy(self.tools, self.slot, here, silent)
         if self.wanted.force and any(replica.running for replica in here):
-            self.tools.show.notice(f"Forced, although {error.failed}.")
-            return f"forced, although {error.failed}"
+            words = f"although {self.tools.mask(error.failed)}"
+            self.tools.show.notice(f"Forced, {words}.")
+            return f"forced, {words}"
         raise error
 
     def _brought_back(self) -> bool:

@@ -15,6 +15,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import control, seal
 from bluegreen.frontdoor.answer import ask
 from bluegreen.frontdoor.files import Files
+from bluegreen.unix_http import connected
 
 CONFIRM_TIMEOUT = 10.0  # seconds from the signal until the new generation must answer; measured: 0.03
 QUIT_TIMEOUT = 5.0  # seconds more until old workers stop accepting; nginx itself waits 0.1
@@ -107,10 +108,11 @@ class Change:
 
     def _hold(self) -> socket.socket | None:
         """A connection to a worker of today, which closes it at the moment it stops accepting."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(control.TIMEOUT)
-            connection.connect(f"{self._sockets}/{control.SOCKET}")
+            connection = connected(f"{self._sockets}/{control.SOCKET}", control.TIMEOUT)
+        except OSError:
+            return None
+        try:
             connection.sendall(b"GET /state HTTP/1.1\r\nHost: bluegreen\r\n\r\n")
             if connection.recv(65536):
                 return connection

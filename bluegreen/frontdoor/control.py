@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SOCKET = "control.sock"
 TIMEOUT = 2.0  # seconds for one answer; it is on this machine
 MOST = 64 * 1024  # bytes of an answer
+HIGHEST = 2**53  # generations are counted by ones
 
 
 def ask(sockets: str) -> dict[str, Any] | None:
@@ -22,13 +23,16 @@ def ask(sockets: str) -> dict[str, Any] | None:
     """
     try:
         found = json.loads(get(f"{sockets}/{SOCKET}", "/state", "bluegreen", TIMEOUT, MOST)[2])
-        return {
-            "app": found["app"], "generation": int(found["generation"]), "live": _color(found["live"]),
-            "default": _color(found.get("default", found["live"])), "nginx": found["nginx"], "worker": found["worker"],
+        generation = int(found["generation"])
+        said = {
+            "app": str(found["app"]), "generation": generation, "live": _color(found["live"]),
+            "default": _color(found.get("default", found["live"])),
+            "nginx": str(found["nginx"]), "worker": int(found["worker"]),
         }  # fmt: skip
-    except (NoAnswer, ValueError, KeyError, TypeError):
+    except (NoAnswer, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+    return said if 0 <= generation < HIGHEST else None
 
 
-def _color(name: str) -> str | None:
-    return name if name in ("blue", "green") else None
+def _color(name: Any) -> str | None:
+    return str(name) if name in ("blue", "green") else None

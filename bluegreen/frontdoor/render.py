@@ -87,11 +87,12 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
 
 
-def _listens(proxy: ProxyConfig) -> dict[str, list[str]]:
+def _listens(proxy: ProxyConfig) -> dict[str, Any]:
     public = sorted({str(listen.port) for listen in proxy.listen})
     preview = [str(proxy.preview.port)] if proxy.preview else []
     return {
         "public_listens": [*_inner("public"), *public],
+        "preview_closed": proxy.preview is not None and proxy.preview.on_loopback,
         "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],
     }
 

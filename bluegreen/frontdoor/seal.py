@@ -6,9 +6,9 @@ Standard library only, and little of it.
 from __future__ import annotations
 
 import os
-import socket
 
 from bluegreen.frontdoor import control, disk, route, text
+from bluegreen.unix_http import connected, listener, open_below, owner_above
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEPT_NOTES = 100  # generations whose notes for old workers are kept; workers live for minutes, not for so long
 OLD_WORKERS = 20  # generations before the loaded one whose workers may still hold connections
+DIGITS = 16  # of a generation; a longer name is none
 HUP = 1  # signal(7)
 
 
@@ -63,26 +64,52 @@ def hand_over(handed: str, left: int) -> None:
 
     They keep idle connections open for ten seconds, so that no client meets a closing one. What
     arrives there goes, through a socket on which only their successors accept, to where new traffic goes.
+    nginx can write into the folder above: only names in the very folder are made and removed. Raises OSError.
     """
-    there = {int(name) for name in os.listdir(handed) if name.isdigit()}
-    for generation in range(max(1, left - OLD_WORKERS), left + 1):
-        if generation not in there:
-            _note(handed, str(generation))
-    for generation in there:
-        if generation < left - KEPT_NOTES:
-            os.unlink(os.path.join(handed, str(generation)))
+    at = open_below(handed)
+    try:
+        owner = _owner(at)
+        there = {int(name) for name in os.listdir(at) if len(name) <= DIGITS and name.isascii() and name.isdecimal()}
+        for generation in range(max(1, left - OLD_WORKERS), left + 1):
+            if generation not in there:
+                _note(at, str(generation), owner)
+        for generation in there:
+            if generation < left - KEPT_NOTES:
+                _forget(at, str(generation))
+    finally:
+        os.close(at)
 
 
-def _note(handed: str, name: str) -> None:
-    """An empty file, the folder's owner's; nginx can write there, so no link of its making is followed."""
-    path = os.path.join(handed, name)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+def _owner(at: int) -> os.stat_result:
+    """Whose the state folder is, and so the notes. Raises OSError when the folder of the notes is somebody else's."""
+    run = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
+    try:
+        owner = owner_above(run)
+    finally:
+        os.close(run)
+    if os.fstat(at).st_uid not in (owner.st_uid, os.geteuid()):
+        raise PermissionError("the folder of the notes for old workers belongs to another user")
+    return owner
+
+
+def _note(at: int, name: str, owner: os.stat_result) -> None:
+    """An empty file, the folder's owner's. It is made or not, never opened: nginx may have put anything there."""
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=at)
+    except FileExistsError:
+        return
     try:
         if os.geteuid() == 0:
-            owner = os.stat(handed, follow_symlinks=False)
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
     finally:
         os.close(descriptor)
+
+
+def _forget(at: int, name: str) -> None:
+    try:  # noqa: SIM105 - contextlib is not worth its time here
+        os.unlink(name, dir_fd=at)
+    except OSError:  # gone, or a folder of somebody else's making
+        pass
 
 
 def hup_master(sockets: str) -> bool:
@@ -100,15 +127,14 @@ def hup_master(sockets: str) -> bool:
 def master(sockets: str) -> int | None:
     """The process id of nginx's master, as this machine counts; None: it cannot be told.
 
-    The kernel knows who called listen() on the control socket (SO_PEERCRED, unix(7)).
+    The kernel knows who called listen() on the control socket. It has to be called nginx and to be the user's as whom
+    nginx runs; the socket is no link to another.
     """
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(control.TIMEOUT)
-            connection.connect(f"{sockets}/{control.SOCKET}")
-            found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        process = int.from_bytes(found[:4], "little", signed=True)
+        with connected(f"{sockets}/{control.SOCKET}", control.TIMEOUT) as connection:
+            process, user = listener(connection)
         with open(f"/proc/{process}/comm", encoding="utf-8") as file:
-            return process if process > 1 and file.read().strip() == "nginx" else None
+            named = process > 1 and file.read().strip() == "nginx"
+            return process if named and os.fstat(file.fileno()).st_uid in (user, 0) else None
     except (OSError, ValueError):
         return None

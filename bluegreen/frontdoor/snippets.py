@@ -7,15 +7,28 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor.files import Files
-from bluegreen.frontdoor.folders import FOLDER_MODE
+from bluegreen.frontdoor.folders import FOLDER_MODE, proxy_user
 from bluegreen.frontdoor.route import CONF, sync
 
 FOLDER = "snippets"
 FILE_MODE = 0o644  # nginx runs as another user; the state folder above is 0700
+CLOSED_MODE = 0o640  # of what others may not read where it comes from: the group is nginx's
+OTHERS = 0o007
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the person's: its name below the folder, and whether it is for no other eyes."""
+
+    name: Path
+    content: bytes
+    closed: bool
 
 
 class Snippets:
@@ -34,8 +47,8 @@ class Snippets:
             return None
         contents = _read(folder)
         place = self._folder / _digest(contents)
-        if not self._look and not _intact(place):
-            _put(place, contents)
+        if not self._look and not (_intact(place) and _as_closed(place, contents)):
+            _put(place, contents, proxy_user(Path(self._files.folder).parent)[1])
         return f"{CONF}/{FOLDER}/{place.name}"
 
     def intact(self) -> bool:
@@ -64,11 +77,11 @@ class Snippets:
                 path.unlink(missing_ok=True)
 
 
-def _digest(contents: Sequence[tuple[Path, bytes]]) -> str:
+def _digest(contents: Sequence[Source]) -> str:
     """The name of a copy, which says what is in it."""
     digest = hashlib.sha256()
-    for name, content in contents:
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    for it in contents:
+        digest.update(f"{it.name}\0{len(it.content)}\0".encode() + it.content)
     return digest.hexdigest()[:16]
 
 
@@ -79,35 +92,43 @@ def _intact(place: Path) -> bool:
         return False
 
 
-def _put(place: Path, contents: Sequence[tuple[Path, bytes]]) -> None:
+def _as_closed(place: Path, contents: Sequence[Source]) -> bool:
+    """Whether no copy may be read by more users than what it is a copy of."""
+    return not any(it.closed and (place / it.name).stat().st_mode & OTHERS for it in contents)
+
+
+def _put(place: Path, contents: Sequence[Source], group: int) -> None:
     """A copy, file by file: each whole and on the disk before it counts, and to be read by nginx, whatever the umask.
 
-    One that was damaged is made good where it is: nginx may start again at any moment.
+    One that was damaged is made good where it is: nginx may start again at any moment. `group`: nginx's.
     """
     for folder in (place, place / "http"):
         folder.mkdir(parents=True, exist_ok=True)
         os.chmod(folder, FOLDER_MODE)
-    wanted = {place / name for name, _ in contents}
-    for name, content in contents:
-        fresh = (place / name).with_suffix(".new")
-        with open(fresh, "wb") as file:
-            os.fchmod(file.fileno(), FILE_MODE)
-            file.write(content)
+    wanted = {place / it.name for it in contents}
+    for it in contents:
+        fresh = (place / it.name).with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            if it.closed and os.geteuid() == 0:
+                os.fchown(file.fileno(), -1, group)
+            os.fchmod(file.fileno(), CLOSED_MODE if it.closed else FILE_MODE)
+            file.write(it.content)
             file.flush()
             os.fsync(file.fileno())
-        if (place / name).is_dir():
-            shutil.rmtree(place / name)
-        os.replace(fresh, place / name)
+        if (place / it.name).is_dir():
+            shutil.rmtree(place / it.name)
+        os.replace(fresh, place / it.name)
     for stray in {*place.glob("*.conf"), *place.glob("http/*.conf")} - wanted:
         stray.unlink()
     for folder in (place / "http", place, place.parent):
         sync(str(folder))
 
 
-def _read(folder: Path) -> list[tuple[Path, bytes]]:
+def _read(folder: Path) -> list[Source]:
     try:
         files = sorted([*folder.glob("*.conf"), *folder.glob("http/*.conf")])
-        contents = [(path.relative_to(folder), path.read_bytes()) for path in files]
+        contents = [_source(path, folder) for path in files]
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder")
     except OSError as error:
@@ -118,3 +139,9 @@ def _read(folder: Path) -> list[tuple[Path, bytes]]:
             retry="safe, after the cause is fixed",
         ) from None
     return contents
+
+
+def _source(path: Path, folder: Path) -> Source:
+    with path.open("rb") as file:
+        content, mode = file.read(), os.fstat(file.fileno()).st_mode
+    return Source(path.relative_to(folder), content, not mode & OTHERS or bool(PRIVATE_KEY.search(content)))

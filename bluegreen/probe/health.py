@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from bluegreen.domain.answers import Answer, Expectation
 from bluegreen.probe.once import Target, once
+from bluegreen.unix_http import OPENED, listener, socket_at
 
 MAX_ANSWER = 1024 * 1024  # bytes of an answer that is held against a recorded one
 ANSWER_SECONDS = 30.0  # for such an answer
@@ -76,8 +78,18 @@ class _Backend(httpcore.SyncBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        """As the base does; the timeout of the request is that of the whole connection, because each has its own."""
-        inner = super().connect_unix_socket(path, timeout, socket_options)
+        """As the base does, to the very socket that lies there; each connection has the time of its one request."""
+        try:
+            descriptor, users = socket_at(path)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from None
+        try:
+            inner = super().connect_unix_socket(f"{OPENED}/{descriptor}", timeout, socket_options)
+        finally:
+            os.close(descriptor)
+        if listener(inner.get_extra_info("socket"))[1] not in users:
+            inner.close()
+            raise httpcore.ConnectError("another user listens there")
         return _Within(inner, self._clock, timeout or MAX_SECONDS)
 
 

@@ -338,8 +338,8 @@ def test_a_users_state_that_was_deleted_is_the_users_again_when_root_makes_it(le
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
 def test_what_root_has_left_of_an_app_does_not_take_over_the_users_that_runs(lean: Project, ann: Path) -> None:
-    lean.ok("up")
-    lean.ok("down", "--yes")
+    lean.ok("up", SUDO_UID=str(ANN))
+    lean.ok("down", "--yes", SUDO_UID=str(ANN))
     aside = lean.state.rename(lean.folder.parent / "aside")
     assert _as_ann(lean, "up", home=ann).code == 0
     shutil.copytree(aside, lean.state)  # left from long ago, recorded for the same folder
@@ -360,8 +360,8 @@ def test_what_root_has_left_of_an_app_does_not_take_over_the_users_that_runs(lea
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
 def test_who_may_not_read_a_state_is_told_whose_it_is(lean: Project, ann: Path) -> None:
-    lean.ok("up")
-    lean.ok("switch", GREETING="two")
+    lean.ok("up", SUDO_UID=str(ANN))
+    lean.ok("switch", SUDO_UID=str(ANN), GREETING="two")
     for verb in (("status",), ("flip-back",), ("switch",)):
         done = _as_ann(lean, *verb, home=ann)
         assert done.code in (1, 2), (verb, done)

@@ -178,10 +178,33 @@ def test_only_the_public_listener_is_reachable_from_outside(lean: Project) -> No
         pass
     with pytest.raises(OSError, match="refused"):
         socket.create_connection((from_outside, lean.preview_port), timeout=5)
+    proxy = docker(
+        "inspect",
+        "-f",
+        f'{{{{(index .NetworkSettings.Networks "{lean.name}_bluegreen").IPAddress}}}}',
+        f"{lean.name}-proxy",
+    )
+    for color in ("blue", "green"):  # from inside an application's container: loopback means loopback
+        assert _from_inside(lean, color, f"http://{proxy.strip()}:{lean.preview_port}/") == 403
+        assert _from_inside(lean, color, f"http://{proxy.strip()}:{lean.port}/") == 200
+    assert lean.color(preview=True) == "blue"
     listening = docker("exec", f"{lean.name}-proxy", "cat", "/proc/net/tcp", "/proc/net/tcp6")
     ports = {int(line.split()[1].rpartition(":")[2], 16) for line in listening.splitlines() if " 0A " in line}
     own = {int(port, 16) for port in re.findall(r"0B00007F:([0-9A-F]{4})", listening)}  # the Engine's name service
     assert ports - own == {lean.port, lean.preview_port}
+
+
+ASK = """
+import sys, urllib.request, urllib.error
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=5).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+def _from_inside(project: Project, color: str, url: str) -> int:
+    return int(docker("exec", f"{project.name}-{color}-web-1", "python3", "-c", ASK, url))
 
 
 def test_other_containers_cannot_reach_the_control_socket_or_change_routes(lean: Project) -> None:
@@ -224,6 +247,57 @@ def test_the_proxy_is_bounded_and_has_no_rights(lean: Project) -> None:
     status = docker("exec", f"{lean.name}-proxy", "cat", "/proc/self/status")
     assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+
+
+# -- nginx, taken over: it may write below /run/bluegreen, and root acts there
+
+
+def _as_nginx(project: Project, script: str) -> str:
+    return docker("exec", f"{project.name}-proxy", "sh", "-c", script)
+
+
+def _untouched(victim: Path) -> list[tuple[str, int, int]]:
+    return [(path.name, path.lstat().st_uid, path.lstat().st_mode) for path in (victim, *sorted(victim.iterdir()))]
+
+
+def test_what_a_taken_over_nginx_puts_into_its_folder_leads_root_nowhere(lean: Project, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o700)
+    (victim / "1").write_text("mine")
+    before = _untouched(victim)
+    lean.ok("up")
+    links = f"rm -rf handed temp/x; ln -s {victim} handed; ln -s {victim} nested; ln -s {victim} 1"
+    _as_nginx(lean, f"cd /run/bluegreen && {links}")
+    lean.ok("switch", GREETING="two")
+    assert lean.color() == "green"
+    handed = lean.state / "run" / "handed"
+    assert handed.is_dir()
+    assert not handed.is_symlink()
+    assert handed.stat().st_uid == 0
+    _as_nginx(lean, f"cd /run/bluegreen && mv handed aside && mkdir handed && ln -s {victim}/file handed/9")
+    lean.run("flip-back")
+    assert lean.color() == "blue"
+    lean.ok("status")
+    lean.ok("switch", GREETING="three")
+    assert _untouched(victim) == before
+    assert (victim / "1").read_text() == "mine"
+
+
+def test_a_link_in_the_place_of_nginxs_socket_is_not_asked(lean: Project, tmp_path: Path) -> None:
+    lean.ok("up")
+    other = tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(other))
+        listening.listen()
+        listening.setblocking(False)
+        _as_nginx(lean, f"cd /run/bluegreen && mv control.sock real && ln -s {other} control.sock")
+        assert lean.run("status", "--json").code in (0, 1, 5)
+        assert lean.run("switch", GREETING="two").code != 0
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    _as_nginx(lean, "cd /run/bluegreen && mv real control.sock")
+    assert lean.color() == "blue"
+    lean.ok("switch", GREETING="two")
 
 
 # -- secrets

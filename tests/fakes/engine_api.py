@@ -147,7 +147,8 @@ class EngineApi:
             "Status": it.state, "Running": it.state == "running", "ExitCode": it.code, "Error": "",
             **({"Health": {"Status": it.health}} if it.health else {}),
         }  # fmt: skip
-        config = {"Labels": it.labels, "Tty": True}
+        given = {name: it.body[name] for name in ("User", "Env") if name in it.body}
+        config = {"Labels": it.labels, "Tty": True, **given}
         return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
 
     def start(self, _: Any, __: Any, key: str) -> Answer:

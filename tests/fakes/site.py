@@ -20,6 +20,7 @@ import pytest
 
 from bluegreen.__main__ import command
 from bluegreen.compose.found import HERE
+from bluegreen.domain import secrets
 from bluegreen.domain.routing import Routing
 from bluegreen.frontdoor import route
 from bluegreen.frontdoor.files import read_routing
@@ -190,6 +191,7 @@ class Site:
     def run(self, *words: str) -> int:
         (self.folder / "document.json").write_text(json.dumps(self.document))
         HERE.forget()  # each command is a process of its own
+        secrets.forget()
         try:
             return command(list(words))
         finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bluegreen.frontdoor import folders
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.snippets import Snippets
 
@@ -87,3 +89,63 @@ def test_what_a_killed_command_left_of_a_copy_goes(taken: tuple[Snippets, Path, 
     snippets.tidy()
     assert not (copy / "half.new").exists()
     assert snippets.intact()
+
+
+KEY = "ssl_certificate_key data:$key;\n# -----BEGIN {}PRIVATE KEY-----\n"
+CLOSED: dict[str, tuple[str, int]] = {
+    "a key": (KEY.format(""), 0o644),
+    "a key of RSA": (KEY.format("RSA "), 0o664),
+    "for the owner": ("allow all;\n", 0o600),
+    "for a group": ("allow all;\n", 0o640),
+    "a key for the owner": (KEY.format("EC "), 0o400),
+}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("kind", CLOSED)
+def test_what_is_for_no_other_eyes_is_read_by_nginx_alone(tmp_path: Path, kind: str, umask: int) -> None:
+    text, mode = CLOSED[kind]
+    mine, nginx = tmp_path / "mine", tmp_path / "nginx"
+    for folder in (mine, mine / "http", nginx):
+        folder.mkdir()
+    for name in ("key.conf", "http/key.conf", "open.conf"):
+        (mine / name).write_text("deny all;\n" if name == "open.conf" else text)
+        (mine / name).chmod(0o644 if name == "open.conf" else mode)
+    before = os.umask(umask)
+    try:
+        place = Snippets(Files(str(nginx))).take(mine)
+    finally:
+        os.umask(before)
+    copy = nginx / "snippets" / Path(place or "").name
+    for name in ("key.conf", "http/key.conf"):
+        found = (copy / name).stat()
+        assert found.st_mode & 0o777 == 0o640, name
+        assert found.st_uid == os.geteuid()
+        assert found.st_gid == folders.proxy_user(tmp_path)[1], "nginx's, which is another user's for root's apps"
+    assert (copy / "open.conf").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_was_closed_later_is_closed_in_its_copy(taken: tuple[Snippets, Path, Path]) -> None:
+    snippets, mine, copy = taken
+    (mine / "deny.conf").chmod(0o600)
+    snippets.take(mine)
+    assert (copy / "deny.conf").stat().st_mode & 0o777 == 0o640
+    assert (copy / "http" / "zone.conf").stat().st_mode & 0o777 == 0o644
+    assert snippets.intact()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
+def test_nginxs_user_reads_it_and_no_other(tmp_path: Path) -> None:
+    mine, nginx = tmp_path / "mine", tmp_path / "nginx"
+    mine.mkdir()
+    nginx.mkdir()
+    (mine / "key.conf").write_text(KEY.format(""))
+    for path in tmp_path.parents:
+        if path != Path("/") and not path.stat().st_mode & 0o001:
+            path.chmod(path.stat().st_mode | 0o055)
+    tmp_path.chmod(0o755)  # the state folder itself is 0700: nobody else comes even so far
+    place = Snippets(Files(str(nginx))).take(mine)
+    file = nginx / "snippets" / Path(place or "").name / "key.conf"
+    for user, may in ((folders.PROXY_USER, True), (4321, False)):
+        done = subprocess.run(["cat", file], user=user, group=user, extra_groups=[], capture_output=True, check=False)
+        assert (done.returncode == 0) is may, (user, done)

@@ -56,9 +56,11 @@ def init(options: Options, write: bool, json_: bool) -> int:
 
 
 def _from_nothing(app: App, json_: bool) -> int:
+    from bluegreen.cli import trust
     from bluegreen.features.init.scaffold import scaffold
 
     folder = Path(app.options.project_directory or ".").absolute()
+    trust.believe_project(app)
     layout, there = _layout(folder)
     files, advice = scaffold(layout, folder.name, there)
     _write_new(folder, files)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
+from bluegreen.domain import secrets
 from bluegreen.domain.color import (
     LABEL_APP,
     LABEL_COLOR,
@@ -31,6 +33,7 @@ class Containers:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._learned = set[str]()  # containers whose values are remembered
 
     @translated
     def replicas(self) -> tuple[Replica, ...]:
@@ -108,7 +111,15 @@ class Containers:
             output: bytes = self._api.client.logs(container, tail=lines, stdout=True, stderr=True)
         except APIError as error:
             return [_no_log(error)]
+        if lines > 1:
+            self._learn(container)
         return output.decode(errors="replace").splitlines()
+
+    def _learn(self, container: str) -> None:
+        if container not in self._learned:
+            self._learned.add(container)
+            with contextlib.suppress(APIError):  # gone meanwhile
+                _remember(self._api.client.inspect_container(container))
 
     @translated
     def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
@@ -132,7 +143,14 @@ class Containers:
     def exit_of(self, container: str) -> tuple[int, int, str]:
         """(exit code, restarts, Engine's own words) of a container's last end."""
         found = self._api.client.inspect_container(container)
+        _remember(found)
         return found["State"]["ExitCode"], found["RestartCount"], found["State"].get("Error", "")
+
+
+def _remember(found: Mapping[str, Any]) -> None:
+    """What a container was given is masked in what it says: its own release's values, whatever the file says today."""
+    given = (variable.partition("=") for variable in found["Config"].get("Env") or [])
+    secrets.remember_variables({name: value for name, _, value in given})
 
 
 def _no_log(error: APIError) -> str:

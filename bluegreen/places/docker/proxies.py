@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.places.docker.addresses import proxy_name
 from bluegreen.places.docker.api import Api, translated
 
 
@@ -25,3 +26,11 @@ def proxies() -> list[Proxy]:
         Proxy(it["Labels"].get(LABEL_APP, ""), it["Labels"].get(LABEL_STATE, ""), it["Labels"].get(LABEL_PROJECT, ""))
         for it in found
     ]
+
+
+@translated
+def user(proxy: Proxy) -> int | None:
+    """As whom a proxy runs: who made the app, unless that was root. Raises BluegreenError."""
+    found = Api(proxy.app).client.inspect_container(proxy_name(proxy.app))["Config"].get("User") or ""
+    number = found.partition(":")[0]
+    return int(number) if number.isascii() and number.isdecimal() else None
