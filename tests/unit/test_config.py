@@ -160,7 +160,7 @@ proxy_set_header 'host' ${bg_host}:81;
     assert own.repeated == ["proxy_set_header X-Around 1"]
     found = _render(routing("blue", blue=slot("blue", 7)), replace(PROXY, snippets="/s", own=own))
     server = found.split("include /s/*.conf;")[1].split("location")[0]
-    assert "proxy_set_header X-Forwarded-For $bg_forwarded_for;" in server
+    assert "proxy_set_header X-Forwarded-For $bg_client;" in server
     assert "proxy_set_header X-Around 1;" in server
     assert "proxy_set_header Host" not in server
 
