@@ -17,6 +17,7 @@ LABEL_NUMBER = "bluegreen.number"
 LABEL_DEFINITION = "bluegreen.definition"
 LABEL_STATE = "bluegreen.state"  # of the proxy: where the state of its app is
 LABEL_PROJECT = "bluegreen.project"  # and the project's folder when it was made
+LABEL_IMAGE = "bluegreen.image"  # and the name of the image that it was made from
 LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
 
 

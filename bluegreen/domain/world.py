@@ -60,6 +60,8 @@ class ProxyContainer:
     address: str | None
     published: bool = True  # whether it stands on the public network, too
     stale: bool = False  # it has mounted folders that are gone
+    image: str = ""  # the id of the image that it runs from
+    reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
 
     @property
     def running(self) -> bool:

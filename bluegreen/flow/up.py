@@ -122,6 +122,8 @@ class Repair:
         elif proxy and proxy.state == "restarting":  # it ends at its file; one that is accepted today may be the cure
             with contextlib.suppress(BluegreenError):
                 self._first_file()
+        elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
+            self._first_file()
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:

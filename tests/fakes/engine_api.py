@@ -285,8 +285,8 @@ class EngineApi:
         return 201, b""
 
     def distribution(self, _: Any, __: Any, key: str) -> Answer:
-        known = urllib.parse.unquote(key) in self.registry
-        return (200, {"Descriptor": {}}) if known else (403, {"message": "denied: requested access"})
+        known = self.registry.get(urllib.parse.unquote(key))
+        return (200, {"Descriptor": {"digest": known}}) if known else (403, {"message": "denied: requested access"})
 
 
 _ONE, _ANY = r"([^/]+)", r"(.+)"

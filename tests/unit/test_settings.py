@@ -133,7 +133,8 @@ def test_a_path_is_what_nginx_compares(written: str, meant: str) -> None:
         ("/a%2Fb", "/ instead of %2F, such as /a/b"), ("/a//b", "^/a/b, as nginx reads it"), ("//", "^/, as nginx"),
         ("/a/../b", "^/b, as nginx reads it"), ("/a/%2e%2E/b", "^/b, as nginx"), ("/./", "^/, as nginx"),
         ("/%ff", "UTF-8"), ("/%00", "a path such as"), ("/%0a", "a path such as"), ("/%7f", "a path such as"),
-        ("/a%zz", "a path such as"), ("/a%2", "a path such as"), ("/a b", "write others as %20"), ("/a?b", "a path such"),
+        ("/a%zz", "a path such as"), ("/a%2", "a path such as"), ("/a b", "write others as %20"),
+        ("/a?b", "a path such"),
         ("api", "a path such as"), ("/" + "a" * 5000 + ";", "a path such as"), ("", "a path such as"),
     ],
 )  # fmt: skip
@@ -240,7 +241,7 @@ BAD: list[dict[str, Any]] = [
     *_each("jobs", "worker", [1], {"worker": {"x": 1}}),
     *_each("proxy", "nginx", {"image": ""}, {"max_body": "lots"}, {"trust": "10.0.0.1"}),
     *_each("proxy", {"max_answer_headers": 4095}, {"max_request_headers": "a lot"}, {"underscores": "sometimes"}),
-    *({"services": {"web": {"port": 1, "path": path}}} for path in ("/a/../b", "/a//b", "/a%2fb", "/a%z", "/.", "/a b")),
+    *({"services": {"web": {"port": 1, "path": path}}} for path in ("/a/../b", "/a//b", "/a%2fb", "/a%z", "/.")),
     {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
     {"services": {"web": {"port": 1, "host": "a b"}}},
     {"services": {"web": {"p": 1}}},

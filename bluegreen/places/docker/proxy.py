@@ -11,7 +11,7 @@ from typing import Any
 
 from bluegreen.compose.run import resolve_shipped
 from bluegreen.domain.app import Stack
-from bluegreen.domain.color import LABEL_APP, LABEL_DEFINITION, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.domain.color import LABEL_APP, LABEL_DEFINITION, LABEL_IMAGE, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import creation
@@ -55,6 +55,7 @@ class Proxy:
             entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
             address_on(entry, network_name(self._api.app)),
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
+            image=entry["ImageID"], reference=entry["Labels"].get(LABEL_IMAGE, ""),
         )  # fmt: skip
 
     @translated
@@ -98,7 +99,7 @@ class Proxy:
         sockets, and nobody outside sees it before `publish`.
         """
         existing = self.container()
-        if existing and existing.definition == self.definition(stack):
+        if existing and existing.definition == self.definition(stack) and self._same_image(existing, stack):
             if published and not existing.published:
                 self.publish(existing.id, stack)
             if not existing.running:
@@ -118,6 +119,11 @@ class Proxy:
             raise
         return "recreated" if existing else "started"
 
+    def _same_image(self, existing: ProxyContainer, stack: Stack) -> bool:
+        """Whether its image's name still means the image that it runs from; nobody's word counts as yes."""
+        found = self._images.id_of(stack.settings.proxy.image)
+        return found is None or found == existing.image
+
     def _create(self, stack: Stack, tell: Tell) -> str:
         subnet = self._networks.ensure()
         request = container_spec.create_request(self._service(stack), Surroundings({}))
@@ -129,6 +135,7 @@ class Proxy:
         request["Labels"] = {
             LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
             LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
+            LABEL_IMAGE: stack.settings.proxy.image,
         }  # fmt: skip
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
         return creation.create(self._api, proxy_name(stack.app), request, endpoints)
