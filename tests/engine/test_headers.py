@@ -85,12 +85,12 @@ def test_a_trusted_proxy_is_believed_in_every_spelling(project: Project) -> None
     found = _told(project, "GET /headers HTTP/1.1", "Host: shop", "X-Forwarded-Proto: https", "X-Forwarded-Port: 8443")
     assert found["x-forwarded-port"] == "8443"
     # of several proxies, the word of the one that the visitor met; and the port in the host, if no proxy says one
-    for host, forwarded, sent, told in (
+    for host, forwarded, port, told in (
         ("shop", "a.example, b.example", "444, 80", ("a.example", "444")), ("shop:8443", "", "", ("shop:8443", "8443")),
         ("shop", "a.example:8443", "", ("a.example:8443", "8443")), ("[::1]", "[::2]", "no", ("[::2]", "443")),
     ):  # fmt: skip
         more = [f"X-Forwarded-Host: {forwarded}"] if forwarded else []
-        more += [f"X-Forwarded-Port: {sent}"] if sent else []
+        more += [f"X-Forwarded-Port: {port}"] if port else []
         found = _told(project, "GET /headers HTTP/1.1", f"Host: {host}", "X-Forwarded-Proto: https", *more)
         assert (found["x-forwarded-host"], found["x-forwarded-port"]) == told, (host, more)
 
