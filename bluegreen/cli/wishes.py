@@ -39,12 +39,11 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
     """What a release of today's Compose file would be. `proxy`: and what its proxy would be, which only up asks."""
     from bluegreen.domain.record import definition_of
     from bluegreen.flow import answers as expect
-    from bluegreen.flow.proxy_image import moved
     from bluegreen.flow.shared import asleep
     from bluegreen.places.docker import spec as container_spec
     from bluegreen.plans.plan import Wish
 
-    names, image = stack.settings.release_services(), stack.settings.proxy.image
+    names = stack.settings.release_services()
     return Wish(
         definition=fingerprint(salt(app.state, app.acts), definition_of(stack)),
         replicas={name: container_spec.replicas(stack.services[name]) for name in names},
@@ -52,7 +51,6 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         shared=stack.shared,
         asleep=tuple(asleep(tools, stack)),
         proxy_definition=tools.proxy.definition(stack) if proxy else "",
-        proxy_image=image if proxy and moved(tools, tools.proxy.container(), image) else "",
         release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file as well
         build=any(stack.services[name].get("build") for name in names),
         migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",

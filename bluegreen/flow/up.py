@@ -19,6 +19,7 @@ from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.switch import plan_switch, switch
@@ -65,7 +66,12 @@ class Repair:
     ) -> None:
         self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
         self.tools, self.stack, self.world, self.live = tools, stack, world, live
-        self.wish = replace(wish, adopts=tuple(container.name for container in plain))
+        image = stack.settings.proxy.image
+        self.wish = replace(
+            wish,
+            adopts=tuple(container.name for container in plain),
+            proxy_image=image if moved(tools, world.proxy, image) else "",
+        )
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError(
