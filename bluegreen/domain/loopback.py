@@ -12,7 +12,7 @@ def is_loopback(network: str) -> bool:
     found = ipaddress.ip_network(network)
     if isinstance(found, ipaddress.IPv4Network):
         return found.subnet_of(ipaddress.IPv4Network("127.0.0.0/8"))
-    return found.subnet_of(ipaddress.IPv6Network("::1/128"))
+    return any(found.subnet_of(ipaddress.IPv6Network(it)) for it in ("::1/128", "::ffff:127.0.0.0/104"))
 
 
 def on_loopback(listen: Listen) -> bool:
