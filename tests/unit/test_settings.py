@@ -177,6 +177,7 @@ def test_this_machine_may_be_trusted_where_nobody_else_reaches_nginx(change: dic
             "proxy.trust: found 127.0.0.1/32 (this machine) while preview is 0.0.0.0:9, expected",
         ),
         ({"listen": "80", "proxy": {"trust": ["10.0.0.1", "::1"]}}, "proxy.trust: found ::1/128 (this machine) while"),
+        ({"listen": "80", "proxy": {"trust": ["::ffff:127.0.0.1"]}}, "proxy.trust: found ::ffff:"),
         (
             {"listen": "80", "proxy": {"trust": ["127.1.0.0/16"]}},
             "proxy.trust: found 127.1.0.0/16 (this machine) while",
