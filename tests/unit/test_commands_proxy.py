@@ -118,4 +118,4 @@ def test_the_public_network_is_there_before_the_first_file(shop: Site, tell: Tel
     shop.document["x-bluegreen"] |= {"listen": "127.0.0.1:8123", "proxy": {"trust": ["127.0.0.1"]}}
     assert tell("up")[0] == 0
     made = [it for it in shop.engine.asked if it in ("POST /networks/create", "POST /containers/create")]
-    assert made[:2] == ["POST /networks/create"] * 2
+    assert made[:3] == ["POST /networks/create"] * 3, "the public one, and the app's own: once to learn its subnet"
