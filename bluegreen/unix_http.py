@@ -14,7 +14,9 @@ import time
 PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
 OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
 PIECE = 65536  # bytes read at once
-MAX_HEAD = 64 * 1024  # bytes of status line and headers; our nginx sends far fewer
+HTTP = b"HTTP/"
+NOT_HTTP = "what came is not HTTP"
+MAX_HEAD = (1024 + 64) * 1024  # bytes of status line and headers; proxy.max_answer_headers may be 1m
 
 
 class NoAnswer(Exception):
@@ -23,6 +25,10 @@ class NoAnswer(Exception):
 
 class StillAnswering(NoAnswer):
     """The answer had begun and did not end in time."""
+
+
+class NotHttp(NoAnswer):
+    """Something came, and it is not HTTP: nginx passes on as it is what it takes for an answer of HTTP/0.9."""
 
 
 def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:
@@ -136,6 +142,8 @@ def _read(connection: socket.socket, deadline: float, timeout: float, most: int)
     found = b""
     while b"\r\n\r\n" not in found:
         piece = _piece(connection, deadline)
+        if not piece and found and not found.startswith(HTTP):
+            raise NotHttp(NOT_HTTP)
         if not piece or len(found) > MAX_HEAD:
             raise ValueError("the connection ended before the headers did" if not piece else "the headers do not end")
         found += piece
@@ -163,8 +171,8 @@ def _piece(connection: socket.socket, deadline: float) -> bytes:
 def _head(text: str) -> tuple[int, dict[str, str]]:
     first, *lines = text.split("\r\n")
     parts = first.split(" ", 2)
-    if len(parts) < 2 or not parts[0].startswith("HTTP/"):
-        raise ValueError("what came is not HTTP")
+    if len(parts) < 2 or not parts[0].startswith(HTTP.decode()):
+        raise NotHttp(NOT_HTTP)
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bluegreen.cli.output import clean
 from bluegreen.domain.app import HOOKS
+from bluegreen.domain.paths import takes_own_health
 from bluegreen.domain.secrets import without_secrets
 from bluegreen.look.runbook import Facts
 
@@ -47,7 +48,7 @@ def page(facts: Facts, now: datetime) -> str:
 def _health_urls(facts: Facts) -> Iterator[str]:
     for url in facts.state["urls"]:
         for route in facts.stack.settings.routes:
-            if route.host is None and (route.path == "/" or route.health.path.startswith(f"{route.path}/")):
+            if route.host is None and takes_own_health(route):
                 yield f"{url.rstrip('/')}{route.health.path}"
 
 

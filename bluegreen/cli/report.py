@@ -32,6 +32,9 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"unreached   {clean('; '.join(state['unreached']))}: visitors do not reach nginx")
     if state["drift"]:
         lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")
+    if state["proxy_image"] and state["proxy_image"]["newer"]:
+        image = clean(state["proxy_image"]["ref"])
+        lines.append(f"nginx       {image} is another image now (restart with it: {command} up)")
     if state["migration"]:
         lines.append(f"migration   in doubt: {clean(state['migration'])}")
     if state["unfinished"]:

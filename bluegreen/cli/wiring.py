@@ -70,6 +70,7 @@ def make_tools(it: App, app: str) -> Tools:
 
 def _render(networks: Networks, nginx: Path) -> Render:
     def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
+        from bluegreen.domain import loopback
         from bluegreen.frontdoor import render as config
         from bluegreen.frontdoor.headers import Lines
         from bluegreen.frontdoor.snippets import FOLDER
@@ -77,9 +78,10 @@ def _render(networks: Networks, nginx: Path) -> Render:
         subnet = networks.ensure()
         settings = stack.settings
         own = Lines(nginx / FOLDER / Path(snippets).name if snippets else None)
+        here = networks.gateways() if loopback.trusted(settings) else ()
         frame = config.ProxyConfig(
-            settings.listen, settings.preview, settings.proxy.trust, (str(subnet.static),), snippets,
-            settings.failover, tuple(settings.hooks), own,
+            settings.listen, settings.preview, (*settings.proxy.trust, *here), (str(subnet.static),), snippets,
+            settings.failover, tuple(settings.hooks), own, settings.proxy, (str(subnet.network),),
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))
 

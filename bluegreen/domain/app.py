@@ -58,13 +58,17 @@ class Listen:
 
 @dataclass(frozen=True)
 class ProxySettings:
-    """What `x-bluegreen.proxy` says. `max_body` in bytes, `read_timeout` in seconds."""
+    """What `x-bluegreen.proxy` says. Sizes in bytes, times in seconds."""
 
     image: str = "nginx:1.30-alpine"
     max_body: int = 100 * 1024 * 1024
     read_timeout: float = 60.0
     trust: tuple[str, ...] = ()
     include: str | None = None
+    websocket_timeout: float = 3600.0
+    max_request_headers: int = 64 * 1024  # of one line
+    max_answer_headers: int = 64 * 1024  # of all lines together
+    underscores: bool = False  # whether headers with an underscore in their names are passed on
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ class ProxyContainer:
     stale: bool = False  # it has mounted folders that are gone
     listen: tuple[str, ...] | None = None  # where it is published when it runs; None: made before that was noted
     preview: str | None = None
+    image: str = ""  # the id of the image that it runs from
+    reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
 
     @property
     def running(self) -> bool:

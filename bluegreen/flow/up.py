@@ -20,6 +20,7 @@ from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps, render_sealed, render_today, run_proxy
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
@@ -67,7 +68,12 @@ class Repair:
     ) -> None:
         self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
         self.tools, self.stack, self.world, self.live = tools, stack, world, live
-        self.wish = replace(wish, adopts=tuple(container.name for container in plain))
+        image = stack.settings.proxy.image
+        self.wish = replace(
+            wish,
+            adopts=tuple(container.name for container in plain),
+            proxy_image=image if moved(tools, world.proxy, image) else "",
+        )
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError(
@@ -126,6 +132,8 @@ class Repair:
         elif proxy and proxy.state == "restarting":  # it ends at its file; one that is accepted today may be the cure
             with contextlib.suppress(BluegreenError):
                 self._first_file()
+        elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
+            self._first_file()
         began, restarted = tools.clock(), False
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:

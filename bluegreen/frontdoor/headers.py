@@ -11,7 +11,7 @@ OURS: tuple[tuple[str, str], ...] = (
     ("Upgrade", "$bg_upgrade"),
     ("HTTP2-Settings", '""'),
     ("X-Real-IP", "$bg_client"),
-    ("X-Forwarded-For", "$bg_forwarded_for"),
+    ("X-Forwarded-For", "$bg_client"),
     ("X-Forwarded-Proto", "$bg_forwarded_proto"),
     ("X-Forwarded-Host", "$bg_forwarded_host"),
     ("X-Forwarded-Port", "$bg_forwarded_port"),
@@ -29,11 +29,32 @@ BELIEVED = (
 )  # fmt: skip
 
 
-def sent(own: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """(header, value) of each line, but for the headers that the person's own lines set."""
+# Gunicorn believes these of a proxy that it trusts (its setting forwarder_headers); they have no other spelling.
+BELIEVED_AS_THEY_ARE = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "REMOTE_ADDR")
+
+
+def sent(own: Sequence[str] = (), underscores: bool = False) -> list[tuple[str, str]]:
+    """(header, value) of each line, but for the headers that the person's own lines set.
+
+    With `underscores` passed on, no other spelling of a header that is set here or there arrives: WSGI, CGI and Rack
+    take X_Forwarded_For for X-Forwarded-For.
+    """
     theirs = {name.lower() for name in own}
     found = [*OURS, *((name, f"$bg_{variable(name)}") for name in BELIEVED)]
+    if underscores:
+        known = dict.fromkeys([*(name for name, _ in found), *(name.strip("\"'") for name in own)])
+        spelled = [spelling for name in known for spelling in spellings(name)]
+        found += [(name, '""') for name in dict.fromkeys([*spelled, *BELIEVED_AS_THEY_ARE])]
     return [(name, value) for name, value in found if name.lower() not in theirs]
+
+
+def spellings(header: str) -> list[str]:
+    """Every other one of a header with `_` for some or all of its `-`."""
+    first, *rest = header.split("-")
+    found = [first]
+    for part in rest:
+        found = [f"{start}{sign}{part}" for start in found for sign in "-_"]
+    return found[1:]
 
 
 def variable(header: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from bluegreen.domain.routing import Slot
 NO_SERVICE = 404  # the color serves this host, and nothing at this path
 NO_HOST = 421  # the color serves nothing for this host
 NO_COLOR = 503  # nothing stands in the color
+PLAIN = re.compile(r"[A-Za-z0-9._~@:+/-]+")
 STATUS = "!"  # before a status that stands in the place of a service; no service's name has it
 
 Choice = tuple[tuple[Color, str], ...]  # for each color: the name of a service, or STATUS and a number
@@ -55,8 +57,16 @@ def _server(name: str, here: dict[Color, tuple[Route, ...]]) -> Server:
         if path == "/":
             locations.append(Location("/", choice))
         else:  # /api means /api and /api/..., never /apiary
-            locations += [Location(f"= {path}", choice), Location(f"{path}/", choice)]
+            locations += [Location(f"= {_written(path)}", choice), Location(_written(f"{path}/"), choice)]
     return Server(name, name == "_", tuple(locations))
+
+
+def _written(path: str) -> str:
+    """As nginx reads it back: quoted where a sign means something to it. Source: ngx_conf_read_token."""
+    if PLAIN.fullmatch(path):
+        return path
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _paths(routes: tuple[Route, ...], name: str) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.domain.app import Listen
+from bluegreen.domain.app import Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
+from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import headers
 from bluegreen.frontdoor.headers import Lines
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+BUFFER = 16 * 1024  # bytes, of proxy_buffers
 MANY = 3  # replicas, of which a request that ends an application must not reach all
 PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # as the proxy sees them
 
@@ -38,6 +41,8 @@ class ProxyConfig:
     failover: bool = False
     hooks: tuple[str, ...] = ()
     own: Lines = field(default_factory=lambda: Lines(None))  # the headers that the snippets set
+    limits: ProxySettings = field(default_factory=ProxySettings)
+    inside: tuple[str, ...] = ()  # the app's own network, where its containers reach nginx
 
 
 def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
@@ -69,8 +74,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "choices": choices,
         "number": {choice: place for place, choice in enumerate(choices)},
         "statuses": statuses,
-        "max_body": lambda slot: _most([it.max_body for it in _shared_limits(routing, slot)]),
-        "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
+        **_limits(routing, proxy.limits),
         **_listens(proxy),
         "trust": proxy.trust,
         "probe_networks": proxy.probe_networks,
@@ -94,11 +98,29 @@ def _listens(proxy: ProxyConfig) -> dict[str, Any]:
         "public_listens": [*_inner("public"), *public],
         "preview_closed": proxy.preview is not None and proxy.preview.on_loopback,
         "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],
+        "preview_is_loopback": proxy.preview is not None and on_loopback(proxy.preview),
+        "inside": proxy.inside,
+    }
+
+
+def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:
+    """A WebSocket waits at least as long as every other answer. Of proxy_buffers, used where a snippet turns buffering
+    on, those that are busy must hold the largest head, and be fewer than all. Source: ngx_http_proxy_module."""
+    longest = max([limits.websocket_timeout, *(slot.read_timeout for slot in routing.slots.values())])
+    return {
+        "max_body": lambda slot: _most([it.max_body for it in _shared_limits(routing, slot)]),
+        "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
+        "limits": limits,
+        "upgraded_timeout": round(longest * 1000),
+        "busy_buffers": max(2, -(-limits.max_answer_headers // BUFFER)),
     }
 
 
 def _headers(proxy: ProxyConfig) -> dict[str, Any]:
-    return {"headers": headers.sent, "own": proxy.own, "believed": headers.BELIEVED, "variable": headers.variable}
+    def sent(own: Sequence[str]) -> list[tuple[str, str]]:
+        return headers.sent(own, proxy.limits.underscores)
+
+    return {"headers": sent, "own": proxy.own, "believed": headers.BELIEVED, "variable": headers.variable}
 
 
 def _inner(door: str) -> tuple[str, str]:

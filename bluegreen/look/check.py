@@ -19,6 +19,7 @@ from bluegreen.flow.checks import retries
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.shared import asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
@@ -40,6 +41,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += [Finding("settings", "warning", words) for words in stack.notices]
     engine = tools.engine.facts()
     found += _versions(tools, world, engine)
+    found += _proxy_image(tools, stack, world)
     found += _permissions(tools, stack, world, folder)
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
@@ -84,6 +86,25 @@ def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Findin
         )  # fmt: skip
     else:
         yield Finding("versions", "ok", f"nginx {world.answer.nginx}")
+
+
+def _proxy_image(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
+    """Whether a newer image, such as one with a fix of nginx's, waits under the name of the proxy's."""
+    name, restart = stack.settings.proxy.image, f"{tools.command} up (restarts nginx: a moment without answers)"
+    if world.proxy is None:
+        return
+    why = "a fix of nginx's own comes with a new image"
+    if moved(tools, world.proxy, name):
+        yield Finding(
+            "nginx's image", "warning", f"{name} is another image now", "the one that nginx runs from", why, restart
+        )
+    elif tools.images.moved_in_registry(name):
+        yield Finding(
+            "nginx's image", "warning", f"{name} is another image in its registry now", "what nginx runs from", why,
+            f"docker pull {name}, then {restart}",
+        )  # fmt: skip
+    else:
+        yield Finding("nginx's image", "ok", f"{name} is the image that nginx runs from")
 
 
 def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from bluegreen.flow.checks import serves_instead
 from bluegreen.flow.migrate import in_doubt
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
@@ -45,6 +46,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "migration": in_doubt(tools),
         "jobs": _jobs(tools, world),
         "failover": _failover(tools, world),
+        "proxy_image": _proxy_image(tools, world),
         "flip_back": command,
         "forward": bool(command and world.idle_slot and world.idle_slot.release in _marked(tools)),
         "no_way_back": why,
@@ -115,6 +117,13 @@ def _failover(tools: Tools, world: World) -> dict[str, Any] | None:
         return None
     ready = world.intended.standing == "previous"
     return {"color": world.idle if ready else None, "serving": serves_instead(tools, world)}
+
+
+def _proxy_image(tools: Tools, world: World) -> dict[str, Any] | None:
+    """What nginx runs from; `newer`: what the name of that image means by now, if it is another."""
+    if world.proxy is None:
+        return None
+    return {"ref": world.proxy.reference, "id": world.proxy.image, "newer": moved(tools, world.proxy)}
 
 
 def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:

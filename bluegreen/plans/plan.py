@@ -101,4 +101,5 @@ class Wish:
     hooks: tuple[str, ...] = ()  # the moments that have hooks
     expected: tuple[Expectation, ...] = ()  # recorded answers that each release must give
     asleep: tuple[str, ...] = ()  # shared services that the release waits for and that do not run
+    proxy_image: str = ""  # the name of the proxy's image, if it means another one by now; only up asks
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

@@ -9,6 +9,8 @@ from bluegreen.domain.world import World
 from bluegreen.plans.differences import drift, misplaced
 from bluegreen.plans.plan import Step, Wish
 
+RESTARTS = "it restarts, and for a moment nobody is answered"
+
 
 def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     yield from _shared(verb, wish)
@@ -24,7 +26,9 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     elif not proxy.published and not wish.adopts:
         yield Step("prepare", "proxy", "its ports are not published yet")
     elif verb == "up" and proxy.definition != wish.proxy_definition:
-        yield Step("prepare", "proxy", "its settings have changed (image, listen or preview); it restarts")
+        yield Step("prepare", "proxy", f"its settings have changed (image, listen or preview); {RESTARTS}")
+    elif verb == "up" and wish.proxy_image:
+        yield Step("prepare", "proxy", f"{wish.proxy_image} is another image now; {RESTARTS}")
     if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
         yield Step("prepare", "undrift", f"nginx is to load what it answers: {words}")
     if world.live and (wrong := misplaced(world)):

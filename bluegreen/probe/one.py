@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bluegreen.domain.verdict import Unreached, judge
-from bluegreen.unix_http import NoAnswer, StillAnswering, get
+from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, get
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from typing import Any
 
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
-SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
+OURS = "x-bluegreen-probe"  # set by our nginx when it has nothing of the replica to pass on; its words are the reason
+UNREADABLE = "unreadable"  # its value when something came that nginx cannot pass on
 
 
 def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: Any, path: str) -> str | None:
@@ -24,7 +25,11 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
         status, headers, body = get(f"{sockets}/{socket}", target, name, policy.request_timeout, MAX_BODY)
     except StillAnswering as error:
         return str(error)
+    except NotHttp:
+        return "answered what is not HTTP; does it want TLS on this port?"
     except NoAnswer as error:
         return f"gave no answer ({error})"
     text = body.decode(errors="replace")
-    return Unreached(text) if SILENT in headers else judge(policy, status, headers, text)
+    if OURS in headers:
+        return text if headers[OURS] == UNREADABLE else Unreached(text)
+    return judge(policy, status, headers, text)

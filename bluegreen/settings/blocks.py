@@ -25,6 +25,7 @@ from bluegreen.settings.types import (
     LISTEN_SCHEMA,
     Cidr,
     Duration,
+    HeaderSize,
     HealthPath,
     Host,
     ListenAt,
@@ -114,8 +115,16 @@ class ProxyBlock(StrictBlock):
     """The largest request body; more is answered 413."""
     read_timeout: PositiveDuration = 60.0
     """How long nginx waits for the service between two reads of an answer."""
+    websocket_timeout: PositiveDuration = model.ProxySettings.websocket_timeout
+    """How long a WebSocket may be silent, if longer than read_timeout."""
+    max_request_headers: HeaderSize = model.ProxySettings.max_request_headers
+    """The longest line of a request's head, such as a cookie or the address; more is answered 400 or 414."""
+    max_answer_headers: HeaderSize = model.ProxySettings.max_answer_headers
+    """The largest head of an answer, all its headers together; more is answered 502."""
+    underscores: bool = model.ProxySettings.underscores
+    """Whether request headers with an underscore in their names are passed on; not together with trust."""
     trust: list[Cidr] = Field(default_factory=list)
-    """Addresses of proxies in front whose X-Forwarded-* and X-Request-ID are believed."""
+    """Proxies in front whose X-Forwarded-* and X-Request-ID are believed; 127.0.0.1 means one on this machine."""
     include: Annotated[str, Field(min_length=1)] | None = None
     """A folder of your own snippets: *.conf inside each server, http/*.conf around them."""
 

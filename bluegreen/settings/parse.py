@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from bluegreen.domain import app as model
+from bluegreen.domain import loopback
 from bluegreen.settings.blocks import (
     LATER,
     Block,
@@ -62,7 +63,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     problems = [*_service_problems(parsed, names), *_listen_problems(parsed)]
     if problems:
         raise InvalidSettings(problems)
-    return model.Settings(
+    settings = model.Settings(
         routes=_routes(parsed),
         jobs=tuple(parsed.jobs),
         listen=tuple(parsed.listen),
@@ -71,7 +72,8 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         failover=parsed.failover,
         proxy=model.ProxySettings(
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
-            tuple(parsed.proxy.trust), parsed.proxy.include,
+            tuple(parsed.proxy.trust), parsed.proxy.include, parsed.proxy.websocket_timeout,
+            parsed.proxy.max_request_headers, parsed.proxy.max_answer_headers, parsed.proxy.underscores,
         ),
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),
@@ -79,6 +81,9 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         expected=parsed.expected,
         keep=parsed.keep,
     )  # fmt: skip
+    if problems := list(_trust_problems(settings)):
+        raise InvalidSettings(problems)
+    return settings
 
 
 def _migration(block: MigrateBlock | None) -> model.Migration | None:
@@ -163,6 +168,23 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
         yield Problem("listen", ", ".join(map(str, parsed.listen)), "each address once")
     if parsed.preview and parsed.preview.port in ports:
         yield Problem("preview", str(parsed.preview), "a port that listen does not use")
+
+
+def _trust_problems(settings: model.Settings) -> Iterable[Problem]:
+    """What nginx cannot tell apart is refused: one of them could be a visitor."""
+    here, others = loopback.trusted(settings), loopback.reached_by_others(settings)
+    if here and others:
+        key = "preview" if others == (settings.preview,) else "listen"
+        yield Problem(
+            "proxy.trust", f"{here[0]} (this machine) while {key} is {', '.join(map(str, others))}",
+            f"{key} on this machine alone, such as 127.0.0.1:{others[0].port}, or no {here[0]}: on a port that others"
+            " reach, nginx sees this machine and visitors by IPv6 at the same address",
+        )  # fmt: skip
+    if settings.proxy.underscores and settings.proxy.trust:
+        yield Problem(
+            "proxy.underscores", "true while proxy.trust is set",
+            "one of the two: nginx takes a visitor's X_Forwarded_Proto for the X-Forwarded-Proto of the trusted proxy",
+        )  # fmt: skip
 
 
 def _problem(entry: Any, block: object) -> Problem:

@@ -24,6 +24,10 @@ INTERPOLATED = {"type": "string", "pattern": r"\$\{?[A-Za-z_]"}  # ${TAG}, $TAG,
 NOTES = ("title", "description", "default", "examples")
 
 
+def _size(count: int) -> str:
+    return f"{count // BYTES['m']}m" if count % BYTES["m"] == 0 else f"{count // BYTES['k']}k"
+
+
 def _for_editors(node: Any) -> Any:
     """Takes what Compose would interpolate for any value, and shows defaults as a person writes them."""
     if isinstance(node, list):
@@ -35,7 +39,7 @@ def _for_editors(node: Any) -> Any:
     if DURATION.pattern in patterns and isinstance(node.get("default"), float):
         found["default"] = f"{node['default']:g}s"
     if SIZE.pattern in patterns and isinstance(node.get("default"), int):
-        found["default"] = f"{node['default'] // BYTES['m']}m"
+        found["default"] = _size(node["default"])
     if {"type": "null"} in found.get("anyOf", []):  # a key that is there has a value
         found["anyOf"] = [option for option in found["anyOf"] if option != {"type": "null"}]
         found.pop("default", None)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from typing import Annotated
+from urllib.parse import unquote
 
 from pydantic import (
     AfterValidator,
@@ -16,10 +18,12 @@ from pydantic import (
 from bluegreen.domain import app as model
 from bluegreen.domain.units import DURATION, SIZE, parse_duration, parse_size
 
-# Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) means something to nginx.
-PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+/?)*$")
+# Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) is written as %24, %20 ...
+_IN_PATH = r"(?:[A-Za-z0-9._~@:+-]|[^\x00-\x7f]|%[0-9A-Fa-f]{2})+"
+PATH = re.compile(rf"^(?!.*/\.\.?(?:/|$))(?!.*%2[Ff])/(?:{_IN_PATH}(?:/{_IN_PATH})*/?)?$")
 HEALTH_PATH = re.compile(r"^/[!-~]*$")
 HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$")
+SMALLEST_HEADERS, LARGEST_HEADERS = 4 * 1024, 1024 * 1024  # nginx keeps a buffer of this size for each request
 LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$", re.ASCII)
 
 
@@ -46,11 +50,37 @@ def matching(pattern: re.Pattern[str], expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def path_prefix(value: str) -> str:
+    """A path as nginx compares it: decoded, with each slash once and without . and .. Raises ValueError.
+
+    Source: ngx_http_core_module, location ("matching is performed against a normalized URI").
+    """
+    if "%2f" in value.lower():
+        raise ValueError(f"/ instead of %2F, such as {re.sub('%2[fF]', '/', value)}: nginx does not tell them apart")
+    try:
+        found = unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("UTF-8 behind each %, such as /caf%C3%A9") from None
+    if found.startswith("/") and ({".", ".."} & set(found.split("/")) or "//" in found):
+        raise ValueError(
+            f"{posixpath.normpath(found).replace('//', '/')}, as nginx reads it: . and .. are resolved, // is /"
+        )
+    if not PATH.fullmatch(value) or not found.isprintable():
+        raise ValueError("a path such as / or /api (letters, digits and . _ ~ @ : + - /; write others as %20)")
+    return found
+
+
 def _cidr(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
         raise ValueError("an address or network, such as 10.0.0.0/8") from None
+
+
+def _header_size(value: int) -> int:
+    if not SMALLEST_HEADERS <= value <= LARGEST_HEADERS:
+        raise ValueError("a size from 4k to 1m, such as 64k")
+    return value
 
 
 def _regex(value: str) -> str:
@@ -85,11 +115,24 @@ Size = Annotated[
     BeforeValidator(parse_size),
     WithJsonSchema({"type": ["string", "integer"], "pattern": SIZE.pattern, "minimum": 0}),
 ]
+HeaderSize = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    AfterValidator(_header_size),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": SIZE.pattern,
+            "minimum": SMALLEST_HEADERS,
+            "maximum": LARGEST_HEADERS,
+        }
+    ),
+]
 ListenAt = Annotated[model.Listen, BeforeValidator(parse_listen), WithJsonSchema(LISTEN_SCHEMA)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PathPrefix = Annotated[
     str,
-    matching(PATH, "a path such as / or /api (letters, digits and . _ ~ % @ : + - /)"),
+    AfterValidator(path_prefix),
     WithJsonSchema({"type": "string", "pattern": PATH.pattern}),
 ]
 HealthPath = Annotated[

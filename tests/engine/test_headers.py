@@ -78,12 +78,21 @@ def test_a_trusted_proxy_is_believed_in_every_spelling(project: Project) -> None
     assert {name.lower() for name in BELIEVED} <= set(found)
     for said, scheme, port in (
         ("https", "https", "443"), ("HTTPS", "https", "443"), ("wss", "https", "443"), ("https,http", "https", "443"),
-        ("ws", "http", str(project.port)), ("gopher", "http", str(project.port)),
+        ("ws", "http", "80"), (" http ,https", "http", "80"), ("gopher", "http", str(project.port)),
     ):  # fmt: skip
         found = _told(project, "GET /headers HTTP/1.1", "Host: shop", f"X-Forwarded-Proto: {said}")
         assert (found["x-forwarded-proto"], found["x-forwarded-port"]) == (scheme, port), said
     found = _told(project, "GET /headers HTTP/1.1", "Host: shop", "X-Forwarded-Proto: https", "X-Forwarded-Port: 8443")
     assert found["x-forwarded-port"] == "8443"
+    # of several proxies, the word of the one that the visitor met; and the port in the host, if no proxy says one
+    for host, forwarded, port, told in (
+        ("shop", "a.example, b.example", "444, 80", ("a.example", "444")), ("shop:8443", "", "", ("shop:8443", "8443")),
+        ("shop", "a.example:8443", "", ("a.example:8443", "8443")), ("[::1]", "[::2]", "no", ("[::2]", "443")),
+    ):  # fmt: skip
+        more = [f"X-Forwarded-Host: {forwarded}"] if forwarded else []
+        more += [f"X-Forwarded-Port: {port}"] if port else []
+        found = _told(project, "GET /headers HTTP/1.1", f"Host: {host}", "X-Forwarded-Proto: https", *more)
+        assert (found["x-forwarded-host"], found["x-forwarded-port"]) == told, (host, more)
 
 
 @pytest.mark.parametrize("where", ["own.conf", "http/own.conf"])

@@ -93,8 +93,8 @@ WORDS = {
     "/not-utf8": "without JSON",
     "/not-json": "without JSON",
     "/deep": "without JSON",
-    "/headers": "gave no answer on port 8000",
-    "/nonsense": "gave no answer (what came is not HTTP)",
+    "/headers": "answered on port 8000 what nginx cannot pass on",
+    "/nonsense": "answered what is not HTTP; does it want TLS on this port?",
 }
 MORE = 16 * 1024  # KiB of memory that a hostile answer may take beyond what a good one takes
 

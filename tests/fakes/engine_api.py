@@ -147,7 +147,7 @@ class EngineApi:
             "Status": it.state, "Running": it.state == "running", "ExitCode": it.code, "Error": "",
             **({"Health": {"Status": it.health}} if it.health else {}),
         }  # fmt: skip
-        given = {name: it.body[name] for name in ("User", "Env") if name in it.body}
+        given: dict[str, Any] = {name: it.body[name] for name in ("User", "Env") if name in it.body}
         config = {"Labels": it.labels, "Tty": True, **given}
         return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
 
@@ -300,8 +300,8 @@ class EngineApi:
         return 201, b""
 
     def distribution(self, _: Any, __: Any, key: str) -> Answer:
-        known = urllib.parse.unquote(key) in self.registry
-        return (200, {"Descriptor": {}}) if known else (403, {"message": "denied: requested access"})
+        known = self.registry.get(urllib.parse.unquote(key))
+        return (200, {"Descriptor": {"digest": known}}) if known else (403, {"message": "denied: requested access"})
 
 
 _ONE, _ANY = r"([^/]+)", r"(.+)"

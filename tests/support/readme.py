@@ -25,7 +25,10 @@ BLOCKS = (
     ("hooks.*.", settings.HookBlock),
 )
 # Defaults as a person would write them, where the parsed value reads otherwise.
-WRITTEN = {"proxy.max_body": "`100m`", "listen": "`80`", "preview": "`127.0.0.1:8081`", "health": "`/health`"}
+WRITTEN = {
+    "proxy.max_body": "`100m`", "proxy.max_request_headers": "`64k`", "proxy.max_answer_headers": "`64k`",
+    "proxy.websocket_timeout": "`1h`", "listen": "`80`", "preview": "`127.0.0.1:8081`", "health": "`/health`",
+}  # fmt: skip
 
 
 def settings_table() -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
-from bluegreen.domain.app import Listen, Route
+import pytest
+
+from bluegreen.domain.app import Health, Listen, ProxySettings, Route
+from bluegreen.domain.paths import takes_own_health
 from bluegreen.domain.routing import Routing, Slot, too_old
 from bluegreen.frontdoor import headers, text
 from bluegreen.frontdoor import render as config
@@ -160,7 +164,7 @@ proxy_set_header 'host' ${bg_host}:81;
     assert own.repeated == ["proxy_set_header X-Around 1"]
     found = _render(routing("blue", blue=slot("blue", 7)), replace(PROXY, snippets="/s", own=own))
     server = found.split("include /s/*.conf;")[1].split("location")[0]
-    assert "proxy_set_header X-Forwarded-For $bg_forwarded_for;" in server
+    assert "proxy_set_header X-Forwarded-For $bg_client;" in server
     assert "proxy_set_header X-Around 1;" in server
     assert "proxy_set_header Host" not in server
 
@@ -180,3 +184,80 @@ def test_a_snippet_of_any_shape_ends_no_reading(tmp_path: Path) -> None:
     ):
         (tmp_path / "a.conf").write_text(text_)
         assert headers.Lines(tmp_path).names == [], text_
+
+
+def test_a_websocket_waits_longer_in_every_place_that_it_can_come_to_and_never_shorter_than_all_else() -> None:
+    pair = {"blue": replace(slot("blue", 7), read_timeout=5.0), "green": slot("green", 8)}
+    frame = replace(PROXY, failover=True, limits=ProxySettings(websocket_timeout=90.0))
+    found = _render(routing("blue", **pair), frame)
+    waits = {
+        name: "proxy_read_timeout 90000ms;" in text
+        for name, text in re.findall(
+            r"location (@bg_(?:upgraded|again|failover|once)\S*) \{(.*?)\n        \}", found, re.DOTALL
+        )
+    }
+    assert waits == {name: "upgraded" in name for name in waits}
+    assert {"@bg_upgraded_0", "@bg_again_1_0_upgraded", "@bg_again_2_0_upgraded", "@bg_failover_upgraded"} <= set(waits)
+    assert (
+        "proxy_read_timeout 7000ms;"
+        in _render(
+            routing("blue", blue=replace(slot("blue", 7), read_timeout=7.0)),
+            replace(PROXY, limits=ProxySettings(websocket_timeout=1.0)),
+        ).split("location @bg_upgraded_0")[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "buffers"), [(4096, (8, 32)), (16 * 1024, (8, 32)), (64 * 1024, (10, 64)), (65 * 1024, (11, 80))]
+)
+def test_the_buffers_that_are_busy_hold_the_largest_head_and_are_fewer_than_all(
+    size: int, buffers: tuple[int, int]
+) -> None:
+    found = _render(
+        routing("blue", blue=slot("blue", 7)), replace(PROXY, limits=ProxySettings(max_answer_headers=size))
+    )
+    assert f"proxy_buffer_size {size};" in found
+    assert f"proxy_buffers {buffers[0]} 16k;" in found
+    assert f"proxy_busy_buffers_size {buffers[1]}k;" in found
+    assert size <= buffers[1] * 1024 <= (buffers[0] - 1) * 16 * 1024
+
+
+def test_only_a_preview_on_loopback_is_closed_to_the_apps_own_network() -> None:
+    wanted = routing("blue", blue=slot("blue", 7))
+    closed = "if ($bg_from_inside) {"
+    inside = replace(PROXY, inside=("172.20.0.0/16",))
+    assert _render(wanted, inside).count(closed) == 1
+    assert "    172.20.0.0/16 1;" in _render(wanted, inside)
+    for preview in (Listen("", 8081), Listen("10.0.0.1", 8081), None):
+        assert closed not in _render(wanted, replace(inside, preview=preview))
+    assert closed in _render(wanted, replace(inside, preview=Listen("[::1]", 8081)))
+
+
+def test_with_underscores_no_other_spelling_of_a_header_of_ours_passes() -> None:
+    assert headers.spellings("X-A-B") == ["X-A_B", "X_A-B", "X_A_B"]
+    assert headers.spellings("Host") == []
+    plain, underscored = dict(headers.sent(["X-Mine-Too"])), dict(headers.sent(["X-Mine-Too"], underscores=True))
+    assert not [name for name in plain if "_" in name]
+    assert {underscored[name] for name in underscored if "_" in name} == {'""'}
+    assert {"X_Forwarded_For", "X-Forwarded_For", "X_Mine_Too", "X_Request_ID", "SCRIPT_NAME"} <= set(underscored)
+    assert "X-Mine-Too" not in underscored, "the person's own line is beside them"
+    frame = replace(PROXY, limits=ProxySettings(underscores=True))
+    assert "underscores_in_headers on;" in _render(routing("blue", blue=slot("blue", 7)), frame)
+
+
+def test_a_path_is_written_so_that_nginx_reads_it_back() -> None:
+    slot = _routes(Route("web", 1), Route("odd", 2, '/a b/{;"\\$}'), Route("cafe", 3, "/caf\u00e9"))
+    assert [match for match, _ in _places(slot)] == [
+        '= "/a b/{;\\"\\\\$}"', '"/a b/{;\\"\\\\$}/"', '= "/caf\u00e9"', '"/caf\u00e9/"', "/",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "health", "leads"),
+    [
+        ("/", "/health", True), ("/caf\u00e9", "/caf%C3%A9/health?x=/", True), ("/caf\u00e9", "/caf%C3%A9", True),
+        ("/api", "/apiary", False), ("/api", "/health?/api/", False), ("/a b", "/a%20b/up", True),
+    ],
+)  # fmt: skip
+def test_a_health_path_is_compared_as_nginx_does_it(path: str, health: str, leads: bool) -> None:
+    assert takes_own_health(Route("web", 1, path, None, Health(health))) is leads

@@ -150,13 +150,32 @@ def test_a_text_file_in_a_container(api: EngineApi, place: Place, monkeypatch: p
 def test_the_network_is_made_with_the_subnet_that_the_engine_picked(api: EngineApi, place: Place) -> None:
     subnet = place.networks.ensure()
     (pool,) = api.networks["shop_bluegreen"]["IPAM"]["Config"]
-    assert pool == {"Subnet": "172.30.0.0/24", "IPRange": "172.30.0.128/25", "Gateway": "172.30.0.1"}
-    assert str(subnet.static) == "172.30.0.0/25"
+    assert pool == {"Subnet": "172.30.1.0/24", "IPRange": "172.30.1.128/25", "Gateway": "172.30.1.1"}
+    assert str(subnet.static) == "172.30.1.0/25"
     place.networks.ensure()
     asked = len(api.asked)
     assert place.networks.ensure() == subnet
     assert len(api.asked) == asked, "it stays as it is"
-    assert [it for it in api.asked if it.startswith("POST")] == ["POST /networks/create"] * 2
+    assert [it for it in api.asked if it.startswith("POST")] == ["POST /networks/create"] * 3
+
+
+@pytest.mark.parametrize(
+    ("pools", "gateways"),
+    [
+        ([{"Subnet": "172.21.0.0/16", "Gateway": "172.21.0.1"}], ("172.21.0.1",)),
+        ([{"Subnet": "172.21.0.0/16", "Gateway": "172.21.0.9/16"}], ("172.21.0.9",)),
+        ([{"Subnet": "10.0.0.0/28"}, {"Subnet": "fd00:1::/64"}], ("10.0.0.1", "fd00:1::1")),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_this_machine_is_seen_at_the_gateways_of_the_public_network(
+    api: EngineApi, place: Place, pools: list[dict[str, str]] | None, gateways: tuple[str, ...]
+) -> None:
+    assert place.networks.gateways() == (), "there is no such network yet"
+    place.networks.ensure()
+    api.networks["shop_bluegreen_public"]["IPAM"]["Config"] = pools
+    assert place.networks.gateways() == gateways
 
 
 def test_an_older_engine_gets_a_containers_networks_one_by_one(

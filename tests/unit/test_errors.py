@@ -76,7 +76,7 @@ def test_no_escape_sequence_reaches_the_terminal(words: list[str]) -> None:
             "replicas": {}, "images": {"web": {"ref": words[1], "id": words[2]}}}  # fmt: skip
     state: dict[str, Any] = {"app": "shop", "urls": [], "live": slot, "idle": None, "preview": None, "drift": words[3],
              "unfinished": words[4], "failover": None, "migration": words[6],
-             "flip_back": None, "no_way_back": words[5],
+             "proxy_image": {"ref": words[7], "newer": "sha256:1"}, "flip_back": None, "no_way_back": words[5],
              "jobs": {"worker": {"running": 0, "wanted": 1, "restarts": 1, "failing": words[7:8]}}}  # fmt: skip
     run = {"kind": "migrate", "name": words[0], "outcome": words[1], "code": 1, "output": "\n".join(words)}
     release = {"release": 2, "created": words[0], "color": "blue", "outcome": words[1], "standing": None, "kept": True,

@@ -56,6 +56,7 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
         {
             "app": "shop", "live": slot, "idle": None, "urls": ["http://localhost/"], "preview": None,
             "drift": "nginx answers green, the file says blue", "unfinished": None, "failover": None,
+            "proxy_image": None,
             "migration": None, "flip_back": None,
             "jobs": {"worker": {"wanted": 1, "running": 0, "restarts": 3,
                                 "failing": ["worker-1 is restarting, exit code 7"]}},

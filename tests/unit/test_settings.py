@@ -11,6 +11,7 @@ from bluegreen.domain.app import Health, Listen, Route
 from bluegreen.domain.units import parse_duration, parse_size
 from bluegreen.settings.parse import InvalidSettings, parse_settings
 from bluegreen.settings.schema import json_schema
+from bluegreen.settings.types import path_prefix
 
 NAMES = ("web", "api", "worker")
 FULL: dict[str, Any] = {
@@ -100,12 +101,99 @@ def test_every_problem_is_reported_at_once_with_its_key_path_and_the_nearest_key
         ({"service": "web", "port": 1, "health": {"interval": "0s"}}, "health.interval: found '0s'"),
         ({"services": {"web": {"port": 1, "path": "/a b"}}}, "services.web.path: found '/a b'"),
         ({"services": {"web": {"port": 1, "path": "/a;}"}}}, "services.web.path: found '/a;}'"),
+        ({"services": {"web": {"port": 1, "path": "/a%2fb"}}}, "services.web.path: found '/a%2fb', expected / instead"),
+        (
+            {"services": {"web": {"port": 1, "path": "/%C3%A9"}, "api": {"port": 2, "path": "/é/"}}},
+            "services.api.path: found /é/, expected a path of its own",
+        ),
         ({"services": {"web": {"port": 1, "host": "a b"}}}, "services.web.host: found 'a b'"),
         ({"service": "web", "port": 1, "listen": "x:80"}, "listen.0: found 'x:80'"),
     ],
 )
 def test_a_wrong_block_is_refused_by_key(block: object, start: str) -> None:
     assert any(problem.startswith(start) for problem in _problems(block)), _problems(block)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("/", "/"), ("/api/", "/api/"), ("/caf%C3%A9", "/café"), ("/caf%c3%a9", "/café"), ("/café", "/café"),
+        ("/a%20b", "/a b"), ("/%41", "/A"), ("/100%25", "/100%"), ("/a%3Fb%23", "/a?b#"), ("/%7B%22%24%5C", '/{"$\\'),
+        ("/.well-known", "/.well-known"), ("/..a", "/..a"), ("/%F0%9F%90%B3", "/\U0001f433"), ("/a+b", "/a+b"),
+    ],
+)  # fmt: skip
+def test_a_path_is_what_nginx_compares(written: str, meant: str) -> None:
+    """It decodes a request's address before it looks for the location."""
+    assert path_prefix(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("/a%2Fb", "/ instead of %2F, such as /a/b"), ("/a//b", "^/a/b, as nginx reads it"), ("//", "^/, as nginx"),
+        ("/a/../b", "^/b, as nginx reads it"), ("/a/%2e%2E/b", "^/b, as nginx"), ("/./", "^/, as nginx"),
+        ("/%ff", "UTF-8"), ("/%00", "a path such as"), ("/%0a", "a path such as"), ("/%7f", "a path such as"),
+        ("/a%zz", "a path such as"), ("/a%2", "a path such as"), ("/a b", "write others as %20"),
+        ("/a?b", "a path such"),
+        ("api", "a path such as"), ("/" + "a" * 5000 + ";", "a path such as"), ("", "a path such as"),
+    ],
+)  # fmt: skip
+def test_a_path_that_could_never_match_is_refused_with_what_to_write(written: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        path_prefix(written)
+
+
+LOOPBACK: dict[str, Any] = {"service": "web", "port": 8000, "listen": "127.0.0.1:80", "proxy": {"trust": ["127.0.0.1"]}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {}, {"listen": ["127.9.9.9:80", "[::1]:80"]}, {"preview": "off"}, {"preview": "[::1]:9"}, {"preview": "9"},
+        {"proxy": {"trust": ["127.0.0.0/8", "::1"]}},
+        {"listen": "80", "proxy": {"trust": ["0.0.0.0/0", "::/0", "10.0.0.1", "126.0.0.0/7"]}},
+        {"listen": "80", "proxy": {}}, {"listen": "80", "proxy": {"underscores": True}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_this_machine_may_be_trusted_where_nobody_else_reaches_nginx(change: dict[str, Any]) -> None:
+    parse_settings({**LOOPBACK, **change}, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "start"),
+    [
+        (
+            {"listen": "80"},
+            "proxy.trust: found 127.0.0.1/32 (this machine) while listen is 80, expected listen on this",
+        ),
+        ({"listen": "0.0.0.0:80"}, "proxy.trust: found 127.0.0.1/32 (this machine) while listen is 0.0.0.0:80"),
+        (
+            {"listen": ["127.0.0.1:80", "[::]:81"]},
+            "proxy.trust: found 127.0.0.1/32 (this machine) while listen is [::]",
+        ),
+        (
+            {"preview": "0.0.0.0:9"},
+            "proxy.trust: found 127.0.0.1/32 (this machine) while preview is 0.0.0.0:9, expected",
+        ),
+        ({"listen": "80", "proxy": {"trust": ["10.0.0.1", "::1"]}}, "proxy.trust: found ::1/128 (this machine) while"),
+        ({"listen": "80", "proxy": {"trust": ["::ffff:127.0.0.1"]}}, "proxy.trust: found ::ffff:"),
+        (
+            {"listen": "80", "proxy": {"trust": ["127.1.0.0/16"]}},
+            "proxy.trust: found 127.1.0.0/16 (this machine) while",
+        ),
+        ({"proxy": {"trust": ["10.0.0.1"], "underscores": True}}, "proxy.underscores: found true while proxy.trust is"),
+        (
+            {"proxy": {"max_answer_headers": "3k"}},
+            "proxy.max_answer_headers: found '3k', expected a size from 4k to 1m",
+        ),
+        ({"proxy": {"max_request_headers": "2m"}}, "proxy.max_request_headers: found '2m', expected a size from 4k to"),
+    ],
+    ids=str,
+)
+def test_whom_nginx_cannot_tell_from_a_visitor_is_not_trusted(change: dict[str, Any], start: str) -> None:
+    found = _problems({**LOOPBACK, **change})
+    assert [it[: len(start)] for it in found] == [start]
 
 
 def test_units_are_seconds_and_bytes() -> None:
@@ -133,6 +221,9 @@ GOOD: list[dict[str, Any]] = [
     *_each("drain", "0s", 0, "1m30s", "1.5s"),
     *_each("jobs", [], ["worker"], {"worker": {}}),
     *_each("proxy", {}, {"max_body": 1024}, {"max_body": "2g"}, {"trust": ["10.0.0.1"]}),
+    *_each("proxy", {"max_request_headers": "4k", "max_answer_headers": "1m"}, {"max_answer_headers": 8192}),
+    *_each("proxy", {"websocket_timeout": "1h"}, {"underscores": True}),
+    *({"services": {"web": {"port": 1, "path": path}}} for path in ("/caf%C3%A9", "/é/ü", "/a%20b/", "/.well-known")),
     {"services": {"web": {"port": 1, "path": "/", "host": "*.example.com", "health": "/"}}},
     *_each("migrate", {"service": "web"}, {"service": "web", "command": ["a"], "timeout": "5m", "reversible": False}),
     *_each("hooks", {}, {"before_switch": ["./a", "b"]}, {"after_switch": [["a"], {"service": "web"}]}),
@@ -150,6 +241,8 @@ BAD: list[dict[str, Any]] = [
     *_each("drain", 30, "30", "half a minute", True),
     *_each("jobs", "worker", [1], {"worker": {"x": 1}}),
     *_each("proxy", "nginx", {"image": ""}, {"max_body": "lots"}, {"trust": "10.0.0.1"}),
+    *_each("proxy", {"max_answer_headers": 4095}, {"max_request_headers": "a lot"}, {"underscores": "sometimes"}),
+    *({"services": {"web": {"port": 1, "path": path}}} for path in ("/a/../b", "/a//b", "/a%2fb", "/a%z", "/.")),
     {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
     {"services": {"web": {"port": 1, "host": "a b"}}},
     {"services": {"web": {"p": 1}}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bluegreen.domain.color import Color
+from bluegreen.domain.paths import takes_own_health
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
@@ -85,7 +86,7 @@ def check(it: Making) -> str:
             replace(route.health, successes=1),
         )
         for route in routes
-        if _reachable(route.path, route.health.path)
+        if takes_own_health(route)
     ]
     wrong = it.tools.prober.once(checks)
     if wrong:
@@ -96,8 +97,3 @@ def check(it: Making) -> str:
             failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
         )  # fmt: skip
     return counted(len(checks), "route")
-
-
-def _reachable(prefix: str, path: str) -> bool:
-    """Whether a health path lies under the route's prefix: only then nginx routes it to that service."""
-    return prefix == "/" or path == prefix or path.startswith(f"{prefix}/")

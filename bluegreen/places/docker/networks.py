@@ -22,6 +22,7 @@ class Networks:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._subnet: Subnet | None = None
+        self._public = False  # whether the public network was seen or made
 
     @translated
     def subnet(self) -> Subnet | None:
@@ -50,6 +51,7 @@ class Networks:
         if existing := self.subnet():
             return existing
         refuse_rootless(self._api.client.info())
+        self._ensure_public()
         name = network_name(self._api.app)
         labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network"}
         if self._pool() is None:  # else a command was killed between the two
@@ -96,7 +98,26 @@ class Networks:
     @translated
     def publish(self, container: str) -> None:
         """Connects the proxy to its public network, running or not: its ports are published from then on."""
+        self._ensure_public()
+        self._api.client.connect_container_to_network(container, public_network_name(self._api.app))
+
+    @translated
+    def gateways(self) -> tuple[str, ...]:
+        """The addresses at which nginx sees this machine: those of the public network's gateways; empty: there is none.
+
+        What is sent to a published port of 127.0.0.1 or [::1] comes through docker-proxy, or is masqueraded (daemon's
+        userland-proxy: false); either way the Engine's bridge is its source.
+        """
+        try:
+            found = self._api.client.inspect_network(public_network_name(self._api.app))
+        except NotFound:
+            return ()
+        pools: list[Mapping[str, str]] = found["IPAM"]["Config"] or []
+        subnets = [(pool.get("Gateway"), ipaddress.ip_network(pool["Subnet"])) for pool in pools]
+        return tuple(gateway.partition("/")[0] if gateway else str(subnet[1]) for gateway, subnet in subnets)
+
+    def _ensure_public(self) -> None:
         name = public_network_name(self._api.app)
-        if not self.exists(name):
+        if not self._public and not self.exists(name):
             self._create_public(name)
-        self._api.client.connect_container_to_network(container, name)
+        self._public = True

@@ -14,6 +14,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.domain.color import (
     LABEL_APP,
     LABEL_DEFINITION,
+    LABEL_IMAGE,
     LABEL_LISTEN,
     LABEL_PREVIEW,
     LABEL_PROJECT,
@@ -65,6 +66,7 @@ class Proxy:
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
             listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) else None,
             preview=entry["Labels"].get(LABEL_PREVIEW) or None,
+            image=entry["ImageID"], reference=entry["Labels"].get(LABEL_IMAGE, ""),
         )  # fmt: skip
 
     @translated
@@ -108,7 +110,7 @@ class Proxy:
         sockets, and nobody outside sees it before `publish`.
         """
         existing = self.container()
-        if existing and existing.definition == self.definition(stack):
+        if existing and existing.definition == self.definition(stack) and self._same_image(existing, stack):
             if published and not existing.published:
                 self.publish(existing.id, stack)
             if not existing.running:
@@ -128,6 +130,11 @@ class Proxy:
             raise
         return "recreated" if existing else "started"
 
+    def _same_image(self, existing: ProxyContainer, stack: Stack) -> bool:
+        """Whether its image's name still means the image that it runs from; nobody's word counts as yes."""
+        found = self._images.id_of(stack.settings.proxy.image)
+        return found is None or found == existing.image
+
     def _create(self, stack: Stack, tell: Tell) -> str:
         subnet = self._networks.ensure()
         request = container_spec.create_request(self._service(stack), Surroundings({}))
@@ -141,6 +148,7 @@ class Proxy:
             LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
             LABEL_LISTEN: " ".join(map(str, stack.settings.listen)),
             LABEL_PREVIEW: str(stack.settings.preview or ""),
+            LABEL_IMAGE: stack.settings.proxy.image,
         }  # fmt: skip
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
         return creation.create(self._api, proxy_name(stack.app), request, endpoints)

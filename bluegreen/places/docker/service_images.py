@@ -137,6 +137,19 @@ class ServiceImages:
             return " ".join(str(error).split())[:200]
         return None
 
+    def moved_in_registry(self, reference: str) -> bool:
+        """Whether the registry has another image of this name than was pulled; no word of it counts as no.
+
+        Both are digests of what was asked for by name: of the index, where an image is for several platforms.
+        """
+        found = self._api.image(reference)
+        known = {digest.partition("@")[2] for digest in (found or {}).get("RepoDigests") or []}
+        try:
+            there = self._api.client.inspect_distribution(reference)["Descriptor"]["digest"] if known else ""
+        except (APIError, DockerException, requests.exceptions.RequestException, KeyError):
+            return False
+        return bool(there) and there not in known
+
 
 def platform(service: Mapping[str, Any]) -> str | None:
     return service.get("platform") or os.environ.get("DOCKER_DEFAULT_PLATFORM")

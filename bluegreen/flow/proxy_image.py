@@ -1,0 +1,16 @@
+"""Whether the name of nginx's image means another image by now than the one that nginx runs from."""
+
+from __future__ import annotations
+
+from bluegreen.domain.world import ProxyContainer
+from bluegreen.flow.values import Tools
+
+
+def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> str | None:
+    """The image that the name means now on this machine; None: it is the one that runs, or nobody can tell.
+
+    `reference`: the name that the settings say, for a proxy of an older bluegreen, which does not say it itself.
+    """
+    name = (proxy.reference or reference) if proxy else ""
+    now = tools.images.id_of(name) if name else None
+    return now if proxy and now and now != proxy.image else None
