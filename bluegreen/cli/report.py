@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,32 +27,32 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append("idle   nothing")
     if state.get("set_aside"):
         lines.append(f"aside  release {state['set_aside']}, until the idle one is live or given up")
-    lines.append("")
-    if state.get("unreached"):
-        lines.append(f"unreached   {clean('; '.join(state['unreached']))}: visitors do not reach nginx")
-    if state["drift"]:
-        lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")
-    if state["proxy_image"] and state["proxy_image"]["newer"]:
-        image = clean(state["proxy_image"]["ref"])
-        lines.append(f"nginx       {image} is another image now (restart with it: {command} up)")
-    if state["migration"]:
-        lines.append(f"migration   in doubt: {clean(state['migration'])}")
-    if state["unfinished"]:
-        lines.append(f"unfinished  {clean(state['unfinished'])}")
-    if state["jobs"]:
-        lines.append(f"jobs        {'; '.join(_job(name, it) for name, it in state['jobs'].items())}")
-    if state["failover"] and state["failover"]["color"]:
-        color = state["failover"]["color"]
-        now_ = (
-            f"{color} answers now, because live cannot be reached"
-            if state["failover"]["serving"]
-            else (f"{color} answers when live cannot be reached")
-        )
-        lines.append(f"failover    {now_}")
+    rows = [(name, words) for name, words in _status_rows(state, command) if words]
+    return "\n".join([*lines, "", *(f"{name:<12}{words}" for name, words in rows)])
+
+
+def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
+    """What else is worth knowing, by name; empty: nothing of it."""
+    silent = clean("; ".join(state.get("unreached") or ()))
+    yield "unreached", f"{silent}: visitors do not reach nginx" if silent else ""
+    yield "drift", f"{clean(state['drift'])} (repair it: {command} up)" if state["drift"] else ""
+    image = state["proxy_image"]
+    newer = f"{clean(image['ref'])} is another image now (restart with it: {command} up)" if image else ""
+    yield "nginx", newer if image and image["newer"] else ""
+    yield "migration", f"in doubt: {clean(state['migration'])}" if state["migration"] else ""
+    yield "unfinished", clean(state["unfinished"] or "")
+    yield "jobs", "; ".join(_job(name, it) for name, it in state["jobs"].items())
+    yield "failover", _failover(state["failover"])
     back = state["flip_back"] or f"not now: {clean(state['no_way_back'])}"
     forward = f" (to release {state['idle']['release']}, which somebody went back from)" if state.get("forward") else ""
-    lines.append(f"back        {back}{forward}")
-    return "\n".join(lines)
+    yield "back", f"{back}{forward}"
+
+
+def _failover(found: Mapping[str, Any] | None) -> str:
+    if not found or not found["color"]:
+        return ""
+    words = "answers now, because live cannot be reached" if found["serving"] else "answers when live cannot be reached"
+    return f"{found['color']} {words}"
 
 
 def expected_text(found: Mapping[str, Any]) -> str:

@@ -111,15 +111,11 @@ class Containers:
             output: bytes = self._api.client.logs(container, tail=lines, stdout=True, stderr=True)
         except APIError as error:
             return [_no_log(error)]
-        if lines > 1:
-            self._learn(container)
-        return output.decode(errors="replace").splitlines()
-
-    def _learn(self, container: str) -> None:
-        if container not in self._learned:
+        if lines > 1 and container not in self._learned:
             self._learned.add(container)
             with contextlib.suppress(APIError):  # gone meanwhile
                 _remember(self._api.client.inspect_container(container))
+        return output.decode(errors="replace").splitlines()
 
     @translated
     def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
