@@ -102,7 +102,7 @@ def only(rooms: dict[str, list[Mutant]], names: str) -> dict[str, list[Mutant]]:
     return {name: rooms[name] for name in wanted} or rooms
 
 
-def main(seed: int = 1, wanted: int = 120, workers: int = 1, names: str = "") -> None:
+def main(seed: int = 1, wanted: int = 120, workers: int = 1, *, names: str = "") -> None:
     chosen = sample(only(everywhere(ROOT), names), seed, wanted)
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch, ThreadPoolExecutor(min(workers, 2)) as pool:
         trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -129,4 +129,4 @@ def main(seed: int = 1, wanted: int = 120, workers: int = 1, names: str = "") ->
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]), *sys.argv[4:5])
+    main(*map(int, sys.argv[1:4]), names="".join(sys.argv[4:5]))

@@ -24,6 +24,7 @@ from bluegreen.cli.where import STATE_VARIABLE
 from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError
 from bluegreen.features.rehearsal import rehearse
+from bluegreen.host import processes
 from bluegreen.probe import load
 from tests.fakes.site import Site, Tell
 
@@ -92,8 +93,8 @@ ERROR = {"summary": "green is sick.", "failed": "GET /health", "expected": "", "
 def troupe(monkeypatch: pytest.MonkeyPatch) -> Troupe:
     found = Troupe()
     monkeypatch.setattr(rehearse, "SETTLED", 0.0)
-    monkeypatch.setattr(rehearsing.processes, "follow", found.follow)
-    monkeypatch.setattr(rehearsing.processes, "Successor", found.successor)
+    monkeypatch.setattr(processes, "follow", found.follow)
+    monkeypatch.setattr(processes, "Successor", found.successor)
     monkeypatch.setattr(load, "Load", Clients)
     return found
 

@@ -78,7 +78,8 @@ def test_the_idle_color_is_shown_with_its_preview() -> None:
     ("failover", "words"),
     [
         (None, None), ({"color": None, "serving": False}, None),
-        ({"color": "blue", "serving": True}, "blue answers now"), ({"color": "blue", "serving": False}, "blue answers when"),
+        ({"color": "blue", "serving": True}, "blue answers now"),
+        ({"color": "blue", "serving": False}, "blue answers when"),
     ],
 )  # fmt: skip
 def test_whether_failover_is_at_work(failover: Any, words: str | None) -> None:
