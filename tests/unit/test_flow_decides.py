@@ -172,16 +172,14 @@ def test_a_cutover_that_failed_before_the_rename_moved_nothing(answer: Any) -> N
         (["blue", "blue"], "green", None, 4, "blue (moved back, confirmed)"),
         (["blue", "green"], "green", "nginx answers green", 5, "unknown; look now (the route on the disk says green)"),
         (["blue", None], None, None, 5, "unknown; look now (the route on the disk says no color)"),
-        (["blue", "green"], "green", BluegreenError("no route"), 5, "unknown; look now (the route on the disk says green)"),
+        (["blue", "green"], "blue", BluegreenError("no route"), 5, "unknown; look now (the route on the disk says blue)"),
     ],
 )  # fmt: skip
 def test_a_rename_is_taken_back_and_believed_only_when_nginx_says_so(
     answers: list[Any], disk: Any, confirm: Any, code: int, traffic: str
 ) -> None:
     said = iter([_answer(live) if live else None for live in answers])
-    intended = (
-        replace(_world(), intended=None).intended if disk is None else replace(_world(live=disk).intended, live=disk)
-    )  # type: ignore[type-var]  # a routing
+    intended = _world(live=disk).intended if disk else None
     it = tools(door={"answer": lambda: next(said), "intended": intended, "confirm": confirm})
     error = Cutover(it, _world(), "green").move_back(BluegreenError("no"))
     assert (int(error.exit_code), error.traffic) == (code, traffic)
@@ -207,8 +205,7 @@ def test_a_rename_that_was_made_is_taken_back_although_nothing_seems_to_have_mov
 def test_jobs_end_where_traffic_left_before_they_start_where_it_is() -> None:
     there = [
         _job("blue"), _job("blue", "exited", 2), _job("blue", "restarting", 3), _job("blue", "paused", 4),
-        _job("green", "exited", service="a"), _job("green", "running", service="b"), _job("green", "created", service="c"),
-        _replica(),
+        _job("green", "exited", service="a"), _job("green", service="b"), _job("green", "created", service="c"), _replica(),
     ]  # fmt: skip
     ready: list[str] = []
     it = tools(containers={"replicas": there})
@@ -278,8 +275,10 @@ def test_a_drain_says_what_it_waited_for() -> None:
     assert settle.drain(_making([1, 0])) == "0.2 s until no request was in flight"
 
 
-@pytest.mark.parametrize(("state", "restarts", "ends"), [("exited", 0, True), ("dead", 0, True), ("restarting", 2, False),
-                                                         ("restarting", 3, True), ("running", 9, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "restarts", "ends"),
+    [("exited", 0, True), ("dead", 0, True), ("restarting", 2, False), ("restarting", 3, True), ("running", 9, False)],
+)
 def test_a_replica_that_keeps_ending_is_not_waited_for(state: str, restarts: int, ends: bool) -> None:
     it = _making([], mine=lambda: [_replica(1, state, status="Exited (7) now"), _job("green", "exited")])
     it.tools.containers._answers |= {"exit_of": (9, restarts, "killed"), "log_tail": ["boom"]}
@@ -294,8 +293,10 @@ def test_a_replica_that_keeps_ending_is_not_waited_for(state: str, restarts: int
 
 
 def test_only_a_path_below_the_route_is_asked_through_the_preview() -> None:
-    routes = (Route("a", 1, "/"), Route("b", 2, "/b", health=Health("/b/health")), Route("c", 3, "/c", health=Health("/c")),
-              Route("d", 4, "/d", health=Health("/dd")), Route("e", 5, "/e", "e.example", Health("/e/")))  # fmt: skip
+    routes = (
+        Route("a", 1, "/"), Route("b", 2, "/b", health=Health("/b/health")), Route("c", 3, "/c", health=Health("/c")),
+        Route("d", 4, "/d", health=Health("/dd")), Route("e", 5, "/e", "e.example", Health("/e/")),
+    )  # fmt: skip
     it = _making([], new=SimpleNamespace(color="green", slot=replace(SLOT, routes=routes)))
     it.tools.prober._answers["once"] = {}
     assert preview.check(it) == "4 routes"
