@@ -31,6 +31,9 @@ class Told:
     def __init__(self) -> None:
         self.progress: list[str] = []
         self.notices: list[str] = []
+        self.started: list[str] = []
+        self.ended: list[tuple[str, str, str]] = []  # step, outcome, detail
+        self.held = False
         self.asked: str | None = None  # the signal that came
         self.deferred_now = 0
         self.now = 100.0
@@ -40,6 +43,12 @@ class Told:
         self.deferred_now += 1
         yield
         self.deferred_now -= 1
+
+    def hold(self) -> None:
+        self.held = True
+
+    def end(self, done: Any) -> None:
+        self.ended.append((done.step.name, done.outcome, done.detail))
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -53,7 +62,10 @@ def tools(**ports: Any) -> Any:
         "app": "shop", "command": "bluegreen -p shop", "log": log, "told": told, "clock": lambda: told.now,
         "sleep": told.sleep, "now": lambda: "now", "mask": lambda words: words.replace("s3cret", "***"),
         "fingerprint": str, "phase": lambda _: None, "signals": told,
-        "show": SimpleNamespace(progress=told.progress.append, notice=told.notices.append),
+        "show": SimpleNamespace(
+            progress=told.progress.append, notice=told.notices.append, plan=lambda _: None, ended=told.end,
+            started=lambda step: told.started.append(step.name),
+        ),
     }  # fmt: skip
     names = ("colors", "containers", "images", "proxy", "engine", "compose", "door", "prober", "machine")
     found |= {name: Noted(log) for name in names}
