@@ -21,7 +21,7 @@ def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
 
 
 def _needed(stack: Stack) -> Iterator[tuple[str, str]]:
-    """(shared service, condition) of every depends_on of the release, and of what those depend on in turn, each once."""
+    """(shared service, condition) of every depends_on of the release and of what those depend on in turn, each once."""
     seen: set[tuple[str, str]] = set()
     todo = list(stack.settings.own_services())
     while todo:
