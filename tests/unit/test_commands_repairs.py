@@ -16,14 +16,6 @@ from tests.fakes.site import Site, Tell
 PLAIN = {"com.docker.compose.project": "shop", "com.docker.compose.oneoff": "False"}
 
 
-@pytest.fixture
-def two(live: Site, tell: Tell) -> Site:
-    """Release 2 is live in green, release 1 is the way back."""
-    live.release("shop:2")
-    assert tell("switch")[0] == 0
-    return live
-
-
 def _steps(found: Any) -> dict[str, str]:
     return {it["step"]: it["detail"] for it in found["steps"]}
 
