@@ -10,6 +10,7 @@ ARGS ?=
 SEED ?= 1
 COUNT ?= 120
 WORKERS ?= 1
+ROOMS ?=
 BLUEGREEN ?= $(if $(wildcard .venv/bin/bluegreen),.venv/bin/bluegreen,bluegreen)
 run = $(if $(TAG),TAG=$(TAG)) $(BLUEGREEN) $(if $(FILE),-f $(FILE))
 
@@ -42,8 +43,8 @@ test-faults: setup ## What `make test` only samples, whole: every kill, both Eng
 	.venv/bin/pytest -n 3 --dist loadfile -m "long" tests/engine tests/e2e
 	@.venv/bin/python -m tests.support.project
 
-mutants: .venv/.stamp ## Small breaks of the code, one at a time: does `make check` notice? SEED=1 COUNT=120 WORKERS=1 (minutes)
-	@.venv/bin/python -m tests.mutants $(SEED) $(COUNT) $(WORKERS)
+mutants: .venv/.stamp ## Small breaks of the code, one at a time: does `make check` notice? SEED=1 COUNT=120 WORKERS=1 ROOMS=cli,flow (minutes)
+	@.venv/bin/python -m tests.mutants $(SEED) $(COUNT) $(WORKERS) $(ROOMS)
 
 demo: setup ## The main job on the example, under load, with a verdict
 	@.venv/bin/python -m tests.demo.demo

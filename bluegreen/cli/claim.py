@@ -118,6 +118,13 @@ def bring_home(app: App) -> None:
     if chosen or old.name != folders.BEFORE or old.is_symlink():
         return
     new = where.new(app.stack.app, os.environ)
+    with writing(new.parent):
+        _move(app, old, new)
+    app.moved_to(new)
+    app.show.notice(f"The state of {app.stack.app} is in {new} now, no longer in {old}.")
+
+
+def _move(app: App, old: Path, new: Path) -> None:
     os.makedirs(new.parent, mode=0o755, exist_ok=True)
     if new.is_dir() and os.listdir(new):
         raise BluegreenError(
@@ -133,8 +140,6 @@ def bring_home(app: App) -> None:
         _copy(old, new)
     os.chmod(new, 0o700)
     old.symlink_to(new)
-    app.moved_to(new)
-    app.show.notice(f"The state of {app.stack.app} is in {new} now, no longer in {old}.")
 
 
 def _copy(old: Path, new: Path) -> None:

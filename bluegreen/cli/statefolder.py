@@ -38,7 +38,7 @@ def writing(state: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise BluegreenError(
-            "The state folder cannot be written.", failed=f"{error.strerror}: {error.filename or state}",
+            "The state folder cannot be written.", failed=f"{error.strerror or error}: {error.filename or state}",
             expected=f"{state} to be writable by this user, on a disk with room",
             retry="safe, after the cause is fixed",
             next=f"ls -ld {state}; df -h {state.parent}",

@@ -21,12 +21,13 @@ def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
 
 
 def _needed(stack: Stack) -> Iterator[tuple[str, str]]:
-    """(shared service, condition) of every depends_on of the release, and of what those depend on in turn."""
-    seen: set[str] = set()
+    """(shared service, condition) of every depends_on of the release and of what those depend on in turn, each once."""
+    seen: set[tuple[str, str]] = set()
     todo = list(stack.settings.own_services())
     while todo:
         for name, wanted in (stack.services[todo.pop()].get("depends_on") or {}).items():
-            if name in stack.shared and name not in seen and wanted.get("required", True):
-                seen.add(name)
+            needed = (name, wanted.get("condition", "service_started"))
+            if name in stack.shared and needed not in seen and wanted.get("required", True):
+                seen.add(needed)
                 todo.append(name)
-                yield name, wanted.get("condition", "service_started")
+                yield needed

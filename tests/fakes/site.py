@@ -243,7 +243,7 @@ class Site:
         return 0, b"  sl  local_address rem_address\n"
 
 
-_LIVE: dict[str, Any] = {}  # what the first `up` of this process made, for the tests that begin where it ends
+_KEPT: dict[str, dict[str, Any]] = {}  # what the first test of this process made, for those that begin where it ends
 
 
 @contextlib.contextmanager
@@ -258,19 +258,40 @@ def _place() -> Iterator[str]:
 
 
 def live_at_once(it: Site) -> None:
-    """Release 1 is live: by the command itself for the first test, as that left it for the others."""
-    kept = ("containers", "networks", "volumes", "images", "_count")
-    if not _LIVE:
-        assert it.run("up", "--progress", "none") == 0
+    """Release 1 is live in blue."""
+    at_once(it, "live", lambda: _done(it, "up"))
+
+
+def two_at_once(it: Site) -> None:
+    """Release 2 is live in green, release 1 is the way back."""
+
+    def make() -> None:
+        live_at_once(it)
+        it.release("shop:2")
+        _done(it, "switch")
+
+    at_once(it, "two", make)
+    it.release("shop:2")
+
+
+def _done(it: Site, verb: str) -> None:
+    assert it.run(verb, "--progress", "none") == 0
+
+
+def at_once(it: Site, what: str, make: Callable[[], None]) -> None:
+    """By the command itself for the first test, as that left it for the others."""
+    parts = ("containers", "networks", "volumes", "images", "_count")
+    if what not in _KEPT:
+        make()
         files = {
             path.relative_to(it.states): (path.lstat().st_mode & 0o777, _content(path))
             for path in sorted(it.states.rglob("*")) if not path.is_socket()
         }  # fmt: skip
-        _LIVE.update(files=files, engine={name: copy.deepcopy(getattr(it.engine, name)) for name in kept})
+        _KEPT[what] = {"files": files, "engine": {name: copy.deepcopy(getattr(it.engine, name)) for name in parts}}
         return
-    for path, (mode, content) in _LIVE["files"].items():
+    for path, (mode, content) in _KEPT[what]["files"].items():
         _put(it.states / path, mode, content)
-    for name, value in copy.deepcopy(_LIVE["engine"]).items():
+    for name, value in copy.deepcopy(_KEPT[what]["engine"]).items():
         setattr(it.engine, name, value)
     it.database = it.engine.named("shop-db-1")
     it.nginx = Nginx(it, it.state)

@@ -1,4 +1,4 @@
-"""python -m tests.mutants [seed] [about how many] [workers]: a sample of breaks, each alone in a copy of the tree."""
+"""python -m tests.mutants [seed] [about how many] [workers] [room,room]: a sample of breaks, each alone in a copy."""
 
 from __future__ import annotations
 
@@ -94,8 +94,16 @@ def table(verdicts: list[Verdict]) -> None:
             print(f"\n{it.how}: {it.mutant.file}:{it.mutant.line} {it.mutant.kind}\n    {it.change}")
 
 
-def main(seed: int = 1, wanted: int = 120, workers: int = 1) -> None:
-    chosen = sample(everywhere(ROOT), seed, wanted)
+def only(rooms: dict[str, list[Mutant]], names: str) -> dict[str, list[Mutant]]:
+    """The rooms of these names, with commas between them; all of them when none is named."""
+    wanted = [name for name in names.split(",") if name]
+    if unknown := [name for name in wanted if name not in rooms]:
+        sys.exit(f"There is no room {unknown[0]}. Rooms: {', '.join(sorted(rooms))}.")
+    return {name: rooms[name] for name in wanted} or rooms
+
+
+def main(seed: int = 1, wanted: int = 120, workers: int = 1, *, names: str = "") -> None:
+    chosen = sample(only(everywhere(ROOT), names), seed, wanted)
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch, ThreadPoolExecutor(min(workers, 2)) as pool:
         trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for number in range(min(workers, 2)):
@@ -121,4 +129,4 @@ def main(seed: int = 1, wanted: int = 120, workers: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*map(int, sys.argv[1:4]), names="".join(sys.argv[4:5]))

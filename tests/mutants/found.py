@@ -46,12 +46,18 @@ def left_out(tree: ast.Module) -> Iterator[Span]:
             yield from (_span(it) for it in node.decorator_list)
         elif isinstance(node, ast.JoinedStr):
             yield _span(node)
+        elif isinstance(node, ast.FunctionDef) and _says_nothing(node):  # of a port: its defaults are never taken
+            yield from (_span(it) for it in [*node.args.defaults, *node.args.kw_defaults, *_annotations(node)] if it)
         elif isinstance(node, ast.keyword) and node.arg in TEXTS:
             yield _span(node.value)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and isinstance(node.right, ast.Constant):
             yield _between(node.left, node.right)  # of a path
         else:
             yield from (_span(it) for it in _annotations(node))
+
+
+def _says_nothing(node: ast.FunctionDef) -> bool:
+    return all(isinstance(it, ast.Expr) and isinstance(it.value, ast.Constant) for it in node.body)
 
 
 def _between(left: ast.expr, right: ast.expr) -> Span:

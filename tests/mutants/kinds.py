@@ -84,8 +84,10 @@ def positions(source: str) -> Iterator[tuple[str, int, int, int]]:
     """(kind, its occurrence, line, column) of everything that can be broken."""
     nodes = list(ast_nodes(get_ast(source)))
     for name, operator in operators().items():
-        found = [start for node in nodes for start, _ in operator.mutation_positions(node)]
-        yield from ((name, occurrence, line, column) for occurrence, (line, column) in enumerate(found))
+        found = [(node, start) for node in nodes for start, _ in operator.mutation_positions(node)]
+        for occurrence, (node, (line, column)) in enumerate(found):
+            if node.parent is None or node.parent.type != "parameters":  # a lone / or * is no operator
+                yield name, occurrence, line, column
 
 
 def broken(source: str, kind: str, occurrence: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fakes.site import Site, Tell, live_at_once, site, told
+from tests.fakes.site import Site, Tell, live_at_once, site, told, two_at_once
 
 
 @pytest.fixture
@@ -20,6 +20,13 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def live(shop: Site) -> Site:
     """Release 1 of it is live in blue."""
     live_at_once(shop)
+    return shop
+
+
+@pytest.fixture
+def two(shop: Site) -> Site:
+    """Release 2 is live in green, release 1 is the way back."""
+    two_at_once(shop)
     return shop
 
 

@@ -13,7 +13,7 @@ from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import change
 from bluegreen.state.journal import Journal
-from tests.fakes.site import Site, Tell
+from tests.fakes.site import Site, Tell, at_once
 
 QUICK = ["health", "route", "confirm", "seal", "record"]
 
@@ -24,9 +24,14 @@ def two(shop: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     del shop.document["x-bluegreen"]["jobs"]
     del shop.document["services"]["worker"]
     shop.document["services"]["worker"] = {"image": "shop:1", "profiles": ["never"]}
-    assert shop.run("up", "--progress", "none") == 0
+
+    def make() -> None:
+        assert shop.run("up", "--progress", "none") == 0
+        shop.release("shop:2")
+        assert shop.run("switch", "--progress", "none") == 0
+
+    at_once(shop, "two without a job", make)
     shop.release("shop:2")
-    assert shop.run("switch", "--progress", "none") == 0
     comm, kill = Path("/proc/self/comm"), os.kill
     before = comm.read_text().strip()
 

@@ -17,9 +17,10 @@ def await_dependencies(it: Making, service: str) -> None:
         condition = wanted.get("condition", "service_started")
         deadline = it.tools.clock() + DEPENDENCY_TIMEOUT
         while problem := _problem(it, name, condition):
-            if problem.final and not wanted.get("required", True):
-                break
-            if problem.final or it.tools.clock() > deadline:
+            hopeless = problem.final or it.tools.clock() > deadline
+            if hopeless and not wanted.get("required", True):
+                break  # as Compose does without one that failed
+            if hopeless:
                 raise BluegreenError(
                     f"{service} cannot start: {name} is not as its depends_on asks.",
                     failed=f"{name} {problem.words}", expected=condition, retry="safe",
