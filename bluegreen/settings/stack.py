@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bluegreen.domain import labelled
 from bluegreen.domain.app import Settings, Stack
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.settings.parse import InvalidSettings, parse_settings
@@ -90,6 +91,7 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
                 yield f"{name}: port {which} is not published any more: two colors cannot both hold it."
         if not service.get("profiles"):
             yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
+        yield from labelled.notices(name, service)
     for name, service in services.items():
         if name in names:
             continue
