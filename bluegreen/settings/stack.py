@@ -13,9 +13,9 @@ from bluegreen.settings.parse import InvalidSettings, parse_settings
 Refuse = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
 SWARM_ONLY = ("placement", "update_config", "rollback_config", "labels", "endpoint_mode")
 SMALLEST = (
-    "x-bluegreen:",
-    "  service: web    # the service that gets traffic",
-    "  port: 8000      # where it listens",
+    "add to the top level:  x-bluegreen:",
+    "                         service: web    # the service that gets traffic",
+    "                         port: 8000      # where it listens",
 )
 
 
@@ -27,9 +27,11 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     """
     services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
     if "x-bluegreen" not in document:
-        raise _problems(
-            "The Compose file has no x-bluegreen block.", [f"add to the top level:  {line}" for line in SMALLEST],
-            "x-bluegreen with at least service and port",
+        raise BluegreenError(
+            "The Compose file has no x-bluegreen block.", failed="x-bluegreen is no key of its top level",
+            expected="x-bluegreen with at least service and port, such as these lines", retry="safe, when it is there",
+            next="bluegreen init (prints one for this file), bluegreen init --write (adds it)",
+            exit_code=ExitCode.USAGE, lines=list(SMALLEST),
         )  # fmt: skip
     try:
         settings = parse_settings(document["x-bluegreen"], services)

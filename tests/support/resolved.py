@@ -23,7 +23,7 @@ def resolve(text: str, folder: str = "/srv/shop") -> dict[str, Any]:
     """The document of a Compose file that lies in `folder`."""
     document = yaml.safe_load(text)
     found = _filled(document)
-    services = {name: _service(service or {}, folder) for name, service in found.get("services", {}).items()}
+    services = {name: _service(service or {}, folder) for name, service in sorted(found.get("services", {}).items())}
     return {"name": PurePosixPath(folder).name, **found, "services": services}
 
 

@@ -73,10 +73,8 @@ def add(
 
 def without_front(names: Sequence[str], services: Services) -> Iterator[str]:
     """What to do when nothing says who answers, and where."""
-    yield (
-        f"No service says on which port it answers HTTP: choose service and port (among {', '.join(names) or 'none'}): "
-        f"bluegreen init --service {names[0] if names else 'NAME'} --port PORT"
-    )
+    among = ", ".join(names) or "none"
+    yield f"No service says on which port it answers HTTP: choose service and port (among {among})."
     for name, service in services.items():
         if kinds.speaks_fastcgi(service) and not kinds.is_worker(name, service):
             yield f"{name} speaks FastCGI, and bluegreen routes HTTP: put its web server into the same image."
@@ -143,9 +141,10 @@ def _line(kind: str, at: str, names: str) -> str:
 def _stood_in(it: Proxy, services: Services, names: str) -> str:
     name = it.name or it.does.kind
     ports = ", ".join(str(port.get("published") or port["target"]) for port in services[name].get("ports") or [])
+    how = " (init --write does it)" if it.does.read else ""
     return (
         f"{name} holds port {ports} and only passes requests on to {names}: bluegreen's nginx does that in its place. "
-        f"Take {name} out of the file; bluegreen up --adopt stops its container when the first color is proven."
+        f"Take {name} out of the file{how}; bluegreen up --adopt stops its container when the first color is proven."
     )
 
 

@@ -66,6 +66,7 @@ def rank(it: Front, services: Services) -> tuple[int, ...]:
     return (
         not routed, it.port is None, not published, not (published and world), not kinds.starts_by_itself(service),
         not kinds.built(service), name,
+        it.health is None,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def find(services: Services) -> list[Pair]:
     for sides in sets:
         for name in services:
             base = _without(name, sides[0])
-            if base is None or name in taken or is_other(name, services[name]) or is_proxy(name, services[name]):
+            if base is None or (not base and sides != COLORS) or name in taken or not _is_app(name, services[name]):
                 continue
             others = tuple(
                 it for side in sides[1:] for it in services if it not in taken and _without(it, side) == base
@@ -59,7 +59,7 @@ def find(services: Services) -> list[Pair]:
                 found.append(Pair(_name(base, services, {name, *others}), name, others))
                 taken |= {name, *others}
     for name, service in services.items():
-        if name in taken or is_other(name, service) or is_proxy(name, service):
+        if name in taken or not _is_app(name, service):
             continue
         others = tuple(it for side in LATER for it in services if it not in taken and _without(it, side) == name)
         others = tuple(it for it in others if _alike(services, name, it, ()))
@@ -100,7 +100,7 @@ def _without(name: str, side: str) -> str | None:
 def _alike(services: Services, one: str, other: str, sides: tuple[str, ...]) -> bool:
     """Whether two services are the same thing twice. Of colors their names say it."""
     first, second = services[one], services[other]
-    if is_other(other, second) or is_proxy(other, second):
+    if not _is_app(other, second):
         return False
     if sides == COLORS:
         return True
@@ -110,6 +110,10 @@ def _alike(services: Services, one: str, other: str, sides: tuple[str, ...]) -> 
         context(first) is not None and context(first) == context(second)
     )
     return bool(same) and _shape(first) == _shape(second)
+
+
+def _is_app(name: str, service: Service) -> bool:
+    return not (is_other(name, service) or is_proxy(name, service))
 
 
 def _shape(service: Service) -> str:

@@ -36,6 +36,16 @@ class Proposal:
     fronts: list[Front] = field(default_factory=list)  # the routed services
     pairs: list[Pair] = field(default_factory=list)  # services that become one
     take_out: list[tuple[str, str]] = field(default_factory=list)  # (service, key) that no color can have
+    replaced: list[str] = field(default_factory=list)  # proxies whose work bluegreen's nginx does, as far as was read
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        return {it.kept: it.name for it in self.pairs if it.kept != it.name}
+
+    @property
+    def gone(self) -> list[str]:
+        """Services that the file is better without."""
+        return [*(other for it in self.pairs for other in it.others), *self.replaced]
 
     def text(self, indent: str = "") -> str:
         """The block as YAML, ready to stand in a Compose file (`$` doubled)."""
@@ -88,6 +98,8 @@ def propose(
         proposal.block["migrate"] = migration.block
         proposal.decisions.append(("migrate", f"{migration.why}; once for each release, before its traffic"))
     _proxy_settings(proposal, proxies, chosen.fronts)
+    if not front_proxy.stays(proxies, chosen.fronts):
+        proposal.replaced = [it.name for it in proxies if it.name and it.does.read]
     advise.add(proposal, services, released, proxies, migration, project)
     return proposal
 

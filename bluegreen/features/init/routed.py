@@ -70,8 +70,8 @@ def with_inner(chosen: Chosen, fronts: Sequence[Front], services: Services, file
         replace(it, path=it.passed[0].path) for it in found if not it.passed[0].stripped and it.passed[0].path != "/"
     ]
     notes = tuple(
-        f"{first.name} takes {it.passed[0].path} away before it passes on to {it.name}, which stays a shared service. To "
-        f"release it too, let it answer below {it.passed[0].path} and name it in services."
+        f"{first.name} takes {it.passed[0].path} away before it passes on to {it.name}, which stays a shared service. "
+        f"To release it too, let it answer below {it.passed[0].path} and name it in services."
         for it in found
         if it.passed[0].stripped
     )
