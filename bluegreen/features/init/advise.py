@@ -56,7 +56,7 @@ def add(
         if (name, "container_name") not in proposal.take_out and container:
             proposal.take_out.append((name, "container_name"))
             proposal.advice.append(
-                f"{name}: take out container_name; it runs under another name for each release (init --write does it)."
+                f"{name}: its container_name goes, too: each release runs it under another name (init --write does it)."
             )
     if open_ := [name for name in sorted(released) if not services[name].get("profiles")]:
         proposal.advice.append(
@@ -121,6 +121,9 @@ def _proxies(proposal: Proposal, services: Services, proxies: Sequence[Proxy]) -
             yield _stood_in(it, services, names)
             continue
         own = ", ".join(it.does.own or (("TLS",) if tls else ()))
+        if front_proxy.on_the_machine(services, [it]) and any(front.listen == at for front in fronts):
+            yield f"{it.shown} stays in front, and finds bluegreen's nginx at {at}, where {names} is published today."
+            continue
         line = _line(it.does.kind, at, names)
         yield f"{it.shown} stays in front: it does {own}. Route it to bluegreen's nginx: {line}."
     if reader := front_proxy.outside(fronts, proxies):

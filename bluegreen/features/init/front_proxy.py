@@ -92,7 +92,9 @@ def listen(fronts: Sequence[Front], services: Services, proxies: Sequence[Proxy]
     if stays(proxies, fronts):
         port = next(it for it in PORTS if it not in _taken(services) | {PREVIEW})
         shown = proxies[0].shown if proxies else outside(fronts, proxies)
-        host = any(it.name and services[it.name].get("network_mode") == "host" for it in proxies)
+        host = on_the_machine(services, proxies)
+        if host and fronts[0].listen:
+            return At(fronts[0].listen, f": where {fronts[0].name} is published today, and {shown} finds it")
         return At(f"{'127.0.0.1' if host else bridge}:{port}", f": for {shown}, which stays in front")
     if proxies and proxies[0].name:
         name = proxies[0].name
@@ -106,6 +108,11 @@ def listen(fronts: Sequence[Front], services: Services, proxies: Sequence[Proxy]
     if first and first.listen:
         return At(first.listen, f": where {first.name} is published today")
     return At("80", ", the default: nothing is published on a fixed port today")
+
+
+def on_the_machine(services: Services, proxies: Sequence[Proxy]) -> bool:
+    """Whether the proxy in front is on the machine's own network, where 127.0.0.1 is the machine."""
+    return any(it.name and services[it.name].get("network_mode") == "host" for it in proxies)
 
 
 def preview(listen: str, services: Services, gone: Sequence[str]) -> int:

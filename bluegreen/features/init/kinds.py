@@ -22,7 +22,7 @@ TOOLS = (
     "mailhog|mailpit|maildev|mailcatcher|mailserver|smtp|postfix|exim|inbucket|greenmail|flower|localstack|moto"
     "|adminer|pgadmin|phpmyadmin|phppgadmin|pgweb|mongo-express|redis-commander|redisinsight|kafka-ui|kafdrop|akhq"
     "|portainer|dozzle|cadvisor|prometheus|alertmanager|grafana|loki|promtail|tempo|jaeger|zipkin|otel|opentelemetry"
-    "|kibana|logstash|filebeat|metricbeat|fluent|telegraf|uptime-kuma|watchtower|autoheal|ofelia|certbot|acme"
+    "|kibana|logstash|filebeat|metricbeat|fluent|telegraf|watchtower|autoheal|ofelia|certbot|acme"
     "|cloudflared|ngrok|tailscale|wireguard|selenium|browserless|novnc|squid|wiremock|mockserver|stripe|swagger"
     "|jupyter|keycloak|ollama|schema-registry|debezium|temporal|mc$|busybox$|docker$|alpine$|socket-proxy|backup"
 )
