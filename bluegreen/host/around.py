@@ -11,7 +11,7 @@ from bluegreen.host.sources import MAX_BYTES, read_text
 
 WANTED = re.compile(
     r"(?:\.py|\.[cm]?[jt]sx?|\.go|\.sh|\.conf|\.cfg|\.template|\.tmpl|\.toml|\.conf\.\w+)$"
-    r"|^(?:Dockerfile.*|.*\.Dockerfile|Procfile|Caddyfile.*|(?:docker-)?entrypoint|start|run|fly\.toml|render\.yaml"
+    r"|^(?:conf|default|site|Dockerfile.*|.*\.Dockerfile|Procfile|Caddyfile.*|(?:docker-)?entrypoint|start|run|fly\.toml|render\.yaml"
     r"|railway\.json|heroku\.yml|alembic\.ini|pom\.xml|build\.gradle(?:\.kts)?|routes\.rb|schema\.rb|app\.php"
     r"|traefik\.ya?ml|dynamic.*\.ya?ml|requirements.*\.txt|schema\.prisma)$"
 )

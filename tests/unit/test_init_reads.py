@@ -422,6 +422,24 @@ def test_a_gateway_that_is_built_here_is_an_application_unless_its_dockerfile_sa
     assert not kinds.is_proxy("web", {**gateway, "image": "nginx"})
 
 
+@pytest.mark.parametrize(
+    ("lines", "path", "inside"),
+    [
+        ("WORKDIR /app/src\nCOPY . ..", "src/manage.py", "manage.py"),
+        ("WORKDIR /app\nCOPY . .", "src/manage.py", "src/manage.py"),
+        ("WORKDIR /app\nCOPY ./backend /app", "backend/alembic.ini", "alembic.ini"),
+        ("WORKDIR /app\nCOPY backend/alembic.ini /app/", "backend/alembic.ini", "alembic.ini"),
+        ("WORKDIR /srv\nCOPY a b /code/", "a/manage.py", "/code/manage.py"),
+        ("WORKDIR /srv", "a/manage.py", "a/manage.py"),
+        ("COPY . /app", "manage.py", "manage.py"),
+        ("ENV H=/a\nWORKDIR $H\nCOPY . $H", "b/manage.py", "b/manage.py"),
+        ("ARG H\nWORKDIR $H\nCOPY . $H", "b/manage.py", "b/manage.py"),
+    ],
+)
+def test_where_a_file_is_in_the_container(lines: str, path: str, inside: str) -> None:
+    assert dockerfile.path_in(dockerfile.read(f"FROM a\n{lines}\n"), path) == inside
+
+
 def test_a_dockerfile() -> None:
     text = """
     FROM python:3.13 AS base

@@ -190,7 +190,7 @@ def test_other_published_services_stay_shared() -> None:
     found = propose(
         {"services": {"web": {"image": "a", "ports": _ports("80")}, "docs": {"image": "b", "ports": _ports("81")}}}
     )
-    assert "docs stay shared services with their own ports" in dict(found.decisions)["service"]
+    assert "docs: shared, with ports of their own" in dict(found.decisions)["service"]
 
 
 @pytest.mark.parametrize("name", ["web", "on", "1", "a b", "a$b", "yes", "1.5", "a.b-c"])

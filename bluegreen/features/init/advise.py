@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from bluegreen.domain.labelled import notices
+from bluegreen.domain.labelled import by_labels, notices
 from bluegreen.domain.sources import mounted_code, reloads
 from bluegreen.features.init import front_proxy, kinds
 from bluegreen.features.init.front_proxy import Proxy
@@ -37,7 +37,7 @@ def add(
     project: str,
 ) -> None:
     """Adds every line, in the order in which they matter."""
-    proposal.advice += [line for pair in proposal.pairs for line in _pair(pair, proxies)]
+    proposal.advice += [line for pair in proposal.pairs for line in _pair(pair)]
     proposal.advice += _proxies(proposal, services, proxies)
     for name in sorted(released):
         if services[name].get("container_name"):
@@ -47,7 +47,10 @@ def add(
             )
         if services[name].get("network_mode"):
             proposal.advice.append(f"{name}: take out network_mode; a color needs an address on the app's network.")
-        proposal.advice += notices(name, services[name])
+        if proposal.replaced and (readers := by_labels(services[name])):
+            proposal.advice.append(f"{name}: its labels for {', '.join(readers)} are of no use any more.")
+        else:
+            proposal.advice += notices(name, services[name])
         proposal.advice += _code(name, services, project)
     if migration and migration.advice:
         proposal.advice.append(migration.advice)
@@ -93,7 +96,7 @@ def _left_out(services: Services, released: Sequence[str], migration: Found | No
             )
 
 
-def _pair(pair: Pair, proxies: Sequence[Proxy]) -> Iterator[str]:
+def _pair(pair: Pair) -> Iterator[str]:
     others = " and ".join(pair.others)
     rename = "" if pair.kept == pair.name else f" Rename {pair.kept} to {pair.name}."
     yield (
@@ -105,9 +108,6 @@ def _pair(pair: Pair, proxies: Sequence[Proxy]) -> Iterator[str]:
             f"Did {pair.kept} and {others} serve at the same time? Then set deploy: {{replicas: {len(pair.members)}}} "
             f"on {pair.name}."
         )
-    for it in proxies:
-        if it.name and not it.stays:
-            yield f"{it.name}: nothing of it is needed for the switch any more."
 
 
 def _proxies(proposal: Proposal, services: Services, proxies: Sequence[Proxy]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class Built:
     command: str = ""
     health: tuple[int | None, str | None] = (None, None)
     copies: tuple[str, ...] = ()  # sources of COPY in the context
-    environment: tuple[tuple[str, str], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()  # (a source in the context, where it is in the container)
+    workdir: str = ""
 
 
 def of_service(service: Service, files: Mapping[str, str]) -> Built:
@@ -94,10 +96,41 @@ def _stage(
     health = (
         asked({"environment": env}, test=_words(test)) if test != check or check.startswith("CMD") else (None, None)
     )
+    places, workdir = _places([(name, filled_in(text, env)) for name, text in lines])
     copies = [part for name, text in lines if name == "COPY" and "--from" not in text for part in text.split()[:-1]]
     return Built(
-        base, tuple(it for it in exposed if it not in NOT_HTTP), command, health, tuple(copies), tuple(env.items())
+        base, tuple(it for it in exposed if it not in NOT_HTTP), command, health, tuple(copies), places, workdir
     )
+
+
+def _places(lines: list[tuple[str, str]]) -> tuple[tuple[tuple[str, str], ...], str]:
+    """(where each copied part of the context is in the container, the folder in which commands run)."""
+    workdir, places = "", []
+    for name, text in lines:
+        if name == "WORKDIR":
+            workdir = posixpath.normpath(posixpath.join(workdir or "/", text.strip().strip("\"'")))
+        elif name in ("COPY", "ADD") and "--from" not in text:
+            *sources, target = [it for it in _words(text).split() if not it.startswith("--")] or [""]
+            whole = posixpath.normpath(posixpath.join(workdir, target))
+            for source in sources:
+                plain = posixpath.normpath(source).removeprefix("/")
+                into = target.endswith("/") or len(sources) > 1
+                file = "." in posixpath.basename(plain).lstrip(".")
+                places.append((plain, posixpath.join(whole, posixpath.basename(plain)) if into and file else whole))
+    return tuple(places), workdir
+
+
+def path_in(built: Built, path: str, workdir: str = "") -> str:
+    """How a command of the container names a file of the context; as it is there when nothing tells."""
+    workdir = workdir or built.workdir
+    fitting = [it for it in built.places if it[0] in (".", path) or path.startswith(f"{it[0]}/")]
+    if not fitting or not workdir or "$" in workdir + fitting[0][1]:
+        return path
+    source, target = max(fitting, key=lambda it: len(it[0]) if it[0] != "." else 0)
+    rest = path if source == "." else path[len(source) :].strip("/")
+    whole = posixpath.normpath(posixpath.join(target, rest))
+    start = workdir.rstrip("/") + "/"
+    return whole[len(start) :] if whole.startswith(start) else whole
 
 
 def _words(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from bluegreen.features.init.labels import Labelled
 from bluegreen.features.init.passes import Passed
 from bluegreen.features.init.routes_js import listens
 
+VARIABLES = (
+    "VIRTUAL_PORT", "PORT", "APP_PORT", "HTTP_PORT", "SERVER_PORT", "ASPNETCORE_HTTP_PORTS", "ASPNETCORE_URLS",
+)  # fmt: skip
 FRONT = ("web", "app", "server", "api", "backend", "frontend", "www", "site")
 Files = Mapping[str, str]
 
@@ -116,7 +120,7 @@ def _port(name: str, service: Service, files: Files, passed: tuple[Passed, ...])
         (targets[0] if targets else None, f"from ports: {_spelled(shown)}"),
         (next((it.port for it in passed), None), "the proxy of this file passes on to it"),
         (expose, "from expose"),
-        (_variable(service, "VIRTUAL_PORT", "PORT"), "from its environment"),
+        (_variable(service, *VARIABLES), "from its environment"),
         (checked, "its healthcheck asks there"),
         (said, "from its command"),
         (dockerfile.command_port(built.command) if not kinds.words(service) else None, "from CMD of its Dockerfile"),
@@ -143,8 +147,8 @@ def _first(text: object) -> int | None:
 
 def _variable(service: Service, *names: str) -> int | None:
     environment = service.get("environment") or {}
-    values = [str(environment.get(name) or "") for name in names]
-    return next((int(value) for value in values if value.isdigit() and 0 < int(value) < 65536), None)
+    values = [re.search(r"(?:^|:)(\d{2,5})/?$", str(environment.get(name) or "")) for name in names]
+    return next((int(it[1]) for it in values if it and int(it[1]) < 65536), None)
 
 
 def listen_of(port: Mapping[str, object]) -> str | None:

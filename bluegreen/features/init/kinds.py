@@ -176,7 +176,7 @@ def runs_once(name: str, service: Service, services: Services) -> bool:
     """Whether it does something and ends."""
     return (
         bool(ONCE.search(name))
-        or service.get("restart") == "no"
+        or (service.get("restart") == "no" and not WORKER_COMMAND.search(words(service)))
         or name in waited_for(services, set(services))
         or ((service.get("deploy") or {}).get("restart_policy") or {}).get("condition") == "none"
     )

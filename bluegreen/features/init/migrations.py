@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -151,15 +151,16 @@ def _code(service: Service, files: Files) -> tuple[list[str], str, str] | None:
             return command, f"{path} does it at each start today", (
                 f"Take it out of {path}: there it runs once for each replica, and at each restart."
             )  # fmt: skip
-    return _by_tool(here, prefix)
+    built, workdir = dockerfile.of_service(service, files), str(service.get("working_dir") or "")
+    return _by_tool(here, prefix, lambda path: dockerfile.path_in(built, path, workdir))
 
 
-def _by_tool(here: Files, prefix: list[str]) -> tuple[list[str], str, str] | None:
+def _by_tool(here: Files, prefix: list[str], inside: Callable[[str], str]) -> tuple[list[str], str, str] | None:
     if path := _nearest(here, "alembic.ini"):
-        inside = [] if "/" not in path else ["-c", path]
-        return [*prefix, "alembic", *inside, "upgrade", "head"], f"{path} is there", ""
+        named = ["-c", inside(path)] if "/" in inside(path) else []
+        return [*prefix, "alembic", *named, "upgrade", "head"], f"{path} is there", ""
     if (path := _nearest(here, "manage.py")) and "django" in here[path]:
-        return [*prefix, "python", path, "migrate", "--noinput"], f"{path} is there: Django", ""
+        return [*prefix, "python", inside(path), "migrate", "--noinput"], f"{path} is there: Django", ""
     if any(path.startswith("db/migrate/") or path == "db/schema.rb" for path in here) and "config/routes.rb" in here:
         return ["bundle", "exec", "rails", "db:migrate"], "db/migrate is there: Rails", ""
     if any(re.match(r"prisma/migrations/", path) for path in here):

@@ -86,6 +86,8 @@ def propose(
         return proposal
     proxies = front_proxy.with_others(proxies, services, {it.name for it in chosen.fronts})
     proposal.fronts = chosen.fronts
+    if not front_proxy.stays(proxies, chosen.fronts):
+        proposal.replaced = [it.name for it in proxies if it.name and it.does.read]
     _fill(proposal, chosen, services, proxies, bridge)
     proposal.advice += chosen.notes
     released = [it.name for it in chosen.fronts]
@@ -98,8 +100,6 @@ def propose(
         proposal.block["migrate"] = migration.block
         proposal.decisions.append(("migrate", f"{migration.why}; once for each release, before its traffic"))
     _proxy_settings(proposal, proxies, chosen.fronts)
-    if not front_proxy.stays(proxies, chosen.fronts):
-        proposal.replaced = [it.name for it in proxies if it.name and it.does.read]
     advise.add(proposal, services, released, proxies, migration, project)
     return proposal
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from bluegreen.features.init import proxied_caddy, proxied_nginx
+from bluegreen.features.init.dockerfile import of_service
 from bluegreen.features.init.health import filled_in
 from bluegreen.features.init.kinds import Service, Services, context, image_name, published, words
 from bluegreen.features.init.passes import Does, Passed, path_of
@@ -69,10 +70,11 @@ def _texts(service: Service, files: Mapping[str, str]) -> list[str]:
     ]
     if folder := context(service):
         folders.append(folder)
+    copied = [f"{folder}/{it}" for it in of_service(service, files).copies] if folder else []
     return [
         text
         for path, text in files.items()
-        if CONFIGURATION.search(path)
+        if (CONFIGURATION.search(path) or path in copied)
         and any(path == it or path.startswith(f"{it.rstrip('/')}/") for it in folders)
         and not path.endswith(("compose.yaml", "compose.yml", "package.json"))
     ]

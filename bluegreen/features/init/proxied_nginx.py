@@ -15,7 +15,7 @@ OWN = {
     "proxy_cache": "a cache", "allow": "addresses that may come in", "deny": "addresses that may come in",
     "fastcgi_pass": "FastCGI", "uwsgi_pass": "uWSGI", "grpc_pass": "gRPC", "sub_filter": "changed answers",
 }  # fmt: skip
-POOL = re.compile(r"pool|release|upstream|colou?r|served|backend|version|instance", re.IGNORECASE)
+POOL = re.compile(r"^content-type$|pool|release|upstream|colou?r|served|backend|version|instance", re.IGNORECASE)
 DEEPEST = 20
 
 

@@ -160,5 +160,5 @@ def _likeliest(fronts: Sequence[Front], services: Services) -> Chosen:
         return Chosen([first], f"{first.name}: the only service with a published port")
     rivals = tuple(it for it in others if kinds.built(services[it.name]) == kinds.built(services[first.name]))
     names = ", ".join(it.name for it in others)
-    why = f"{first.name}, of those with a published port; {names} stay shared services with their own ports"
+    why = f"{first.name}, of those with a published port; {names}: shared, with ports of their own"
     return Chosen([first], why, rivals)
