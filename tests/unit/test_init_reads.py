@@ -413,6 +413,21 @@ def test_what_is_never_routed(name: str, service: Any, other: bool) -> None:
     assert kinds.is_other(name, service) is other
 
 
+@pytest.mark.parametrize(
+    ("targets", "http"),
+    [
+        ([5678, 8000], [8000]),
+        ([5678], [5678]),
+        ([25, 587], []),
+        ([25, 80], [80]),
+        ([9229, 3000, 5432], [3000]),
+        ([], []),
+    ],
+)
+def test_the_ports_that_may_speak_http(targets: list[int], http: list[int]) -> None:
+    assert kinds.http_ports({"ports": [{"target": it} for it in targets] + [{"target": 53, "protocol": "udp"}]}) == http
+
+
 def test_a_gateway_that_is_built_here_is_an_application_unless_its_dockerfile_says_nginx() -> None:
     gateway = {"build": {"context": "."}}
     assert kinds.is_proxy("gateway", gateway)

@@ -61,9 +61,10 @@ ONCE = re.compile(
     r"(?:^|[-_])(?:migrat\w*|prestart|pre[-_]?deploy|init|setup|seed|fixtures?|createbuckets?|create[-_]buckets?"
     r"|collectstatic|assets|tests?|lint|e2e)(?:$|[-_])"
 )
+DEBUGGERS = frozenset({5678, 5858, 9003, 9229})  # beside another port; some application has it as its only one
 NOT_HTTP = frozenset({
-    21, 22, 25, 110, 143, 465, 587, 993, 995, 1025, 2525, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5433, 5672,
-    5678, 6379, 9003, 9042, 9092, 9229, 9300, 11211, 26379, 27017, 50051,
+    21, 22, 25, 110, 143, 465, 587, 993, 995, 1025, 2525, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5433, 5672, 6379, 9042,
+    9092, 9300, 11211, 26379, 27017, 50051,
 })  # fmt: skip
 
 
@@ -152,7 +153,8 @@ def published(service: Service) -> list[Mapping[str, Any]]:
 
 def http_ports(service: Service) -> list[int]:
     """Container ports that are published and may speak HTTP."""
-    return [int(port["target"]) for port in published(service) if int(port["target"]) not in NOT_HTTP]
+    found = [int(port["target"]) for port in published(service) if int(port["target"]) not in NOT_HTTP]
+    return [it for it in found if it not in DEBUGGERS] or found
 
 
 def is_template(name: str, service: Service) -> bool:
