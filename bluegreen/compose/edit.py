@@ -44,6 +44,18 @@ def add_block(
         ) from None  # fmt: skip
 
 
+def elsewhere(file: Path, changes: Changes) -> list[tuple[str, str]]:
+    """The keys to take out that do not stand in this file, but in another one that Compose reads with it."""
+    text = file.read_bytes().decode(errors="replace")
+    left = []
+    for key in changes.take_out:
+        try:
+            changed(text, Changes([key], changes.renamed))
+        except CannotCut:
+            left.append(key)
+    return left
+
+
 def _changed(former: bytes, changes: Changes) -> bytes:
     if not changes:
         return former

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,11 +144,15 @@ def _fields(proposal: Proposal, file: Path) -> dict[str, Any]:
 
 def _write(app: App, proposal: Proposal, file: Path) -> None:
     from bluegreen.compose.cuts import Changes
-    from bluegreen.compose.edit import add_block
+    from bluegreen.compose.edit import add_block, elsewhere
 
     changes = Changes(proposal.take_out, proposal.renamed, proposal.gone)
+    left = elsewhere(file, changes)
+    changes = replace(changes, take_out=[it for it in changes.take_out if it not in left])
     add_block(app.compose, file, proposal.text, app.project_directory, changes)
-    for name, key in proposal.take_out:
+    for name, key in left:
+        output.note(f"Note: {key} of {name} is not in {file}: take it out where it is.")
+    for name, key in changes.take_out:
         output.note(f"taken out  {key} of {name}")
     for old, new in proposal.renamed.items():
         output.note(f"renamed    {old} to {new}")

@@ -87,12 +87,14 @@ def _left_out(services: Services, released: Sequence[str], migration: Found | No
     """Applications of the project that a switch does not release."""
     own = {migration.block["service"]} if migration else set()
     for name, service in services.items():
-        if name in own or name in released or not kinds.built(service) or kinds.published(service):
+        if name in own or name in released or kinds.published(service):
+            continue
+        if not kinds.built(service) and not any(kinds.same_code(service, services[it]) for it in released):
             continue
         if may_be_routed(name, service, services) and not kinds.is_template(name, service):
             yield (
-                f"{name} is built here and stays a shared service, which a switch does not release. To release it too, "
-                "give it a port and a path of its own under services."
+                f"{name} is of this project and stays a shared service, which a switch does not release. To release it "
+                "too, give it a port and a path of its own under services, or name it in jobs."
             )
 
 

@@ -16,6 +16,10 @@ QUOTED_PORT = re.compile(
     r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0)[\"']?\s*,\s*(?:port\s*[=:]\s*)?(\d{2,5})|port\s*[=:]\s*(\d{2,5})"
 )
 TCP = re.compile(r"(?:\bnc\b(?:\s+-\w+)*\s+\S+\s+|/dev/tcp/[^/\s]+/|\bwait-for-it(?:\.sh)?\s+\S+:)(\d{2,5})")
+COMPUTED = re.compile(  # '…' + (process.env.PORT || 3000) + '…', '…' + os.environ.get('PORT', '8000') + '…', and in {}
+    r"(?:[\"'`]\s*\+\s*\(?|\$?\{)\s*(?:process\.env\.(?P<js>\w+)\s*(?:\|\||\?\?)\s*[\"']?(?P<a>\d+)[\"']?"
+    r"|os\.(?:getenv|environ\.get)\(\s*[\"'](?P<py>\w+)[\"']\s*,\s*[\"']?(?P<b>\d+)[\"']?\s*\))\s*(?:\)?\s*\+\s*[\"'`]|\})"
+)
 ASKS = re.compile(r"\b(?:curl|wget|http|httpie|xh|fetch|urlopen|requests|httpx|http\.get|HTTPConnection|HttpRequest)\b")
 
 
@@ -29,7 +33,7 @@ def asked(service: Service, name: str = "", test: Any = None) -> tuple[int | Non
     text = test if isinstance(test, str) else " ".join(map(str, test))
     if not text or text == "NONE" or (service.get("healthcheck") or {}).get("disable"):
         return None, None
-    text = filled_in(text, service.get("environment") or {})
+    text = filled_in(_joined(text, service.get("environment") or {}), service.get("environment") or {})
     own = [re.escape(it) for it in (name, str(service.get("container_name") or ""), "$HOSTNAME") if it]
     host = HOST % "|".join(own or ["localhost"])
     found = re.search(rf"(?P<scheme>https?)://{host}{PORT_PATH}(?=$|[\s\"'`|;&)<>\\?#])", text)
@@ -43,6 +47,11 @@ def asked(service: Service, name: str = "", test: Any = None) -> tuple[int | Non
         return int(found["port"] or 80), _path(found["path"])
     port, path = QUOTED_PORT.search(text), QUOTED_PATH.search(text)
     return (int(port[1] or port[2]) if port else None), (path["path"] if path else None)
+
+
+def _joined(text: str, environment: Mapping[str, Any]) -> str:
+    """A port that a script puts in from its environment, in place of the words that do it."""
+    return COMPUTED.sub(lambda it: str(environment.get(it["js"] or it["py"]) or it["a"] or it["b"]), text)
 
 
 def filled_in(text: str, environment: Mapping[str, Any]) -> str:

@@ -52,6 +52,9 @@ WORKER_COMMAND = re.compile(
     r"|\bqcluster\b|\bprocess_tasks\b|\bqueue:(?:work|listen)\b|\bschedule:work\b|\bhorizon\b|\bgood_job\b|\bbin/jobs\b"
     r"|\bscheduler\b|\bcelerybeat\b|\bconsumer\b|\bbull\b|\bbot\.py\b"
 )
+ROUTED = re.compile(
+    r"(?:^|[-_])(?:web|api|backend|frontend|server|site|www|app|gateway|ws|websockets?|graphql|admin|ui)(?:$|[-_])"
+)
 DEVELOPMENT = re.compile(
     r"(?:^|[-_])(?:dev|devel|development|local|tests?|testing|e2e|tools?|tooling|debug|ci|lint|docs?|manual|cli|shell|admin"
     r"|monitoring|observability|seed|setup|init|once|migrate|migrations?|backup|ops)(?:$|[-_])"
@@ -110,6 +113,11 @@ def speaks_fastcgi(service: Service) -> bool:
 def is_worker(name: str, service: Service) -> bool:
     """Whether it works off a queue or a clock and answers nobody."""
     return bool(WORKERS.search(name) or WORKER_COMMAND.search(words(service)))
+
+
+def sounds_routed(name: str, service: Service) -> bool:
+    """Whether it is called as what answers somebody: no job, though nothing says on which port."""
+    return bool(ROUTED.search(name)) and not is_worker(name, service)
 
 
 def is_development(service: Service) -> bool:

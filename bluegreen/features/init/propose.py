@@ -187,6 +187,8 @@ def _jobs(services: Services, released: list[str], proxies: set[str]) -> dict[st
             or kinds.is_template(name, service)
         ):
             continue
+        if kinds.sounds_routed(name, service):
+            continue
         worker = kinds.is_worker(name, service)
         if kinds.published(service) and not kinds.WORKER_COMMAND.search(kinds.words(service)):
             continue
