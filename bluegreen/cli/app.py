@@ -192,6 +192,7 @@ def no_compose_file(named: Path | None = None) -> BluegreenError:
         failed=f"{named} does not exist" if named else f"looked for {', '.join(COMPOSE_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
-        next="cd to your project, or bluegreen -f FILE …, or bluegreen -p APP … (bluegreen apps lists them)",
+        next="bluegreen init (in a new project); or cd to your project, bluegreen -f FILE …, or bluegreen -p APP … "
+        "(bluegreen apps lists them)",
         exit_code=ExitCode.USAGE,
     )  # fmt: skip

@@ -38,7 +38,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "init": (
         "init",
         "init",
-        "Print the smallest x-bluegreen block for this Compose file; without one, write all of it for a FastAPI app.",
+        "Print the smallest x-bluegreen block for this Compose file, and why; without one, what it would write.",
     ),
     "logs": ("look", "logs", "Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."),
     "prepare": (

@@ -173,7 +173,7 @@ class Stage:
         """A copy of a folder in the rehearsal's own. Raises BluegreenError when it cannot be made."""
         to = Path(tempfile.mkdtemp(dir=self.folder, prefix="copy-")) / Path(folder).name
         try:
-            copies.copy(Path(folder), to)
+            copies.copy(Path(folder), to, self.folder)  # a mount of the code, or of a home, may hold the state
         except OSError as error:
             raise BluegreenError(
                 f"{folder} could not be copied for the rehearsal.", failed=str(error), expected="a copy of it",

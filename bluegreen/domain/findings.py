@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bluegreen.domain.app import Stack
+from bluegreen.domain.sources import mounted_code, reloads
 from bluegreen.domain.units import parse_duration
 
 Outcome = Literal["ok", "warning", "failed", "unknown"]
@@ -46,6 +47,7 @@ def of_stack(stack: Stack) -> Iterator[Finding]:
     """What the Compose file alone tells about a release that can be repeated and taken back."""
     yield from _jobs(stack)
     yield from _together(stack)
+    yield from _code(stack)
     yield from _shared(stack)
 
 
@@ -75,17 +77,31 @@ def _together(stack: Stack) -> Iterator[Finding]:
 
 
 def _shared(stack: Stack) -> Iterator[Finding]:
-    for name in stack.shared:
-        service = stack.services[name]
-        policy = service.get("restart") or "no"
-        if policy == STAYS_UP:
-            yield Finding("shared", "ok", f"{name} restarts {policy}")
-        else:
+    """One line for all of them: nearly every file has the same."""
+    policies = {name: stack.services[name].get("restart") or "no" for name in stack.shared}
+    down = {name: policy for name, policy in policies.items() if policy != STAYS_UP}
+    if down:
+        yield Finding(
+            "shared", "warning", "; ".join(f"{name} has restart: {policy}" for name, policy in down.items()),
+            f"restart: {STAYS_UP}", "when only the Engine's daemon was killed, nothing starts them again",
+            f"set restart: {STAYS_UP} for {', '.join(down)}",
+        )  # fmt: skip
+    elif policies:
+        yield Finding("shared", "ok", f"{', '.join(policies)} restart {STAYS_UP}")
+
+
+def _code(stack: Stack) -> Iterator[Finding]:
+    for name in stack.settings.release_services():
+        for source, target in mounted_code(stack.services[name], stack.project_directory):
             yield Finding(
-                "shared", "warning", f"{name} has restart: {policy}", f"restart: {STAYS_UP}",
-                "after a kill of the Engine's daemon alone (out of memory, an upgrade) it stays down, "
-                "and with it what both colors need",
-                f"set restart: {STAYS_UP} for {name}",
+                "code", "warning", f"{name} runs the code of {source}, mounted at {target}", "code in the image only",
+                "both colors run the same folder: a restart serves what is in it then, also after a flip-back",
+                f"take this mount out of {name}; its image has the code",
+            )  # fmt: skip
+        if reloading := reloads(stack.services[name]):
+            yield Finding(
+                "code", "warning", f"{name} is started with {reloading}", "a server that does not watch its files",
+                "it is for development: it restarts by itself, whatever was proven", f"take it out of {name}.command",
             )  # fmt: skip
 
 

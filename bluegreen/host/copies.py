@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,8 +20,19 @@ def size(path: Path) -> int | None:
     return int(first) * 1024 if done.returncode == 0 and first.isdecimal() else None
 
 
-def copy(path: Path, to: Path) -> None:
-    """Copies a folder or a file. Raises OSError when it cannot."""
+def copy(path: Path, to: Path, without: Path | None = None) -> None:
+    """Copies a folder or a file, but for `without`: the copy may be made within it. Raises OSError when it cannot."""
+    if without and not path.is_symlink() and path.is_dir():
+        inner = without.resolve()
+        if inner != path.resolve() and inner.is_relative_to(path.resolve()):
+            to.mkdir()
+            shutil.copystat(path, to)
+            if os.geteuid() == 0:
+                shutil.chown(to, path.stat().st_uid, path.stat().st_gid)
+            for part in sorted(path.iterdir()):
+                if part.resolve() != inner:
+                    copy(part, to / part.name, without)
+            return
     done = subprocess.run(
         ["cp", "-a", "--reflink=auto", "--", str(path), str(to)], capture_output=True, text=True, timeout=TIMEOUT,
         check=False, stdin=subprocess.DEVNULL,

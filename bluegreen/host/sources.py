@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 PASSED_OVER = {
@@ -10,7 +11,8 @@ PASSED_OVER = {
     "htmlcov", "migrations",
 }  # fmt: skip
 NAMES = (
-    "requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "alembic.ini", ".python-version", "Dockerfile",
+    "requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt", "Pipfile",
+    "setup.py", "pyproject.toml", "uv.lock", "poetry.lock", "alembic.ini", ".python-version", "Dockerfile",
     "Makefile", "makefile", "GNUmakefile", ".dockerignore", ".gitignore", ".gitlab-ci.yml",
     ".github/workflows/release.yml", ".github/workflows/bluegreen.yml", "bluegreen.mk",
 )  # fmt: skip
@@ -21,22 +23,26 @@ MAX_BYTES = 256 * 1024  # of one file
 
 def look(folder: Path) -> dict[str, str]:
     """Paths, relative and with /, to texts: the Python files of a project, and those that say how it is built."""
-    found = {name: text for name in NAMES if (text := _text(folder / name)) is not None}
+    found = {name: text for name in NAMES if (text := read_text(folder / name)) is not None}
     for path, folders, files in os.walk(folder):
         depth = len(Path(path).relative_to(folder).parts)
         folders[:] = sorted(
             it for it in folders if it not in PASSED_OVER and not it.startswith(".") and depth < MAX_DEPTH
         )
         for name in sorted(files):
-            if name.endswith(".py") and len(found) < MAX_FILES and (text := _text(Path(path, name))) is not None:
+            if name.endswith(".py") and len(found) < MAX_FILES and (text := read_text(Path(path, name))) is not None:
                 found[Path(path, name).relative_to(folder).as_posix()] = text
     return found
 
 
-def _text(path: Path) -> str | None:
+def read_text(path: Path, most: int = MAX_BYTES) -> str | None:
+    """The text of an ordinary file, or its beginning; None: it is none, or not to be looked at."""
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES).decode(errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for a writer
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            return file.read(most).decode(errors="replace")
     except OSError:
         return None
 
@@ -48,3 +54,11 @@ def write_new(folder: Path, files: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:
             file.write(text)
+
+
+def add_lines(path: Path, lines: list[str]) -> None:
+    """Adds lines at the end of a file. Raises OSError."""
+    former = path.read_bytes()
+    gap = "" if not former or former.endswith(b"\n") else "\n"
+    with path.open("a") as file:
+        file.write(gap + "".join(f"{line}\n" for line in lines))

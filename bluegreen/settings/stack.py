@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from bluegreen.domain import labelled
 from bluegreen.domain.app import Settings, Stack
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.settings.parse import InvalidSettings, parse_settings
@@ -12,9 +13,9 @@ from bluegreen.settings.parse import InvalidSettings, parse_settings
 Refuse = Callable[[Mapping[str, Any], Sequence[str]], Iterable[tuple[str, str]]]
 SWARM_ONLY = ("placement", "update_config", "rollback_config", "labels", "endpoint_mode")
 SMALLEST = (
-    "x-bluegreen:",
-    "  service: web    # the service that gets traffic",
-    "  port: 8000      # where it listens",
+    "add to the top level:  x-bluegreen:",
+    "                         service: web    # the service that gets traffic",
+    "                         port: 8000      # where it listens",
 )
 
 
@@ -26,9 +27,11 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     """
     services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
     if "x-bluegreen" not in document:
-        raise _problems(
-            "The Compose file has no x-bluegreen block.", [f"add to the top level:  {line}" for line in SMALLEST],
-            "x-bluegreen with at least service and port",
+        raise BluegreenError(
+            "The Compose file has no x-bluegreen block.", failed="x-bluegreen is no key of its top level",
+            expected="x-bluegreen with at least service and port, such as these lines", retry="safe, when it is there",
+            next="bluegreen init (prints one for this file), bluegreen init --write (adds it)",
+            exit_code=ExitCode.USAGE, lines=list(SMALLEST),
         )  # fmt: skip
     try:
         settings = parse_settings(document["x-bluegreen"], services)
@@ -90,6 +93,7 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
                 yield f"{name}: port {which} is not published any more: two colors cannot both hold it."
         if not service.get("profiles"):
             yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
+        yield from labelled.notices(name, service)
     for name, service in services.items():
         if name in names:
             continue

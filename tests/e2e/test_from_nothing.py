@@ -73,14 +73,46 @@ def bare(tmp_path: Path) -> Iterator[Project]:
         docker("rmi", "-f", *set(images))
 
 
-OTHERS = [pytest.param(make, marks=pytest.mark.long) for make in (_single, _package)]
+FLASK = """
+import os
+import sqlite3
+from flask import Flask
+
+
+def create_app():
+    app = Flask(__name__)
+    path = os.environ.get("DATABASE", "sqlite:///shop.db").removeprefix("sqlite:///")
+    sqlite3.connect(path).execute("create table if not exists seen (color text)")
+
+    @app.get("/health")
+    def health():
+        return {"ok": True}
+
+    @app.get("/")
+    def page():
+        return {"color": os.environ["BLUEGREEN_COLOR"], "release": os.environ["BLUEGREEN_RELEASE"], "word": "flask"}
+
+    return app
+"""
+
+
+def _flask(folder: Path) -> None:
+    """A factory, and an SQLite file that a volume has to hold."""
+    (folder / "requirements.txt").write_text("flask\n")
+    (folder / "shop.py").write_text(FLASK)
+
+
+OTHERS = [pytest.param(make, marks=pytest.mark.long) for make in (_single, _package, _flask)]
 
 
 @pytest.mark.parametrize("make", [*OTHERS, _src_with_uv])
 def test_init_writes_what_up_and_switch_need(bare: Project, make: Callable[[Path], None]) -> None:
     make(bare.folder)
     before = {path: path.read_bytes() for path in bare.folder.rglob("*") if path.is_file()}
-    written = bare.ok("init", "--json").json()["written"]
+    wanted = bare.ok("init", "--json").json()["would_write"]
+    assert {path: path.read_bytes() for path in bare.folder.rglob("*") if path.is_file()} == before
+    written = bare.ok("init", "--write", "--json").json()["written"]
+    assert written == wanted
     assert written == ["compose.yaml", "Dockerfile", ".dockerignore", "Makefile", ".github/workflows/release.yml"]
     assert {path: path.read_bytes() for path in before} == before
     bare.variables |= {
@@ -105,5 +137,5 @@ def test_init_writes_what_up_and_switch_need(bare: Project, make: Callable[[Path
 def test_init_in_a_folder_with_neither_says_what_it_looked_for(bare: Project) -> None:
     refused = bare.run("init")
     assert refused.code == 2, refused
-    assert "There is no Compose file, and no FastAPI application was found." in refused.err
+    assert "There is no Compose file, and no application was found." in refused.err
     assert list(bare.folder.iterdir()) == []

@@ -44,14 +44,14 @@ def test_init_prints_the_smallest_block_and_why(grown: Project) -> None:
     assert done.out.splitlines() == [
         "x-bluegreen:", "  service: web", "  port: 8000", f'  listen: "127.0.0.1:{grown.port}"', "  jobs: [worker]",
     ]  # fmt: skip
-    assert "port     8000: ports and healthcheck agree" in done.err
-    assert "jobs     worker: the same code beside what is routed, without a port" in done.err
+    assert "port     8000, ports and healthcheck agree" in done.err
+    assert "jobs     worker: runs the image of web and publishes no port" in done.err
     assert "To add it: bluegreen init --write" in done.err
     assert grown.file.read_text() == GROWN
     assert not grown.state.exists(), "init makes nothing"
     found = grown.ok("init", "--json").json()
     assert found["block"]["service"] == "web"
-    assert {entry["key"] for entry in found["decisions"]} == {"service", "port", "listen", "jobs"}
+    assert {entry["key"] for entry in found["decisions"]} == {"service", "port", "health", "listen", "jobs"}
 
 
 def test_what_init_writes_runs_and_changes_no_byte_before_it(grown: Project) -> None:

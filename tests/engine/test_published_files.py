@@ -23,29 +23,32 @@ from tests.support.machine import environment
 
 PUBLISHED = {file.stem: file.read_text() for file in sorted((Path(__file__).parent / "published").glob("*.yaml"))}
 OLDEST_API = "1.41"  # Engine 20.10: nothing here may need more
+BEHIND = (
+    "172.17.0.1:8080"  # a proxy that does more than passing on, or whose configuration is not there, stays in front
+)
 # routed service(s) and port, jobs, where nginx is to be published (None: the default)
 EXPECTED: dict[str, tuple[dict[str, int], list[str], Any]] = {
     "umami": ({"umami": 3000}, [], 3000),
     "listmonk": ({"app": 9000}, [], 9000),
     "healthchecks": ({"web": 8000}, [], 8000),
-    "fastapi-template": ({"backend": 8000, "frontend": 80}, [], None),
+    "fastapi-template": ({"backend": 8000, "frontend": 80}, [], BEHIND),
     "paperless": ({"webserver": 8000}, [], 8000),
     "immich": ({"immich-server": 2283}, [], 2283),
     "plausible": ({"plausible": 8000}, [], "127.0.0.1:8000"),
     "linkding": ({"linkding": 9090}, [], 9090),
-    "chatwoot": ({"rails": 3000}, ["base", "sidekiq"], "127.0.0.1:3000"),
-    "netbox": ({"netbox": 8001}, ["netbox-worker"], None),
+    "chatwoot": ({"rails": 3000}, ["sidekiq"], "127.0.0.1:3000"),
+    "netbox": ({"netbox": 8001}, ["netbox-worker"], BEHIND),
     "superset": ({"superset": 8088}, ["superset-worker"], 8088),
     "miniflux": ({"miniflux": 8080}, [], None),
     "authentik": ({"server": 9000}, ["worker"], 9000),
-    "label-studio": ({"app": 8080}, [], 8080),
+    "label-studio": ({"app": 8080}, [], "172.17.0.1:8088"),
     "outline": ({"outline": 3000}, [], 3000),
     "mealie": ({"mealie": 9000}, [], 9091),
-    "wger": ({"web": 8000}, ["celery_beat", "celery_worker"], None),
+    "wger": ({"web": 8000}, ["celery_beat", "celery_worker"], BEHIND),
     "taiga": ({}, [], None),  # no service of it says where it listens
-    "open-webui": ({"open-webui": 8080}, [], 3000),
+    "open-webui": ({"open-webui": 8080}, [], BEHIND),
     "hasura": ({"graphql-engine": 8080}, [], 8080),
-    "voting-app": ({"result": 80}, [], 5001),
+    "voting-app": ({"result": 80}, ["worker"], 5001),
     "formbricks": ({"formbricks": 3000}, [], 3000),
     "saleor": ({"api": 8000}, ["worker"], 9100),
     "airflow": ({"airflow-apiserver": 8080}, ["airflow-scheduler", "airflow-worker"], 8080),

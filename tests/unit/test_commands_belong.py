@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import io
 import json
 import shutil
 import threading
@@ -300,17 +301,71 @@ def test_init_proposes_a_block_and_writes_it_at_the_end(
     assert shop.run("init") == 1
 
 
+def test_init_takes_out_what_two_colors_cannot_share(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shop.project / "compose.yaml"
+    written = "services:\n  web:\n    container_name: shop # the old one\n    image: shop:1\n"
+    file.write_text(written)
+    del shop.document["x-bluegreen"]
+    del shop.document["services"]["worker"]
+    web = shop.document["services"]["web"]
+    web["ports"] = [{"target": 8000, "published": "80"}]
+    after = {**shop.document, "services": {**shop.document["services"], "web": dict(web)}, "x-bluegreen": {}}
+    (shop.folder / "with_block.json").write_text(json.dumps(after))
+    web["container_name"] = "shop"
+    assert shop.run("init", "--write") == 0
+    assert "taken out  container_name of web" in capsys.readouterr().err
+    assert file.read_text().startswith("services:\n  web:\n    image: shop:1\n\nx-bluegreen:\n  service: web\n")
+
+
+def test_init_asks_one_question_on_a_terminal_and_says_so_elsewhere(
+    shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del shop.document["x-bluegreen"]
+    for name, port in (("admin", 9000), ("site", 7000)):
+        shop.document["services"][name] = {
+            "build": {"context": "."},
+            "ports": [{"target": port, "published": str(port)}],
+        }
+    assert shop.run("init") == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("x-bluegreen:\n  service: site\n")
+    assert "site is proposed; another one: bluegreen init --service admin:9000" in printed.err
+    code, found = tell("init", "--service", "admin")
+    assert (code, found["block"]["service"], found["block"]["listen"]) == (0, "admin", 9000)
+    assert tell("init", "--service", "web")[1]["error"]["summary"] == "web cannot be the routed service."
+    assert tell("init", "--service", "web:8000")[1]["block"]["port"] == 8000
+    assert tell("init", "--service", "web:x")[0] == tell("init", "--service", "none:80")[0] == 2
+    monkeypatch.setattr("sys.stdin", Terminal("admin\n"))
+    monkeypatch.setattr("sys.stderr", Terminal())
+    assert shop.run("init") == 0
+    assert capsys.readouterr().out.count("service: admin") == 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_init_from_nothing(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shop.folder / "fresh"
     folder.mkdir()
     monkeypatch.chdir(folder)
     code, found = tell("init")
-    assert (code, found["error"]["summary"]) == (
-        2, "There is no Compose file, and no FastAPI application was found.",
-    )  # fmt: skip
+    assert (code, found["error"]["summary"]) == (2, "There is no Compose file, and no application was found.")
     (folder / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
+    code, found = tell("init", "--write")
+    assert (code, found["error"]["summary"]) == (
+        2, "main.py is a FastAPI application, and nothing says what it needs.",
+    )  # fmt: skip
+    assert found["error"]["next"].startswith("printf '%s\\n' fastapi uvicorn > requirements.txt, then bluegreen init")
     (folder / "requirements.txt").write_text("fastapi\nuvicorn\n")
+    (folder / ".dockerignore").write_text("*.pyc")
     code, found = tell("init")
+    assert (code, "compose.yaml" in found["would_write"], found["dockerignore"]) == (0, True, [".env", ".git"])
+    assert not (folder / "compose.yaml").exists(), "without --write nothing is written"
+    assert shop.run("init") == 0
+    code, found = tell("init", "--write")
     assert (code, found["file"]) == (0, str(folder / "compose.yaml"))
     assert all((folder / name).is_file() for name in found["written"])
     assert "x-bluegreen:" in (folder / "compose.yaml").read_text()
+    assert (folder / ".dockerignore").read_text() == "*.pyc\n.env\n.git\n"

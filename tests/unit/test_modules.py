@@ -34,7 +34,7 @@ VERBS = {
     "switch": (190, {"click"}),
     "prepare": (190, {"click"}),
     "check": (190, {"click"}),
-    "init": (196, {"click"}),
+    "init": (200, {"click"}),  # it reads the code of several frameworks
     "schema": (
         300,
         {"click", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"},

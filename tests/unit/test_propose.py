@@ -21,26 +21,26 @@ def _ports(*published: str, target: int = 8000, **more: Any) -> list[dict[str, A
 @pytest.mark.parametrize(
     ("service", "port", "why"),
     [
-        ({"ports": _ports("80")}, 8000, "ports publishes it"),
-        ({"ports": _ports("53", target=53, protocol="udp"), "expose": ["9000"]}, 9000, "expose names it"),
+        ({"ports": _ports("80")}, 8000, 'from ports: "80:8000"'),
+        ({"ports": _ports("53", target=53, protocol="udp"), "expose": ["9000"]}, 9000, "from expose"),
         (
             {"ports": [*_ports("1", target=1), *_ports("2", target=2)], "healthcheck": {"test": "curl http://localhost:2/"}},
             2, "ports and healthcheck agree",
         ),
-        ({"expose": ["9000-9001/tcp"]}, 9000, "expose names it"),
-        ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "7001"}}, 7001, "the environment says so"),
-        ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "x"}}, 7000, "the environment says so"),
+        ({"expose": ["9000-9001/tcp"]}, 9000, "from expose"),
+        ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "7001"}}, 7001, "from its environment"),
+        ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "x"}}, 7000, "from its environment"),
         ({"healthcheck": {"test": ["CMD", "curl", "http://127.0.0.1:6000/up"]}}, 6000, "its healthcheck asks there"),
         ({"healthcheck": {"test": "curl http://localhost/up"}}, 80, "its healthcheck asks there"),
-        ({"command": ["uvicorn", "a:app", "--port", "5000"]}, 5000, "its command says so"),
-        ({"command": "gunicorn -b 0.0.0.0:5001 a"}, 5001, "its command says so"),
-        ({"labels": {"traefik.http.services.a.loadbalancer.server.port": "4000"}}, 4000, "Traefik's label names it"),
+        ({"command": ["uvicorn", "a:app", "--port", "5000"]}, 5000, "from its command"),
+        ({"command": "gunicorn -b 0.0.0.0:5001 a"}, 5001, "from its command"),
+        ({"labels": {"traefik.http.services.a.loadbalancer.server.port": "4000"}}, 4000, "Traefik is told so"),
     ],
 )  # fmt: skip
 def test_the_port_and_where_it_was_found(service: dict[str, Any], port: int, why: str) -> None:
     found = propose({"services": {"web": {"build": {"context": "."}, **service}}})
     assert (found.block["service"], found.block["port"]) == ("web", port)
-    assert dict(found.decisions)["port"] == f"{port}: {why}"
+    assert dict(found.decisions)["port"] == f"{port}, {why}"
 
 
 def test_without_any_port_the_person_has_to_choose() -> None:
@@ -134,8 +134,9 @@ def test_services_that_traefik_routes_become_routes() -> None:
         "a": {"port": 8000, "health": "/", "host": "a.example"},
         "b": {"port": 9000, "health": "/", "host": "b.example", "path": "/api"},
     }
-    assert dict(found.decisions)["services"] == "a, b are routed by Traefik's labels today"
-    assert found.advice == [], "both have a profile"
+    assert dict(found.decisions)["services"] == "a, b: Traefik routes to them today"
+    assert "Traefik is not in this file and stays in front" in found.advice[0]
+    assert not any("add profiles" in it for it in found.advice), "both have one"
     assert _block(a=_routed("a.example"), b=_routed("b.example", port=None))["service"] == "a"
 
 
@@ -144,7 +145,9 @@ def test_services_that_traefik_routes_become_routes() -> None:
     [
         ({"image": "shop"}, True), ({"image": "other"}, False), ({"build": {"context": "."}}, True),
         ({"build": {"context": "./elsewhere"}}, False), ({"image": "shop", "ports": _ports("1")}, False),
-        ({"image": "shop", "profiles": ["x"]}, False), ({"image": "shop", "restart": "no"}, False),
+        ({"image": "shop", "profiles": ["x"]}, True),
+        ({"image": "shop", "profiles": ["dev", "test"]}, False), ({"image": "shop", "profiles": ["tools"]}, False),
+        ({"image": "shop", "restart": "no"}, False),
         ({"image": "shop", "restart": "always"}, True), ({"command": "x"}, False),
     ],
 )  # fmt: skip
@@ -154,19 +157,24 @@ def test_jobs_are_the_same_code_without_a_port(worker: dict[str, Any], is_job: b
 
 
 def test_what_runs_once_is_no_job_and_is_said() -> None:
-    done = {"schema": {"condition": "service_completed_successfully"}, "db": {"condition": "service_healthy"}}
-    found = propose(
-        {"services": {"web": {"image": "s", "ports": _ports("80"), "depends_on": done}, "schema": {"image": "s"}}}
-    )
+    ended = {"condition": "service_completed_successfully"}
+    done = {"schema": ended, "buckets": ended, "db": {"condition": "service_healthy"}}
+    web = {"image": "s", "ports": _ports("80"), "depends_on": done}
+    found = propose({"services": {"web": web, "schema": {"image": "s"}, "buckets": {"image": "minio/mc"}}})
     assert "jobs" not in found.block
-    assert "schema runs once with bluegreen up and not again at a switch." in found.advice
+    assert found.block["migrate"] == {"service": "schema"}, "the same code, once, before each start"
+    assert "buckets runs once with bluegreen up and not again at a switch." in found.advice
+    assert not any(it.startswith("schema runs") for it in found.advice)
     assert not any(it.startswith("db runs") for it in found.advice)
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"container_name": "x"}, ["web: take out container_name; two colors cannot share one name."]),
+        (
+            {"container_name": "x"},
+            ["web: take out container_name; two colors cannot share one name (init --write does it)."],
+        ),
         ({"network_mode": "host"}, ["web: take out network_mode; a color needs an address on the app's network."]),
         ({}, []),
     ],
@@ -182,7 +190,7 @@ def test_other_published_services_stay_shared() -> None:
     found = propose(
         {"services": {"web": {"image": "a", "ports": _ports("80")}, "docs": {"image": "b", "ports": _ports("81")}}}
     )
-    assert "docs stay shared services with their own ports" in dict(found.decisions)["service"]
+    assert "docs: shared, with ports of their own" in dict(found.decisions)["service"]
 
 
 @pytest.mark.parametrize("name", ["web", "on", "1", "a b", "a$b", "yes", "1.5", "a.b-c"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,108 +16,147 @@ from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError, ExitCode
 
 if TYPE_CHECKING:
-    from bluegreen.features.init.layout import Layout
-    from bluegreen.features.init.propose import Proposal
+    from bluegreen.features.init.propose import Answer, Proposal
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Add the block at the end of the Compose file; nothing else changes.")
+@click.option(
+    "--write", is_flag=True, help="Add the block at the end of the Compose file; without one, write the files."
+)
+@click.option("--service", metavar="NAME[:PORT]", help="The service that gets the traffic, when init cannot know.")
 @JSON
 @click.pass_obj
-def init(options: Options, write: bool, json_: bool) -> int:
-    """Print the smallest x-bluegreen block for this Compose file; without one, write all of it for a FastAPI app."""
+def init(options: Options, write: bool, service: str | None, json_: bool) -> int:
+    """Print the smallest x-bluegreen block for this Compose file, and why; without one, what it would write."""
     app = App(options, output.choose("none"))
     if app.compose_file is None and not options.files:
-        return _from_nothing(app, json_)
-    proposal, file = _proposal(app)
-    if proposal is None:
+        from bluegreen.cli.fresh import from_nothing
+
+        return from_nothing(app, write, json_)
+    document = app.compose.resolve(app.project_directory)
+    file = app.compose_file or Path()
+    if "x-bluegreen" in document:
         output.result(f"{file} has an x-bluegreen block already; nothing to do.")
         return int(ExitCode.DONE)
+    proposal = _proposal(app, document, service)
+    if not service and proposal.question and not json_ and sys.stdin.isatty() and sys.stderr.isatty():
+        proposal = _proposal(app, document, _asked(proposal))
     if json_:
-        reasons = [{"key": key, "why": why} for key, why in proposal.decisions]
-        output.as_json({"file": str(file), "block": proposal.block, "decisions": reasons, "advice": proposal.advice})
+        output.as_json(_fields(proposal, file))
     else:
-        for key, why in proposal.decisions:
-            output.note(f"{key:<9}{output.clean(why)}")
-        for advice in proposal.advice:
-            output.note(f"Note: {output.clean(advice)}")
+        _show(app, proposal, service)
     if not proposal.block:
         return int(ExitCode.FAILED)
     if not json_:
         output.note("")
         output.result(proposal.text().rstrip())
     if write:
-        from bluegreen.compose.edit import add_block
-
-        add_block(app.compose, file, proposal.text, app.project_directory)
-        output.note(f"\nAdded to {file}. Next: {app.command} up")
+        _write(app, proposal, file)
     elif not json_:
-        output.note(f"\nTo add it: {app.command} init --write")
+        output.note(f"\nTo add it: {app.command} init{f' --service {service}' if service else ''} --write")
     return int(ExitCode.DONE)
 
 
-def _from_nothing(app: App, json_: bool) -> int:
-    from bluegreen.cli import trust
-    from bluegreen.features.init.scaffold import scaffold
-
-    folder = Path(app.options.project_directory or ".").absolute()
-    trust.believe_project(app)
-    layout, there = _layout(folder)
-    files, advice = scaffold(layout, folder.name, there)
-    _write_new(folder, files)
-    if json_:
-        reasons = [{"key": key, "why": why} for key, why in layout.decisions]
-        output.as_json(
-            {"file": str(folder / "compose.yaml"), "written": list(files), "decisions": reasons, "advice": advice}
-        )
-    else:
-        for key, why in layout.decisions:
-            output.note(f"{key:<9}{output.clean(why)}")
-        for words in advice:
-            output.note(f"Note: {output.clean(words)}")
-        output.result("\n".join(f"written  {name}" for name in files))
-        output.note(f"\nNext: {app.command} up")
-    return int(ExitCode.DONE)
-
-
-def _proposal(app: App) -> tuple[Proposal | None, Path]:
-    """The block that would do for this Compose file (None: it has one) and the file. For `init`."""
+def _proposal(app: App, document: dict[str, Any], service: str | None) -> Proposal:
+    """The block that would do for this Compose file. Raises BluegreenError: there is no such service."""
     from bluegreen.features.init.propose import propose
+    from bluegreen.host import around
+    from bluegreen.host.machine import docker_bridge
     from bluegreen.places.docker import contexts
 
-    document = app.compose.resolve(app.project_directory)
-    file = app.compose_file or Path()
-    found = None if "x-bluegreen" in document else propose(document)
-    if found:
-        found.advice.extend(contexts.notices(document["services"], list(document["services"])))
-    return found, file
-
-
-def _layout(folder: Path) -> tuple[Layout, dict[str, str]]:
-    """(how a project without a Compose file is laid out, its files). Raises BluegreenError: it cannot be told."""
-    from bluegreen.features.init.layout import find_layout
-    from bluegreen.host import sources
-
-    there = sources.look(folder)
-    found = find_layout(there)
-    if found is None:
+    folder = str(app.project_directory)
+    files = around.read([folder, *_places(document)])
+    found = propose(document, files, folder, _answer(service, app), docker_bridge())
+    if service and not found.block:
         raise BluegreenError(
-            "There is no Compose file, and no FastAPI application was found.", failed=f"looked in {folder}",
-            expected="a module with app = FastAPI(…), and requirements.txt or pyproject.toml", retry="safe",
-            next="bluegreen -f FILE init (for a Compose file elsewhere)", exit_code=ExitCode.USAGE,
+            f"{service} cannot be the routed service.", failed="there is no such service, or its port is not known",
+            expected=f"NAME:PORT, NAME among {', '.join(document.get('services') or {})}", retry="safe",
+            next=f"{app.command} init --service NAME:PORT", exit_code=ExitCode.USAGE,
         )  # fmt: skip
-    return found, there
+    names = [name for name in document["services"] if name not in found.gone]
+    found.advice.extend(contexts.notices(document["services"], names))
+    return found
 
 
-def _write_new(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes files that are not there. Raises BluegreenError."""
-    from bluegreen.host import sources
+def _places(document: dict[str, Any]) -> list[str]:
+    """What is built, and what a proxy is configured with: folders and files."""
+    from bluegreen.features.init import kinds
 
-    try:
-        sources.write_new(folder, dict(files))
-    except OSError as error:
+    places: list[str] = []
+    for name, service in (document.get("services") or {}).items():
+        build = service.get("build") or {}
+        if context := build.get("context"):
+            places += [str(Path(context, build.get("dockerfile") or "Dockerfile")), str(context)]
+        if kinds.is_proxy(name, service):
+            places += [str(it["source"]) for it in service.get("volumes") or [] if it.get("type") == "bind"]
+    return [it for it in places if it.startswith("/") and not it.endswith(".sock") and it != "/"]
+
+
+def _answer(service: str | None, app: App) -> Answer:
+    from bluegreen.features.init.propose import Answer
+
+    name, _, port = (service or "").partition(":")
+    if port and not (port.isdigit() and 0 < int(port) < 65536):
         raise BluegreenError(
-            "The files cannot be written.", failed=f"{error.strerror}: {error.filename}",
-            expected="a folder that this user may write into", retry="safe, after the cause is fixed",
+            f"{service} has no port.", failed=f"{port} is no number from 1 to 65535",
+            expected="NAME:PORT, such as web:8000", retry="safe", next=f"{app.command} init --service NAME:PORT",
             exit_code=ExitCode.USAGE,
-        ) from None  # fmt: skip
+        )  # fmt: skip
+    return Answer(name or None, int(port) if port else None)
+
+
+def _asked(proposal: Proposal) -> str:
+    """The one question, on a terminal: NAME or NAME:PORT."""
+    question = proposal.question
+    if question is None:
+        return ""
+    for name, port in question.choices:
+        output.note(f"  {name}:{port}" if port else f"  {name}:PORT")
+    first, port = question.choices[0]
+    answer = click.prompt(output.clean(question.words), default=f"{first}:{port}" if port else None, err=True)
+    return str(answer).strip()
+
+
+def _show(app: App, proposal: Proposal, service: str | None) -> None:
+    for key, why in proposal.decisions:
+        output.note(f"{key:<9}{output.clean(why)}")
+    for advice in proposal.advice:
+        output.note(f"Note: {output.clean(advice)}")
+    if proposal.question and not service:
+        name, port = proposal.question.choices[-1]
+        chosen = f"{proposal.question.choices[0][0]} is proposed" if proposal.block else "Say which"
+        another = f"{app.command} init --service {name}:{port or 'PORT'}"
+        output.note(f"Note: {proposal.question.words} {chosen}; another one: {another}")
+
+
+def _fields(proposal: Proposal, file: Path) -> dict[str, Any]:
+    asked = proposal.question
+    return {
+        "file": str(file), "block": proposal.block,
+        "decisions": [{"key": key, "why": why} for key, why in proposal.decisions], "advice": proposal.advice,
+        "question": {"words": asked.words, "choices": [name for name, _ in asked.choices]} if asked else None,
+        "write_also": {
+            "take_out": [f"{name}.{key}" for name, key in proposal.take_out], "rename": proposal.renamed,
+            "delete": proposal.gone,
+        },
+    }  # fmt: skip
+
+
+def _write(app: App, proposal: Proposal, file: Path) -> None:
+    from bluegreen.compose.cuts import Changes
+    from bluegreen.compose.edit import add_block, elsewhere
+
+    changes = Changes(proposal.take_out, proposal.renamed, proposal.gone)
+    left = elsewhere(file, changes)
+    changes = replace(changes, take_out=[it for it in changes.take_out if it not in left])
+    add_block(app.compose, file, proposal.text, app.project_directory, changes)
+    for name, key in left:
+        output.note(f"Note: {key} of {name} is not in {file}: take it out where it is.")
+    for name, key in changes.take_out:
+        output.note(f"taken out  {key} of {name}")
+    for old, new in proposal.renamed.items():
+        output.note(f"renamed    {old} to {new}")
+    for name in proposal.gone:
+        output.note(f"taken out  {name}")
+    adopt = " --adopt (takes over what plain Compose runs)" if proposal.gone else ""
+    output.note(f"\nAdded to {file}. Next: {app.command} up{adopt}")

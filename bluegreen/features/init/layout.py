@@ -1,24 +1,21 @@
-"""A FastAPI project without a Compose file: how it is laid out, and what it takes to run it. Pure.
+"""A project without a Compose file: how it is laid out, and what it takes to run it. Pure.
 
-Guesses are told with their reasons: the person reads them beside the files that were written.
+Guesses are told with their reasons: the person reads them before the files are written.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
-Installer = Literal["requirements", "pyproject", "uv", "poetry"]
-APP = re.compile(r"^(?P<name>[A-Za-z_]\w*)\s*(?::\s*[\w.]+\s*)?=\s*(?:fastapi\.)?FastAPI\(", re.MULTILINE)
-FACTORY = re.compile(r"^(?:async\s+)?def\s+(?P<name>\w+)\(\s*\)\s*->\s*(?:fastapi\.)?FastAPI\s*:", re.MULTILINE)
-ROUTE = re.compile(r"@\w+\.(?:get|api_route|route)\(\s*['\"](?P<path>/[^'\"{}]*)['\"]")
-HEALTH = re.compile(r"/(?:health|healthz|healthcheck|health-check|livez|readyz|ping|status|up|alive)/?$")
+from bluegreen.features.init import applications, dockerfile, pythons, routes, sqlite
+from bluegreen.features.init.applications import Application
+from bluegreen.features.init.pythons import Installer
+from bluegreen.features.init.sqlite import Data
+
 VARIABLE = re.compile(r"os\.environ\[\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\]")
-LIKELY = ("main.py", "app.py", "asgi.py", "server.py", "api.py", "__init__.py")
-PYTHONS = ("3.13", "3.12", "3.11", "3.14", "3.10")  # in the order of preference
+SERVED = re.compile(r"uvicorn|fastapi-cli|fastapi\s*\[[^\]]*\b(?:standard|all)\b|fastapi .*standard")
 PORT = 8000
 WITHOUT_HEALTH = "/openapi.json"  # what every FastAPI application answers that was not told otherwise
 
@@ -27,30 +24,34 @@ WITHOUT_HEALTH = "/openapi.json"  # what every FastAPI application answers that 
 class Layout:
     """What was found. `decisions`: (what, why), in the order of the files; `advice` is for the person to do."""
 
-    app: str  # MODULE:NAME, as uvicorn takes it
+    app: str  # MODULE:NAME, as its server takes it; empty: the project's own Dockerfile starts it
     factory: bool
     installer: Installer
     python: str
     health: str
     source: str  # the folder that modules are imported from: "." or "src"
-    needs_uvicorn: bool
-    alembic: bool
+    needs_server: bool  # whether uvicorn or gunicorn is installed beside what the project names
+    migrate: tuple[str, ...]  # a command; empty: none
     package: bool  # whether the project itself is installed
+    server: str = "uvicorn"
+    port: int = PORT
+    requirements: str = ""
+    data: Data | None = None  # an SQLite file
     decisions: tuple[tuple[str, str], ...] = ()
     advice: tuple[str, ...] = ()
 
+    @property
+    def needs_uvicorn(self) -> bool:
+        return self.needs_server and self.server == "uvicorn"
+
 
 @dataclass(frozen=True)
-class _Candidate:
-    path: str
-    name: str
-    factory: bool
+class Missing:
+    """Why a project cannot be laid out: what is there, what is missing, and what to type."""
 
-    @property
-    def rank(self) -> tuple[int, int, int, str]:
-        parts = self.path.split("/")
-        likely = LIKELY.index(parts[-1]) if parts[-1] in LIKELY else len(LIKELY)
-        return (self.factory, likely, len(parts), self.path)
+    there: str
+    wanted: str
+    command: str
 
 
 @dataclass
@@ -60,120 +61,111 @@ class _Said:
 
 
 def find_layout(files: Mapping[str, str]) -> Layout | None:
-    """The layout of a project, from its paths and texts; None: no FastAPI application, or no way to install it."""
-    candidates = sorted(_candidates(files), key=lambda it: it.rank)
-    installer = _installer(files)
-    if not candidates or installer is None:
+    """The layout of a project, from its paths and texts; None: no application, or no way to install it."""
+    found = applications.find(files)
+    installer = pythons.installer(files)
+    own = "Dockerfile" in files
+    if not own and (not found or installer is None):
         return None
-    chosen, said = candidates[0], _Said()
-    source = "src" if chosen.path.startswith("src/") else "."
-    module = chosen.path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    others = [it.path for it in candidates[1:] if it.path != chosen.path]
-    beside = f" (also in {', '.join(others[:3])})" if others else ""
-    said.decisions.append(("app", f"{module}:{chosen.name}, the FastAPI application of {chosen.path}{beside}"))
-    project = _project(files)
-    said.decisions.append(("install", _how(installer)))
-    python = _python(files, project, said)
-    health = _health(files, said)
-    needs = _needs_uvicorn(files, project)
+    said = _Said()
+    chosen = found[0] if found else None
+    _tell_app(chosen, found, own, said)
+    project = pythons.project(files)
+    python, why = pythons.version(files, project)
+    if not own:
+        said.decisions.append(("install", pythons.how(installer or "none", files)))
+        said.decisions.append(("python", why))
+    health, port = _health(files, chosen, said), _port(files, said)
+    server = "uvicorn" if chosen is None or chosen.asgi else "gunicorn"
+    listed = pythons.names(files, project)
+    needs = not own and not (SERVED.search(listed) if server == "uvicorn" else "gunicorn" in listed)
     if needs:
-        said.decisions.append(("server", "uvicorn is installed as well: the project's requirements do not name it"))
-    alembic = "alembic.ini" in files
-    if alembic:
-        said.decisions.append(("migrate", "alembic upgrade head, once for each release: alembic.ini is there"))
-    if unset := sorted({name for text in files.values() for name in VARIABLE.findall(text)}):
-        said.advice.append(f"The application asks for {', '.join(unset)}: put them into .env, which web reads.")
-    package = bool(project.get("build-system")) and installer != "requirements"
+        said.decisions.append(("server", f"{server} is installed as well: the project's requirements do not name it"))
+    migrate = _migrate(files, chosen, said)
+    data = sqlite.find(files)
+    if data:
+        said.decisions.append(("volume", f"data, at {sqlite.FOLDER}: for the SQLite file {data.file}"))
+        said.advice += data.advice
+    _advise(files, chosen, said)
+    app = f"{chosen.module}:{chosen.name}" if chosen and not own else ""
     return Layout(
-        f"{module}:{chosen.name}", chosen.factory, installer, python, health, source, needs, alembic, package,
-        tuple(said.decisions), tuple(said.advice),
+        app, bool(chosen and chosen.factory), installer or "none", python, health,
+        chosen.source if chosen else ".", needs, migrate,
+        bool(project.get("build-system")) and installer not in ("requirements", "pipenv"), server, port,
+        pythons.requirements(files), data, tuple(said.decisions), tuple(said.advice),
     )  # fmt: skip
 
 
-def _candidates(files: Mapping[str, str]) -> Iterator[_Candidate]:
-    for path, text in files.items():
-        if path.endswith(".py"):
-            yield from (_Candidate(path, match["name"], False) for match in APP.finditer(text))
-            yield from (_Candidate(path, match["name"], True) for match in FACTORY.finditer(text))
+def missing(files: Mapping[str, str]) -> Missing | None:
+    """Why there is an application and yet no layout; None: there is no application."""
+    found = applications.find(files)
+    if not found or pythons.installer(files):
+        return None
+    needs = {"Django": "django"}.get(found[0].kind, found[0].kind.lower())
+    server = "uvicorn" if found[0].asgi else "gunicorn"
+    return Missing(
+        f"{found[0].path} is a {found[0].kind} application",
+        "requirements.txt or pyproject.toml, which says what to install",
+        f"printf '%s\\n' {needs} {server} > requirements.txt",
+    )  # fmt: skip
 
 
-def _installer(files: Mapping[str, str]) -> Installer | None:
-    if "pyproject.toml" in files and "uv.lock" in files:
-        return "uv"
-    if "pyproject.toml" in files and "poetry.lock" in files:
-        return "poetry"
-    if "requirements.txt" in files:
-        return "requirements"
-    return "pyproject" if "pyproject.toml" in files else None
-
-
-def _how(installer: Installer) -> str:
-    return {
-        "uv": "uv sync, from uv.lock", "poetry": "poetry install, from poetry.lock",
-        "requirements": "pip install -r requirements.txt", "pyproject": "pip install of the project itself",
-    }[installer]  # fmt: skip
-
-
-def _project(files: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return tomllib.loads(files.get("pyproject.toml", ""))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _python(files: Mapping[str, str], project: Mapping[str, Any], said: _Said) -> str:
-    named = re.match(r"\s*(?:cpython-?)?(\d+\.\d+)", files.get(".python-version", ""))
-    if named:
-        said.decisions.append(("python", f"{named[1]}, from .python-version"))
-        return named[1]
-    poetry = (project.get("tool") or {}).get("poetry") or {}
-    wanted = str(
-        (project.get("project") or {}).get("requires-python") or (poetry.get("dependencies") or {}).get("python") or ""
-    )
-    fitting = [version for version in PYTHONS if _allows(wanted, version)]
-    chosen = fitting[0] if fitting else PYTHONS[0]
+def _tell_app(chosen: Application | None, found: list[Application], own: bool, said: _Said) -> None:
+    if own:
+        said.decisions.append(("app", "your Dockerfile builds and starts it"))
+        return
+    if chosen is None:
+        return
+    others = list(dict.fromkeys(it.path for it in found[1:] if it.path != chosen.path))
+    beside = f" (also in {', '.join(others[:3])})" if others else ""
+    what = "the function that makes the" if chosen.factory else "the"
     said.decisions.append(
-        ("python", f"{chosen}, which {wanted} allows" if wanted else f"{chosen}: the project names none")
+        ("app", f"{chosen.module}:{chosen.name}, {what} {chosen.kind} application of {chosen.path}{beside}")
     )
-    return chosen
 
 
-def _allows(wanted: str, version: str) -> bool:
-    """Whether a version of Python fits a specifier, by its first two numbers. Source: PEP 440; poetry's caret."""
-    number = _number(version)
-    for operator, text in re.findall(r"(>=|<=|==|~=|!=|>|<|\^)?\s*(\d+(?:\.\d+)?)", wanted):
-        limit = _number(text)
-        if operator in (">=", "^", "~=", "") and number < limit:
-            return False
-        if (operator == "<" and number >= limit) or (operator == "<=" and number > limit):
-            return False
-        if operator == ">" and number < limit:
-            return False
-        if (operator == "==" and number != limit) or (operator == "!=" and number == limit):
-            return False
-    return True
+def _health(files: Mapping[str, str], chosen: Application | None, said: _Said) -> str:
+    built = dockerfile.read(files.get("Dockerfile", ""))
+    if built.health[1]:
+        said.decisions.append(("health", f"{built.health[1]}: the HEALTHCHECK of the Dockerfile asks for it"))
+        return built.health[1]
+    usual = WITHOUT_HEALTH if chosen and chosen.kind == "FastAPI" else "/"
+    path, why = routes.health(files) or (usual, "a guess; it must answer 200")
+    said.decisions.append(("health", f"{path}: {why}"))
+    if not routes.HEALTH.search(path):
+        said.advice.append("A route /health that asks what the service needs (its database) would prove more.")
+    return path
 
 
-def _number(text: str) -> tuple[int, int]:
-    major, _, minor = text.partition(".")
-    return int(major), int(minor or 0)
+def _port(files: Mapping[str, str], said: _Said) -> int:
+    """Where the person's own Dockerfile listens; ours listens where we say."""
+    built = dockerfile.read(files.get("Dockerfile", ""))
+    named = dockerfile.command_port(built.command)
+    exposed = built.exposed[0] if built.exposed else None
+    if port := named or exposed:
+        said.decisions.append(("port", f"{port}, from {'CMD' if named else 'EXPOSE'} of the Dockerfile"))
+        return port
+    usual, why = dockerfile.default_port({}, built) if built.base else (None, "")
+    if usual:
+        said.decisions.append(("port", f"{usual}, {why}"))
+    return usual or PORT
 
 
-def _health(files: Mapping[str, str], said: _Said) -> str:
-    routes = [match["path"] for path, text in files.items() if path.endswith(".py") for match in ROUTE.finditer(text)]
-    found = sorted((path for path in routes if HEALTH.search(path)), key=lambda path: (len(path), path))
-    if found:
-        said.decisions.append(("health", f"{found[0]}, a route of the application"))
-        return found[0]
-    said.decisions.append(("health", f"{WITHOUT_HEALTH}: no route is called health"))
-    said.advice.append("A route /health that asks what the service needs (its database) would prove more.")
-    return WITHOUT_HEALTH
+def _migrate(files: Mapping[str, str], chosen: Application | None, said: _Said) -> tuple[str, ...]:
+    if "alembic.ini" in files:
+        said.decisions.append(("migrate", "alembic upgrade head, once for each release: alembic.ini is there"))
+        return ("alembic", "upgrade", "head")
+    if chosen and chosen.kind == "Django":
+        manage = "src/manage.py" if "src/manage.py" in files else "manage.py"
+        said.decisions.append(("migrate", f"{manage} migrate, once for each release"))
+        return ("python", manage, "migrate", "--noinput")
+    return ()
 
 
-def _needs_uvicorn(files: Mapping[str, str], project: Mapping[str, Any]) -> bool:
-    texts = [files.get("requirements.txt", "")]
-    texts += list((project.get("project") or {}).get("dependencies") or [])
-    poetry = ((project.get("tool") or {}).get("poetry") or {}).get("dependencies") or {}
-    texts += [f"{name} {value}" for name, value in poetry.items()]
-    everything = "\n".join(texts).lower()
-    return not re.search(r"uvicorn|fastapi-cli|fastapi\s*\[[^\]]*\b(?:standard|all)\b|fastapi .*standard", everything)
+def _advise(files: Mapping[str, str], chosen: Application | None, said: _Said) -> None:
+    if unset := sorted({name for text in files.values() for name in VARIABLE.findall(text)}):
+        said.advice.append(f"The application asks for {', '.join(unset)}: put them into .env, which web reads.")
+    if chosen and chosen.kind == "Django":
+        said.advice.append("ALLOWED_HOSTS needs localhost: health is asked with that Host.")
+        if not any("whitenoise" in text.lower() for text in files.values()):
+            said.advice.append("Gunicorn serves no static files; WhiteNoise in the application does.")

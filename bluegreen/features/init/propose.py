@@ -1,49 +1,28 @@
 """The smallest `x-bluegreen` block for a Compose file that has none, and why it says what it says. Pure.
 
-Reads Compose's resolved document. Guesses are named as guesses: the person reads them before anything runs.
+Reads Compose's resolved document, and the files beside it as far as they are given. Guesses are named as guesses: the
+person reads them before anything runs.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Service = Mapping[str, Any]
-Services = Mapping[str, Service]
-
-# By the last part of an image's name. What keeps data, or watches, is not released in two colors.
-STORES = re.compile(
-    r"postg|pgvector|timescale|mysql|mariadb|percona|redis|valkey|keydb|dragonfly|memcache|mongo|rabbitmq|nats|kafka"
-    r"|zookeeper|elasticsearch|opensearch|meilisearch|typesense|clickhouse|minio|influx|couch|cassandra|neo4j|etcd"
-    r"|vault|mailhog|mailpit|maildev|jaeger|zipkin|adminer|pgadmin|phpmyadmin|mongo-express|prometheus|grafana|loki"
-    r"|squid|novnc|azurite|keycloak|weaviate|qdrant|milvus|sonic|watchtower"
-)
-PROXIES = re.compile(r"^(nginx|traefik|caddy|haproxy|envoy|httpd)\b|-(nginx|proxy|gateway)$|^(proxy|gateway|nginx)$")
-WORKERS = re.compile(r"worker|sidekiq|celery|scheduler|cron|queue|consumer|beat|(?:^|[-_])(?:jobs?|async)(?:$|[-_])")
-FRONT = ("web", "app", "server", "api", "backend", "frontend", "www", "site")
-URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d+))?(/[^\s\"'|;&?)]*)?")
-COMMAND_PORT = re.compile(r"(?:--port[= ]|-p |:)(\d{2,5})\b")
-TRAEFIK_PORT = re.compile(r"^traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port$")
-TRAEFIK_RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
-TRAEFIK_HOST = re.compile(r"Host\(`([^`]+)`\)")
-TRAEFIK_PATH = re.compile(r"PathPrefix\(`([^`]+)`\)")
-PLAIN = re.compile(r"^[A-Za-z0-9_/.][A-Za-z0-9_/.~-]*$")
+from bluegreen.features.init import advise, blocktext, dockerfile, front_proxy, kinds, migrations, pairs, routed
+from bluegreen.features.init.front_proxy import BRIDGE, Proxy
+from bluegreen.features.init.fronts import Files, Front, candidates
+from bluegreen.features.init.kinds import Services
+from bluegreen.features.init.pairs import Pair
 
 
 @dataclass(frozen=True)
-class Front:
-    """A service that gets traffic, as far as its file tells."""
+class Question:
+    """What the files do not tell. `choices`: what the answer may be; the first one is what is proposed without it."""
 
-    name: str
-    port: int | None
-    why_port: str
-    health: str | None = None
-    host: str | None = None
-    path: str = "/"
-    listen: str | None = None
+    words: str
+    choices: tuple[tuple[str, int], ...]  # service, port
 
 
 @dataclass
@@ -53,159 +32,142 @@ class Proposal:
     block: dict[str, Any] = field(default_factory=dict)
     decisions: list[tuple[str, str]] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    question: Question | None = None
+    fronts: list[Front] = field(default_factory=list)  # the routed services
+    pairs: list[Pair] = field(default_factory=list)  # services that become one
+    take_out: list[tuple[str, str]] = field(default_factory=list)  # (service, key) that no color can have
+    replaced: list[str] = field(default_factory=list)  # proxies whose work bluegreen's nginx does, as far as was read
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        return {it.kept: it.name for it in self.pairs if it.kept != it.name}
+
+    @property
+    def gone(self) -> list[str]:
+        """Services that the file is better without."""
+        return [*(other for it in self.pairs for other in it.others), *self.replaced]
 
     def text(self, indent: str = "") -> str:
         """The block as YAML, ready to stand in a Compose file (`$` doubled)."""
-        return "".join(f"{indent}{line}\n" for line in ["x-bluegreen:", *_yaml(self.block)])
+        return blocktext.text(self.block, indent)
 
 
-def propose(document: Mapping[str, Any]) -> Proposal:
-    """The proposal for Compose's document of a file. `block` is empty when no service takes HTTP."""
-    services: Services = document.get("services") or {}
-    proposal = Proposal()
-    fronts = _fronts(services)
-    if not fronts:
-        names = ", ".join(name for name, service in services.items() if not _infrastructure(name, service))
-        proposal.advice.append(
-            f"No service says on which port it answers HTTP: choose service and port (among {names or 'none'})."
-        )
+@dataclass(frozen=True)
+class Answer:
+    """What a person said: the service, and its port when that was asked."""
+
+    service: str | None = None
+    port: int | None = None
+
+
+def propose(
+    document: Mapping[str, Any],
+    files: Files | None = None,
+    project: str = "",
+    answer: Answer | None = None,
+    bridge: str = BRIDGE,
+) -> Proposal:
+    """The proposal for Compose's document of a file. `block` is empty when no service takes HTTP.
+
+    `files`: texts by their whole paths; `project`: the folder of the Compose file; `answer`: to a question that was
+    asked before; `bridge`: the address at which containers reach this machine.
+    """
+    files, answer = files or {}, answer or Answer()
+    found = pairs.find(document.get("services") or {})
+    services = _with_bases(pairs.merged(document, found).get("services") or {}, files)
+    proxies = front_proxy.find(services, files, found)
+    passed = tuple(it for proxy in proxies for it in proxy.does.passed)
+    fronts = candidates(services, files, passed)
+    proposal = Proposal(pairs=[it for it in found if it.name in services])
+    chosen = routed.with_inner(routed.choose(fronts, services, answer), fronts, services, files)
+    proposal.question = _question(fronts, chosen, answer)
+    if not chosen.fronts:
+        proposal.advice += advise.without_front([it.name for it in fronts], services)
         return proposal
-    proxy = _proxy(services)
-    if len(fronts) > 1:
-        proposal.block["services"] = {front.name: _entry(front) for front in fronts}
-        names = ", ".join(front.name for front in fronts)
-        proposal.decisions.append(("services", f"{names} are routed by Traefik's labels today"))
-    else:
-        _one(proposal, fronts[0], services)
-    _listen(proposal, fronts, services, proxy)
-    chosen = {front.name for front in fronts}
-    if jobs := _jobs(services, chosen, proxy):
-        proposal.block["jobs"] = jobs
-        proposal.decisions.append(("jobs", f"{', '.join(jobs)}: the same code beside what is routed, without a port"))
-    _advise(proposal, services, chosen | set(jobs), proxy)
+    proxies = front_proxy.with_others(proxies, services, {it.name for it in chosen.fronts})
+    proposal.fronts = chosen.fronts
+    if not front_proxy.stays(proxies, chosen.fronts):
+        proposal.replaced = [it.name for it in proxies if it.name and it.does.read]
+    _fill(proposal, chosen, services, proxies, bridge)
+    proposal.advice += chosen.notes
+    released = [it.name for it in chosen.fronts]
+    if jobs := _jobs(services, released, {it.name for it in proxies if it.name}):
+        proposal.block["jobs"] = list(jobs)
+        proposal.decisions += [("jobs", f"{name}: {why}") for name, why in jobs.items()]
+    released += list(jobs)
+    migration = migrations.find(services, released, files, project)
+    if migration:
+        proposal.block["migrate"] = migration.block
+        proposal.decisions.append(("migrate", f"{migration.why}; once for each release, before its traffic"))
+    _proxy_settings(proposal, proxies, chosen.fronts)
+    advise.add(proposal, services, released, proxies, migration, project)
     return proposal
 
 
-def _fronts(services: Services) -> list[Front]:
-    candidates = [_front(name, service) for name, service in services.items() if not _infrastructure(name, service)]
-    by_traefik = [front for front in candidates if front.host and front.port]
-    if len(by_traefik) > 1:
-        return by_traefik
-    with_port = [front for front in candidates if front.port]
-    return sorted(with_port, key=lambda front: _rank(front, services[front.name]))[:1]
+def _with_bases(services: Services, files: Files) -> Services:
+    """Each service with the image that its Dockerfile starts from: a proxy that is built here looks like any other."""
+    return {
+        name: {**service, kinds.BASE: base} if (base := dockerfile.of_service(service, files).base) else service
+        for name, service in services.items()
+    }
 
 
-def _infrastructure(name: str, service: Service) -> bool:
-    image = _image_name(service)
-    if STORES.search(image) or (not service.get("build") and PROXIES.search(image)) or PROXIES.search(name):
-        return True
-    return bool(WORKERS.search(name)) or (
-        bool(set(service.get("profiles") or []) - {"release"}) and not service.get("ports")
-    )
-
-
-def _image_name(service: Service) -> str:
-    reference = str(service.get("image") or "").partition("@")[0]
-    return reference.rpartition("/")[2].partition(":")[0]
-
-
-def _rank(front: Front, service: Service) -> tuple[int, ...]:
-    """Lower is likelier: routed by labels, published to the world, a telling name, built here."""
-    published = [port for port in service.get("ports") or [] if port.get("protocol", "tcp") == "tcp"]
-    world = any(not str(port.get("host_ip") or "").startswith("127.") for port in published)
-    name = next((number for number, word in enumerate(FRONT) if word in front.name.lower()), len(FRONT))
-    return (not front.host, not published, not (published and world), not service.get("build"), name)
-
-
-def _front(name: str, service: Service) -> Front:
-    labels = service.get("labels") or {}
-    rules = [str(value) for key, value in labels.items() if TRAEFIK_RULE.match(key)]
-    host = next((found[1] for rule in rules if (found := TRAEFIK_HOST.search(rule))), None)
-    path = next((found[1] for rule in rules if (found := TRAEFIK_PATH.search(rule))), "/")
-    checked, health = _health(service)
-    published = [port for port in service.get("ports") or [] if port.get("protocol", "tcp") == "tcp"]
-    ways: list[tuple[int | None, str]] = [
-        *((int(value), "Traefik's label names it") for key, value in labels.items() if TRAEFIK_PORT.match(key)),
-        (
-            next((port["target"] for port in published if port["target"] == checked), None),
-            "ports and healthcheck agree",
-        ),
-        (next((port["target"] for port in published), None), "ports publishes it"),
-        (next((_first_port(text) for text in service.get("expose") or []), None), "expose names it"),
-        (_variable(service, "VIRTUAL_PORT", "PORT"), "the environment says so"),
-        (checked, "its healthcheck asks there"),
-        (_command_port(service), "its command says so"),
-    ]
-    port, why = next(((port, why) for port, why in ways if port), (None, ""))
-    listen = next((_listen_of(entry) for entry in published if entry["target"] == port), None)
-    return Front(name, port, why, health if checked in (None, port) else None, host, path, listen)
-
-
-def _first_port(text: Any) -> int | None:
-    number, _, protocol = str(text).partition("/")
-    first = number.partition("-")[0]
-    return int(first) if first.isdigit() and protocol in ("", "tcp") else None
-
-
-def _variable(service: Service, *names: str) -> int | None:
-    environment = service.get("environment") or {}
-    values = [str(environment.get(name) or "") for name in names]
-    return next((int(value) for value in values if value.isdigit()), None)
-
-
-def _command_port(service: Service) -> int | None:
-    words = service.get("command") or []
-    found = COMMAND_PORT.search(words if isinstance(words, str) else " ".join(map(str, words)))
-    return int(found[1]) if found else None
-
-
-def _health(service: Service) -> tuple[int | None, str | None]:
-    """(port, path) that the service's own health check asks for."""
-    test = (service.get("healthcheck") or {}).get("test") or []
-    found = URL.search(test if isinstance(test, str) else " ".join(map(str, test)))
-    if not found:
-        return None, None
-    return int(found[1] or 80), found[2] or "/"
-
-
-def _listen_of(port: Mapping[str, Any]) -> str | None:
-    """Where a port is published today, as `listen` spells it; None: nowhere fixed, or where it would be anyway."""
-    published, address = str(port.get("published") or ""), str(port.get("host_ip") or "")
-    if not published.isdigit() or published == "0":
+def _question(fronts: list[Front], chosen: routed.Chosen, answer: Answer) -> Question | None:
+    if answer.service:
         return None
-    everywhere = not address or set(address) <= set("0.:")
-    return published if everywhere else f"[{address}]:{published}" if ":" in address else f"{address}:{published}"
+    if not chosen.fronts:
+        names = tuple((it.name, 0) for it in fronts)
+        return (
+            Question("No service says on which port it answers HTTP. Which one gets the traffic?", names)
+            if names
+            else None
+        )
+    if chosen.rivals:
+        both = [chosen.fronts[0], *chosen.rivals]
+        return Question(
+            "More than one service is published. Which one gets the traffic of bluegreen?",
+            tuple((it.name, it.port or 0) for it in both),
+        )  # fmt: skip
+    return None
 
 
-def _proxy(services: Services) -> str | None:
-    """A reverse proxy of the file's own that is published."""
-    return next(
-        (name for name, service in services.items()
-         if service.get("ports") and (PROXIES.search(name) or PROXIES.search(_image_name(service)))),
-        None,
-    )  # fmt: skip
+def _fill(proposal: Proposal, chosen: routed.Chosen, services: Services, proxies: list[Proxy], bridge: str) -> None:
+    fronts = chosen.fronts
+    block, said = proposal.block, proposal.decisions
+    if len(fronts) > 1:
+        block["services"] = {it.name: _entry(it) for it in fronts}
+        said.append(("services", chosen.why))
+        said += [("port", f"{it.name} {it.port}: {it.why_port}") for it in fronts]
+        said += [("health", f"{it.name} {it.health or '/'}: {it.why_health or GUESS}") for it in fronts]
+    else:
+        _one(proposal, fronts[0], chosen.why)
+    listen = front_proxy.listen(fronts, services, proxies, bridge)
+    if listen.at != "80":
+        block["listen"] = int(listen.at) if listen.at.isdigit() else listen.at
+    said.append(("listen", f"{listen.at}{listen.why}"))
+    port = front_proxy.preview(listen.at, services, [it.name for it in fronts])
+    if port != front_proxy.PREVIEW:
+        block["preview"] = f"127.0.0.1:{port}"
+        said.append(("preview", f"127.0.0.1:{port}: the default {front_proxy.PREVIEW} is taken"))
 
 
-def _one(proposal: Proposal, front: Front, services: Services) -> None:
+GUESS = "a guess, no health check names a path; it must answer 200"
+
+
+def _one(proposal: Proposal, front: Front, why: str) -> None:
     proposal.block["service"] = front.name
     proposal.block["port"] = front.port
-    others = [
-        name for name, service in services.items()
-        if name != front.name and service.get("ports") and not _infrastructure(name, service)
-    ]  # fmt: skip
-    rest = f"; {', '.join(others)} stay shared services with their own ports" if others else ""
-    proposal.decisions.append(("service", f"{front.name} is the likeliest to answer the public{rest}"))
-    proposal.decisions.append(("port", f"{front.port}: {front.why_port}"))
-    if front.health and front.health != "/health":
-        proposal.block["health"] = front.health
-        proposal.decisions.append(("health", f"{front.health}: its own healthcheck asks for it"))
-    elif not front.health:
-        proposal.block["health"] = "/"
-        proposal.decisions.append(("health", "/: a guess, no health check names a path; it must answer 200"))
+    proposal.decisions.append(("service", why))
+    proposal.decisions.append(("port", f"{front.port}, {front.why_port}"))
+    if front.health != "/health":
+        proposal.block["health"] = front.health or "/"
+    proposal.decisions.append(("health", f"{front.health or '/'}: {front.why_health or GUESS}"))
 
 
 def _entry(front: Front) -> dict[str, Any]:
-    entry: dict[str, Any] = {"port": front.port, "health": front.health or "/"}
+    entry: dict[str, Any] = {"port": front.port}
+    if front.health != "/health":
+        entry["health"] = front.health or "/"
     if front.host:
         entry["host"] = front.host
     if front.path != "/":
@@ -213,90 +175,42 @@ def _entry(front: Front) -> dict[str, Any]:
     return entry
 
 
-def _listen(proposal: Proposal, fronts: list[Front], services: Services, proxy: str | None) -> None:
-    listen, holder = (fronts[0].listen if len(fronts) == 1 else None), fronts[0].name
-    if proxy:
-        holder = proxy
-        listen = next(filter(None, map(_listen_of, services[proxy]["ports"])), None)
-    if listen and listen != "80":
-        proposal.block["listen"] = int(listen) if listen.isdigit() else listen
-        proposal.decisions.append(("listen", f"{listen}: where {holder} is published today"))
-    elif not listen:
-        proposal.decisions.append(("listen", "80, the default: nothing is published on a fixed port today"))
-    if str(listen).rpartition(":")[2] == "8081":
-        proposal.block["preview"] = "127.0.0.1:8082"
-        proposal.decisions.append(("preview", "127.0.0.1:8082: the default 8081 is taken by listen"))
-
-
-def _jobs(services: Services, chosen: set[str], proxy: str | None) -> list[str]:
-    images = {services[name].get("image") for name in chosen} - {None}
-    contexts = {_context(services[name]) for name in chosen} - {None}
-    once = {
-        name for service in services.values() for name, wanted in (service.get("depends_on") or {}).items()
-        if wanted.get("condition") == "service_completed_successfully"
-    }  # fmt: skip
-    found = []
+def _jobs(services: Services, released: list[str], proxies: set[str]) -> dict[str, str]:
+    """The jobs of a file, each with its reason: workers of the project, and the same code without a port."""
+    found = {}
     for name, service in services.items():
-        if name in chosen or name == proxy or name in once or service.get("profiles") or service.get("ports"):
+        if name in (*released, *proxies) or kinds.is_other(name, service) or kinds.is_proxy(name, service):
             continue
-        same = service.get("image") in images or _context(service) in contexts
-        if same and service.get("restart") != "no":
-            found.append(name)
+        if (
+            kinds.is_development(service)
+            or kinds.runs_once(name, service, services)
+            or kinds.is_template(name, service)
+        ):
+            continue
+        if kinds.sounds_routed(name, service):
+            continue
+        worker = kinds.is_worker(name, service)
+        if kinds.published(service) and not kinds.WORKER_COMMAND.search(kinds.words(service)):
+            continue
+        same = next((it for it in released if kinds.same_code(service, services[it])), None)
+        if same is None and not (worker and kinds.built(service)):
+            continue
+        if same is None:
+            found[name] = "a worker that is built here"
+        elif service.get("image") and service.get("image") == services[same].get("image"):
+            found[name] = f"runs the image of {same} and publishes no port"
+        else:
+            found[name] = f"builds from the same folder as {same} and publishes no port"
     return found
 
 
-def _context(service: Service) -> str | None:
-    build = service.get("build") or {}
-    return build.get("context")
-
-
-def _advise(proposal: Proposal, services: Services, released: set[str], proxy: str | None) -> None:
-    for name in sorted(released):
-        if services[name].get("container_name"):
-            proposal.advice.append(f"{name}: take out container_name; two colors cannot share one name.")
-        if services[name].get("network_mode"):
-            proposal.advice.append(f"{name}: take out network_mode; a color needs an address on the app's network.")
-    if not all(services[name].get("profiles") for name in released):
-        names = ", ".join(sorted(released))
-        proposal.advice.append(f"{names}: add profiles: [release], so that a plain docker compose up leaves them out.")
-    if proxy:
-        ports = ", ".join(str(port.get("published") or port["target"]) for port in services[proxy]["ports"])
-        proposal.advice.append(
-            f"{proxy} holds port {ports} and passes requests on to a service by its name, which only a color's own "
-            f"services find: let bluegreen's nginx stand in its place (take {proxy} out of the file; up --adopt stops "
-            "its container when the first color is proven), or name it as the service."
+def _proxy_settings(proposal: Proposal, proxies: list[Proxy], fronts: list[Front]) -> None:
+    """What a proxy in front says of a visitor is believed, when one stays there."""
+    if front_proxy.stays(proxies, fronts):
+        proposal.block["proxy"] = {"trust": [front_proxy.TRUST]}
+        proposal.decisions.append(
+            (
+                "proxy",
+                f"trust {front_proxy.TRUST}: the addresses of Docker's networks, where the proxy in front asks from",
+            )
         )
-    once = {
-        name for other in released for name, wanted in (services[other].get("depends_on") or {}).items()
-        if wanted.get("condition") == "service_completed_successfully"
-    }  # fmt: skip
-    for name in sorted(once):
-        proposal.advice.append(f"{name} runs once with bluegreen up and not again at a switch.")
-
-
-def _yaml(block: Mapping[str, Any]) -> Iterable[str]:
-    for key, value in block.items():
-        if key == "services":
-            yield "  services:"
-            yield from (f"    {_scalar(name)}: {_flow(entry)}" for name, entry in value.items())
-        else:
-            yield f"  {key}: {_flow(value)}"
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_flow(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(entry) for entry in value) + "]"
-    return _scalar(value)
-
-
-def _scalar(value: Any) -> str:
-    """A YAML scalar: plain where that is safe, in double quotes elsewhere, `$` doubled for Compose."""
-    text = str(value)
-    if isinstance(value, int) or (PLAIN.match(text) and not text.replace(".", "").isdigit() and text not in KEYWORDS):
-        return text
-    return json.dumps(text.replace("$", "$$"))
-
-
-KEYWORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "True", "False", "Yes", "No", "On", "Off"})

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from bluegreen.features.init.layout import PORT, Layout
+from bluegreen.features.init.layout import Layout
+from bluegreen.features.init.sqlite import FOLDER
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 WORKFLOWS = (".github/workflows/release.yml", ".github/workflows/bluegreen.yml")
+KEPT_OUT = (".env", ".git")  # of an image: secrets, and history
+SERVERS = {"uvicorn": '"uvicorn[standard]"', "gunicorn": "gunicorn"}
 
 
 def scaffold(layout: Layout, folder_name: str, there: Collection[str]) -> tuple[dict[str, str], list[str]]:
@@ -28,9 +32,19 @@ def scaffold(layout: Layout, folder_name: str, there: Collection[str]) -> tuple[
     elif workflow := next((path for path in WORKFLOWS if path not in there), None):
         wanted.append((workflow, "release.yml"))
     files = {path: _rendered(template, layout, name) for path, template in wanted if path not in there}
-    advice += [f"{path} is yours and stays as it is." for path, _ in wanted if path in there]
-    advice.append("Keep .bluegreen/ out of git: add it to .gitignore.")
+    advice += [
+        f"{path} is yours and stays as it is." for path, _ in wanted if path in there and path != ".dockerignore"
+    ]
     return files, advice
+
+
+def kept_out(files: Mapping[str, str]) -> list[str]:
+    """Lines that a .dockerignore of the project lacks: without them secrets and history are in the image."""
+    text = files.get(".dockerignore")
+    if text is None:
+        return []
+    lines = {line.strip().strip("/").removeprefix("**/") for line in text.splitlines()}
+    return [it for it in KEPT_OUT if not lines & {it, f"{it}*", f"*{it}", ".*", "*"}]
 
 
 def _rendered(template: str, layout: Layout, name: str) -> str:
@@ -41,4 +55,18 @@ def _rendered(template: str, layout: Layout, name: str) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - what goes in was matched by patterns of letters, digits, dots and slashes
     )  # fmt: skip
-    return environment.get_template(f"{template}.j2").render(layout=layout, name=name, port=PORT)
+    return environment.get_template(f"{template}.j2").render(
+        layout=layout, name=name, data=_data(layout), server=SERVERS[layout.server], own=not layout.app
+    )
+
+
+def _data(layout: Layout) -> str:
+    """The lines of a service that keep an SQLite file."""
+    if layout.data is None:
+        return ""
+    said = layout.data
+    lines = [f'volumes: ["data:{FOLDER}"]']
+    if said.variable:
+        value = json.dumps(f"${{{said.variable}:-{said.value}}}")
+        lines.insert(0, f"environment: {{{said.variable}: {value}}}")
+    return "".join(f"    {line}\n" for line in lines)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bluegreen.domain import labelled
 from bluegreen.places.docker import mounts as container_mounts
 from bluegreen.places.docker.mounts import Surroundings
 from bluegreen.places.docker.spec.part import NANOSECONDS, Part, Refusal, Service, nanoseconds
@@ -105,7 +106,8 @@ def logging_part(service: Service, _: Surroundings) -> Part:
 
 
 def labels_part(service: Service, _: Surroundings) -> Part:
-    return Part({"Labels": {name: str(value) for name, value in (service.get("labels") or {}).items()}})
+    kept = labelled.without(service.get("labels") or {})  # two colors are not for another proxy's pool
+    return Part({"Labels": {name: str(value) for name, value in kept.items()}})
 
 
 def ports_part(service: Service, __: Surroundings) -> Part:

@@ -127,7 +127,8 @@ DIFFERENT = {
     "restart": 'routed services run with `always` unless it is `"no"`: the Engine starts only `always` again after '
     "its daemon was killed",
     "networks": "the service also stands on `APP_bluegreen`; its name and aliases are answered within its color only",
-    "labels": "yours, and `bluegreen.*` instead of `com.docker.compose.*`",
+    "labels": "yours, and `bluegreen.*` instead of `com.docker.compose.*`; without those by which another "
+    "proxy (Traefik, caddy-docker-proxy) would find both colors. A notice names each",
     "environment": "yours, and `BLUEGREEN_COLOR` and `BLUEGREEN_RELEASE`",
     "volumes": "named ones and folders are the same for both colors, which write to them at the same time; an "
     "anonymous one is new with each release",
