@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from bluegreen.cli import output, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.signals import Signals
@@ -52,7 +54,7 @@ class App:
             found = where.of_here(self.options, os.environ)
         if found is None:
             found = where.of_file(lambda: self.stack.app, self.options, os.environ)
-        where.refuse_unreadable(found, f"{self.command} …")
+        where.refuse_unreadable(found, self.typed)
         return found
 
     @cached_property
@@ -65,7 +67,17 @@ class App:
     @property
     def command(self) -> str:
         """`bluegreen` with the options that reach this app, for messages."""
-        return f"bluegreen{self.options.shown()}"
+        return self.options.command()
+
+    @property
+    def typed(self) -> str:
+        """The same with the verb that was typed."""
+        context = click.get_current_context(silent=True)
+        return f"{self.command} {context.info_name if context else 'status'}"
+
+    def named(self, app: str) -> str:
+        """The same for the app of another name."""
+        return replace(self.options, project_name=app).command()
 
     @cached_property
     def compose(self) -> Compose:
@@ -164,7 +176,7 @@ def _same_app(it: App, app: str) -> None:
             failed=f"{it.state} belongs to {it.routing.app}",
             expected="one app for each folder",
             retry="not useful",
-            next=f"bluegreen -p {it.routing.app} status, or another folder for {app}",
+            next=f"{it.named(it.routing.app)} status, or another folder for {app}",
             exit_code=ExitCode.USAGE,
         )
 

@@ -65,7 +65,7 @@ def before_up(app: App) -> BluegreenError:
     found = [os.path.basename(state) for state in of_folder(app.stack.project_directory, app.options.files, os.environ)]
     others = f" of {app.stack.app}; this folder serves {', '.join(found)}" if found else ""
     return BluegreenError(
-        "Nothing is live yet.", failed=f"bluegreen up has not made the first color{others}", expected="a live color",
+        "Nothing is live yet.", failed=f"no up has made the first color{others}", expected="a live color",
         traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
     )  # fmt: skip
 

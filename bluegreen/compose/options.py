@@ -32,6 +32,20 @@ class Options:
         words += ["--project-directory", self.project_directory] if self.project_directory else []
         return f" {shlex.join(words)}" if words else ""
 
+    def command(self) -> str:
+        """`bluegreen` with these options, as it can be typed."""
+        return f"bluegreen{self.shown()}"
+
+    def from_anywhere(self, environment: Mapping[str, str]) -> Options:
+        """What reaches the same app from any folder and any shell: whole paths, and what Compose's variables say."""
+        named = self.files
+        if not named and environment.get("COMPOSE_FILE"):
+            named = tuple(environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep)))
+        env_files = self.env_files or tuple(filter(None, environment.get("COMPOSE_ENV_FILES", "").split(",")))
+        name = self.project_name or environment.get("COMPOSE_PROJECT_NAME") or None
+        folder = os.path.abspath(self.project_directory) if self.project_directory else None
+        return Options(tuple(map(os.path.abspath, named)), name, tuple(map(os.path.abspath, env_files)), folder)
+
 
 def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> Path | None:
     """The first Compose file, where Compose itself looks: -f, COMPOSE_FILE, this folder, those above it.

@@ -141,7 +141,11 @@ class Compose:
         shown = os.path.relpath(file)
         both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
         options = replace(self._options, files=tuple(both))
-        return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
+        return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
+
+    def _shown(self, *arguments: str) -> str:
+        """A command of Compose for this project, as it can be typed here."""
+        return f"{shlex.join(self.command())}{self._options.shown()} {shlex.join(arguments)}"
 
     def _arguments(self) -> list[str]:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
@@ -156,7 +160,7 @@ class Compose:
                 failed=_last_words(done.stderr),
                 expected="a file that docker compose config accepts",
                 retry="safe, after the file is fixed",
-                next=f"docker compose{self._options.shown()} config",
+                next=self._shown("config"),
                 exit_code=ExitCode.USAGE,
                 lines=done.stderr.splitlines()[-5:],
             )
@@ -182,7 +186,7 @@ class Compose:
             raise BluegreenError(
                 summary,
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
-                expected=f"docker compose {' '.join(arguments)} to succeed",
+                expected=f"{self._shown(*arguments)} to succeed",
                 retry="safe, after the cause is fixed",
                 lines=lines[-10:],
             )

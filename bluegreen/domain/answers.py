@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,13 @@ class Expectation:
     @property
     def request(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def typed(self) -> str:
+        """The same with its headers and its body, as `expect --record` takes it in a shell."""
+        words = [self.method, self.path]
+        words += [word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")]
+        return shlex.join([*words, *(["-d", self.body] if self.body is not None else [])])
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ class Compared:
 
     request: str
     differences: tuple[str, ...]
+    typed: str = ""  # as `expect --record` takes it
 
 
 def expected_file(settings: Settings, folder: str) -> Path:
@@ -53,7 +54,8 @@ def compare(tools: Tools, expectations: Sequence[Expectation], where: Where, fol
     for wanted in expectations:
         tools.show.progress(f"expected: {wanted.request}")
         answer = _ask(tools, wanted, where, values)
-        found.append(Compared(wanted.request, tuple(map(tools.mask, differences(wanted, answer)))))
+        wrong = tuple(map(tools.mask, differences(wanted, answer)))
+        found.append(Compared(wanted.request, wrong, wanted.typed))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -90,7 +91,7 @@ def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iter
     if mode is not None and mode & 0o077:
         yield Finding(
             "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets lie there",
-            f"chmod 700 {folder}",
+            shlex.join(["chmod", "700", str(folder)]),
         )  # fmt: skip
     else:
         yield Finding("permissions", "ok", f"{folder} is for its owner alone")
@@ -125,7 +126,8 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
         if may is False:
             yield Finding(
                 "permissions", "failed", f"{name} runs as user {user}, which may not write into {source}",
-                f"{mount['target']} to be writable by it", "it fails when it first writes", f"chown {user} {path}",
+                f"{mount['target']} to be writable by it", "it fails when it first writes",
+                shlex.join(["chown", str(user), str(path)]),
             )  # fmt: skip
         elif may is None:
             yield Finding("permissions", "unknown", f"{name}: {source} is not there yet, or not to be looked at")
@@ -232,7 +234,7 @@ def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> 
             yield Finding(
                 "expected", "failed", f"{it.request}: {'; '.join(it.differences[:3])}",
                 "the recorded answer, from live", "the next release is held against it before it gets traffic",
-                f"record it again: {tools.command} expect --record {it.request}",
+                f"record it again: {tools.command} expect --record {it.typed}",
             )  # fmt: skip
     if compared and not any(it.differences for it in compared):
         yield Finding("expected", "ok", f"live gives all {counted(len(compared), 'recorded answer')}")

@@ -32,7 +32,7 @@ def choose(containers: ContainersPort, color: str | None, service: str | None) -
         raise BluegreenError(
             "There is no container with such logs.",
             failed=f"nothing runs as {' '.join(filter(None, (color, service))) or 'any color'}",
-            expected=", ".join(there) or "a color; bluegreen up makes the first",
+            expected=", ".join(there) or f"a color; {COMMAND} up makes the first",
             retry="safe",
             next=f"{COMMAND} status",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import click
@@ -71,7 +72,7 @@ def runbook(options: Options) -> int:
     from bluegreen.cli.page import page
     from bluegreen.look.runbook import runbook as story
 
-    app = App(options, output.choose("none"))
+    app = App(options.from_anywhere(os.environ), output.choose("none"))  # the page is read in another folder and shell
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
     facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)
