@@ -16,7 +16,7 @@ from bluegreen.cli import output, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.signals import Signals
 from bluegreen.cli.statefolder import writing
-from bluegreen.compose.options import find_file
+from bluegreen.compose.options import find_file, settled
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
@@ -42,7 +42,13 @@ class App:
 
     @cached_property
     def compose_file(self) -> Path | None:
-        return find_file(self.options, Path.cwd(), os.environ)
+        return find_file(self.options, Path.cwd(), self.environment)
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The environment, with what env files say of the Compose file's place and profiles."""
+        beside = os.path.dirname(self.options.files[0]) if self.options.files else "."
+        return settled(self.options, Path(self.options.project_directory or beside), lambda: self.compose)
 
     @cached_property
     def state(self) -> Path:
@@ -107,8 +113,7 @@ class App:
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
             return refusals(document, names, Api(document["name"]).version)
 
-        profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
-        stack = make_stack(document, str(folder), profiles, refuse)
+        stack = make_stack(document, str(folder), _profiles(self, document, folder), refuse)
         said = [f"Compose: {words}" for words in self.compose.warnings]
         said += contexts.notices(stack.services, stack.settings.own_services())
         return replace(stack, notices=(*stack.notices, *said))
@@ -167,6 +172,14 @@ class App:
                     raise belongs_elsewhere(self, self.routing.app, other, here)
                 output.note(f"Note: {output.clean(f'{self.routing.app} is the app of {other}; this is {here}.')}")
         return self.routing.app
+
+
+def _profiles(it: App, document: Mapping[str, Any], folder: Path) -> list[str]:
+    """Those that a plain Compose would have active here."""
+    if not any(service.get("profiles") for service in (document.get("services") or {}).values()):
+        return []
+    found = settled(it.options, folder, lambda: it.compose)
+    return [name.strip() for name in found.get("COMPOSE_PROFILES", "").split(",")]
 
 
 def _same_app(it: App, app: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.compose.found import HERE, Version, ask
-from bluegreen.compose.options import Options, files
+from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
 
@@ -43,6 +43,7 @@ class Compose:
         self._state = state
         self._known = known
         self._interpolated: dict[str, str] | None = None
+        self._folder = Path()
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     def command(self) -> list[str]:
@@ -58,6 +59,7 @@ class Compose:
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
+        self._folder = folder
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
@@ -79,8 +81,11 @@ class Compose:
             return found
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
-        command += [part for file in self._options.env_files for part in ("--env-file", file)]
-        done = ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
+        read = env_files(self._options, Path.cwd(), str(folder), os.environ)
+        command += [part for file in read for part in ("--env-file", file)]
+        done = ask([*command, *AS_JSON], input=json.dumps(asked))
+        if done.returncode:
+            raise _unreadable(done, "env files", self._shown("config"))
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
         secrecy.remember_variables(
@@ -139,8 +144,10 @@ class Compose:
         file = self._state() / PLAIN
         file.write_text(json.dumps(override, indent=2) + "\n")
         shown = os.path.relpath(file)
-        both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
-        options = replace(self._options, files=tuple(both))
+        found = settled(self._options, self._folder, lambda: self)
+        both = [*files(self._options, Path.cwd(), found), shown if not shown.startswith("..") else str(file)]
+        read = env_files(self._options, Path.cwd(), str(self._folder), found)
+        options = replace(self._options, files=tuple(both), env_files=tuple(read))
         return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
 
     def _shown(self, *arguments: str) -> str:
@@ -155,15 +162,7 @@ class Compose:
         if done.returncode and HERE.find().noted:
             HERE.ask()  # that it is missing or too old by now is the better message
         if done.returncode:
-            raise BluegreenError(
-                "Compose cannot read the Compose file.",
-                failed=_last_words(done.stderr),
-                expected="a file that docker compose config accepts",
-                retry="safe, after the file is fixed",
-                next=self._shown("config"),
-                exit_code=ExitCode.USAGE,
-                lines=done.stderr.splitlines()[-5:],
-            )
+            raise _unreadable(done, "Compose file", self._shown("config"))
         return done
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
@@ -190,6 +189,18 @@ class Compose:
                 retry="safe, after the cause is fixed",
                 lines=lines[-10:],
             )
+
+
+def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) -> BluegreenError:
+    return BluegreenError(
+        f"Compose cannot read the {what}.",
+        failed=_last_words(done.stderr),
+        expected="files that docker compose config accepts",
+        retry="safe, after the file is fixed",
+        next=look,
+        exit_code=ExitCode.USAGE,
+        lines=done.stderr.splitlines()[-5:],
+    )
 
 
 def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> None:

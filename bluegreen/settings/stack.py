@@ -72,7 +72,8 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
     return tuple(
         name
         for name, service in services.items()
-        if name not in settings.own_services() and (not service.get("profiles") or profiles & set(service["profiles"]))
+        if name not in settings.own_services()
+        and (not service.get("profiles") or profiles & {"*", *service["profiles"]})
     )
 
 

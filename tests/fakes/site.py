@@ -38,7 +38,7 @@ THE_END"; }}
 case " $* " in
 *" version "*) cat {folder}/version ;;
 *"proxy.yaml"*) fill <{folder}/proxy.json ;;
-*" --file - "*) fill ;;
+*" --file - "*) [ -f .env ] && . ./.env; fill ;;
 *" --no-interpolate "*) cat {folder}/raw.json ;;
 *" config "*)
     [ -s {folder}/warnings ] && cat {folder}/warnings >&2

@@ -152,7 +152,7 @@ def test_the_runbook_can_be_typed_in_another_folder_and_shell(
     ],
 )
 def test_options_from_anywhere(given: Options, variables: dict[str, str], wanted: str) -> None:
-    assert given.from_anywhere(variables).command() == wanted
+    assert given.from_anywhere("/nowhere", variables).command() == wanted
 
 
 def test_compose_is_named_with_the_options_and_as_it_is_called_here(live: Site, typed: list[str], tell: Tell) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 
 import click
@@ -72,7 +71,9 @@ def runbook(options: Options) -> int:
     from bluegreen.cli.page import page
     from bluegreen.look.runbook import runbook as story
 
-    app = App(options.from_anywhere(os.environ), output.choose("none"))  # the page is read in another folder and shell
+    app = App(options, output.choose("none"))
+    elsewhere = options.from_anywhere(str(app.project_directory), app.environment)  # where the page is read
+    app = App(elsewhere, output.choose("none"))
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
     facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)
