@@ -228,10 +228,14 @@ def _end_with_us() -> None:
 
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """One of our own compose files with these variables in place of the person's environment."""
+    """One of our own compose files with these variables; what the person's own say to Compose does not count.
+
+    Everything else of the environment stays: it is by it that Docker finds Compose (DOCKER_CONFIG, HOME, PATH …).
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "BLUEGREEN_"))}
     done = ask(
         [*HERE.find().command, "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
-        env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables}, check=True,
+        env={**others, **variables}, check=True,
     )  # fmt: skip
     return _document(done)
 

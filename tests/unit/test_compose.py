@@ -245,6 +245,22 @@ def test_an_env_file_names_the_profiles(shop: Site, tell: Tell, said: str, start
     assert ("cache" in up) == started
 
 
+@pytest.mark.parametrize("variable", ["DOCKER_CONFIG", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH"])
+def test_every_call_of_compose_has_what_docker_finds_it_by(
+    shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    program = shop.folder / "bin" / "docker"
+    guard = f'[ "${variable}" = "$HOME/here" ] && [ -z "$COMPOSE_PROFILES$COMPOSE_FILE" ] || exit 1'
+    needed = f'case "$*" in *proxy.yaml*) {guard} ;; esac\n[ "${variable}" = "$HOME/here" ] || exit 1'
+    program.write_text(program.read_text().replace("#!/bin/sh", f"#!/bin/sh\n{needed}"))
+    monkeypatch.setenv(variable, f"{shop.folder}/here")
+    monkeypatch.setenv("COMPOSE_PROFILES", "release")
+    monkeypatch.setenv("COMPOSE_FILE", "compose.yaml")
+    code, found = tell("up")
+    assert code == 0, found
+    assert tell("check")[0] == 0
+
+
 def test_compose_is_asked_of_its_variables_only_when_an_env_file_has_one(shop: Site, tell: Tell) -> None:
     def asked() -> int:
         (shop.folder / "compose.log").write_text("")
