@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bluegreen.cli import output, where
+from bluegreen.cli import output, preview, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.signals import Signals
 from bluegreen.cli.statefolder import writing
@@ -39,6 +39,7 @@ class App:
     phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
     state_folder: Path | None = None
     acts: bool = False  # a look makes and changes nothing in the state folder
+    usual_preview: bool = False  # the block names none
 
     @cached_property
     def compose_file(self) -> Path | None:
@@ -116,7 +117,12 @@ class App:
         stack = make_stack(document, str(folder), _profiles(self, document, folder), refuse)
         said = [f"Compose: {words}" for words in self.compose.warnings]
         said += contexts.notices(stack.services, stack.settings.own_services())
-        return replace(stack, notices=(*stack.notices, *said))
+        stack = replace(stack, notices=(*stack.notices, *said))
+        self.usual_preview = "preview" not in document["x-bluegreen"]
+        if self.usual_preview:
+            self.__dict__["stack"] = stack  # the state is found by its name
+            stack = preview.with_kept(stack, self.state)
+        return stack
 
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""

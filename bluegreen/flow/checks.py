@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.app import Stack
+from bluegreen.domain.color import COLORS
 from bluegreen.domain.findings import Finding
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.verdict import Unreached
 from bluegreen.domain.world import Replica, World
@@ -61,9 +63,40 @@ def retries(tools: Tools, stack: Stack) -> Finding:
     return findings.of_retries(texts)
 
 
-def look_before_release(tools: Tools, stack: Stack) -> None:
+def taken_names(tools: Tools, stack: Stack, replicas: Mapping[str, int]) -> list[BluegreenError]:
+    """Names that our containers will have, or shared ones are given by the file, and that somebody else's hold."""
+    owners = tools.engine.owners()
+    wanted = {
+        f"{stack.app}-{color}-{name}-{number}": name
+        for color in COLORS
+        for name, count in replicas.items()
+        for number in range(1, count + 1)
+    }
+    wanted[f"{stack.app}-proxy"] = "the proxy"
+    for name in stack.shared:
+        if given := stack.services[name].get("container_name"):
+            wanted[given] = name
+    found = []
+    for name, what in wanted.items():
+        owner = owners.get(name)
+        if owner and (owner.app or owner.project != stack.app):
+            found.append(name_taken(owner, what))
+    return found
+
+
+def name_taken(owner: Owner, what: str) -> BluegreenError:
+    return BluegreenError(
+        f"A container of somebody else has the name that {what} needs.", failed=f"the name is held by {owner.words}",
+        expected=f"{owner.container} free for {what}", retry="safe, when it is free",
+        next=owner.way_out("another name for this app: name in the Compose file, or -p", "rm"),
+    )  # fmt: skip
+
+
+def look_before_release(tools: Tools, stack: Stack, replicas: Mapping[str, int]) -> None:
     """The half of `check` that costs nothing: notices for what is not well. Raises BluegreenError for what is wrong."""
     folder = Path(stack.project_directory)
+    for error in taken_names(tools, stack, replicas):
+        raise error
     found = [retries(tools, stack), *findings.of_stack(stack)]
     free = tools.machine.free_bytes(folder)
     if free is not None and free < LEAST_FREE:

@@ -15,8 +15,9 @@ from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.adopt import PortHeld, held_ports
 from bluegreen.flow.answers import compare
-from bluegreen.flow.checks import retries
+from bluegreen.flow.checks import retries, taken_names
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
@@ -44,6 +45,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
     found += _ports(tools, stack)
+    found += _names(tools, stack, wish)
     found += _shared(tools, stack)
     found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)
@@ -51,6 +53,8 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     plan: Plan | None = None
     try:
         plan = plan_switch(tools, stack, wish, Request("switch" if world.live else "up", force=True))
+    except PortHeld:
+        return found, None  # said above, with what to do about it
     except BluegreenError as error:
         found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
     return found, plan
@@ -189,15 +193,18 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
 
 
 def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    held = held_ports(tools, stack)
     for listen in stack.settings.listeners():
-        holder = tools.engine.port_holder(listen)
-        if holder is None:
-            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+        if listen in held:
+            error = held[listen]
+            yield Finding("ports", "failed", error.summary, error.expected, error.failed, error.next)
         else:
-            yield Finding(
-                "ports", "failed", f"{listen} is held by {holder or 'a process that is no container'}",
-                f"{listen} free", "nginx cannot be published on it", f"{tools.command} up (says how to take it over)",
-            )  # fmt: skip
+            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+
+
+def _names(tools: Tools, stack: Stack, wish: Wish) -> Iterator[Finding]:
+    for error in taken_names(tools, stack, wish.replicas):
+        yield Finding("names", "failed", error.failed, error.expected, "its container cannot be made", error.next)
 
 
 def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:

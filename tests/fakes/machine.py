@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bluegreen.domain.color import Color
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, SharedState, TaskContainer
@@ -205,6 +206,9 @@ class FakeEngine:
 
     def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
         return None
+
+    def owners(self) -> dict[str, Owner]:
+        return {}
 
     def remove_leftovers(self) -> list[str]:
         gone = [it.name for it in self.it.replicas.values()]

@@ -51,7 +51,10 @@ def test_a_folder_serves_one_app_unless_a_name_was_typed(live: Site, tell: Tell)
     code, found = tell("up")
     assert (code, found["error"]["summary"]) == (2, "This folder serves the app shop, not other.")
     code, found = tell("-p", "other", "up", "--dry-run")
-    assert (code, found["error"]["summary"]) == (1, "Port 8123 is held by container shop-proxy.")
+    assert (code, found["error"]["summary"]) == (
+        1,
+        f"Port 8123 is held by shop-proxy, the proxy of the app shop ({live.project}).",
+    )
 
 
 def test_the_state_beside_the_compose_file_is_brought_home(live: Site, tell: Tell) -> None:
@@ -154,7 +157,11 @@ def test_a_take_over_that_fails_is_put_back(shop: Site, tell: Tell) -> None:
     ("name", "words", "way_out"),
     [
         ("foreign", "Port 8123 is held by container foreign.", "docker stop foreign"),
-        ("shop-db-2", "Port 8123 is held by container shop-db-2.", "take db out of the Compose file"),
+        (
+            "shop-db-2",
+            "Port 8123 is held by shop-db-2, db of the Compose project shop.",
+            "take db out of the Compose file",
+        ),
     ],
 )
 def test_a_port_of_somebody_else_is_not_taken(shop: Site, tell: Tell, name: str, words: str, way_out: str) -> None:

@@ -23,10 +23,12 @@ def check(options: Options, json_: bool) -> int:
     stack = app.stack
 
     from bluegreen.cli import claim
+    from bluegreen.cli.preview import with_free
     from bluegreen.domain.findings import may_release
     from bluegreen.look.check import check as story
 
     tools = app.tools(stack.app)
+    stack = with_free(app, tools, stack)
     found, plan = story(tools, stack, wishes.wish(app, tools, stack), app.state)
     found += claim.findings(app)
     ready = may_release(found)

@@ -30,6 +30,7 @@ def up(options: Options, /, **words: Any) -> int:
     stack = app.stack
 
     from bluegreen.cli.claim import bring_home, claim, forget_old_place, record
+    from bluegreen.cli.preview import with_free
     from bluegreen.flow.making import Request
     from bluegreen.flow.up import plan_up
     from bluegreen.flow.up import up as story
@@ -40,6 +41,7 @@ def up(options: Options, /, **words: Any) -> int:
     )
     if typed.dry_run:
         tools = app.tools(stack.app)
+        stack = with_free(app, tools, stack)
         plan = plan_up(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         return show_plan(plan, typed.json_, (*stack.notices, *stack.together))
     claim(app, typed.here)
@@ -47,6 +49,7 @@ def up(options: Options, /, **words: Any) -> int:
         record(app)
         bring_home(app)
         tools = app.tools(stack.app)
+        stack = with_free(app, tools, stack)
         notices(tools, stack.notices)
         result = story(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         if result.error is None:

@@ -10,13 +10,15 @@ import tarfile
 from docker.errors import APIError, NotFound
 
 from bluegreen.domain.app import Listen
-from bluegreen.domain.color import LABEL_APP
+from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.world import EngineFacts, PlainContainer
 from bluegreen.places.docker import volumes
 from bluegreen.places.docker.addresses import overlap, proxy_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.containers import Containers
 
+COMPOSE = "com.docker.compose"  # of its labels
 MAX_TEXT = 1024 * 1024  # bytes of a file that is read out of a container
 
 
@@ -63,6 +65,20 @@ class Engine:
             if published:
                 return None
         return "" if _is_taken(listen) else None
+
+    @translated
+    def owners(self) -> dict[str, Owner]:
+        """Whose every container of this machine is that is not this app's, by its name."""
+        found = {}
+        for entry in self._api.client.containers(all=True):
+            labels, name = entry["Labels"] or {}, entry["Names"][0].lstrip("/") if entry["Names"] else ""
+            if labels.get(LABEL_APP) != self._api.app:
+                found[name] = Owner(
+                    name, labels.get(LABEL_APP, ""), labels.get(LABEL_ROLE, ""), labels.get(f"{COMPOSE}.project", ""),
+                    labels.get(f"{COMPOSE}.service", ""),
+                    labels.get(LABEL_PROJECT) or labels.get(f"{COMPOSE}.project.working_dir", ""),
+                )  # fmt: skip
+        return found
 
     @translated
     def text_of(self, container: str, path: str) -> str | None:
