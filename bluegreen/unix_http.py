@@ -9,12 +9,25 @@ from __future__ import annotations
 import socket
 import time
 
+SHOWN = 200  # bytes that are kept of what is not HTTP
 PIECE = 65536  # bytes read at once
 MAX_HEAD = 64 * 1024  # bytes of status line and headers; our nginx sends far fewer
 
 
 class NoAnswer(Exception):
     """Nothing, or nothing that is HTTP, came in time; says what was seen."""
+
+
+class TimedOut(NoAnswer):
+    """Nothing came in time."""
+
+
+class NotHttp(NoAnswer):
+    """Something came that does not begin as HTTP does."""
+
+    def __init__(self, words: str, begin: bytes) -> None:
+        super().__init__(words)
+        self.begin = begin[:SHOWN]
 
 
 class StillAnswering(NoAnswer):
@@ -35,7 +48,7 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
         connection.sendall(request.encode())
         return _read(connection, deadline, timeout, most)
     except TimeoutError:
-        raise NoAnswer("timed out") from None
+        raise TimedOut("timed out") from None
     except (OSError, ValueError) as error:
         raise NoAnswer(str(error) or type(error).__name__) from None
     finally:
@@ -62,6 +75,8 @@ def _read(connection: socket.socket, deadline: float, timeout: float, most: int)
     found = b""
     while b"\r\n\r\n" not in found:
         piece = _piece(connection, deadline)
+        if found and not piece and not found.startswith(b"HTTP/"):
+            raise NotHttp("what came is not HTTP", found)
         if not piece or len(found) > MAX_HEAD:
             raise ValueError("the connection ended before the headers did" if not piece else "the headers do not end")
         found += piece

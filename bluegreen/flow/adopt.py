@@ -6,7 +6,7 @@ and the proxy is published; if that fails, everything is put back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.owner import Owner
@@ -22,7 +22,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
-    plain, problems = _look(tools, stack, adopt)
+    plain, problems = _look(tools, stack, adopt, tools.engine.port_holders(stack.settings.listeners()))
     if problems:
         raise next(iter(problems.values()))
     running = [container for container in plain if container.running]
@@ -42,12 +42,14 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
 def held_ports(tools: Tools, stack: Stack) -> dict[Listen, PortHeld]:
     """What stands against each port that nginx is to be published on; free ones are absent."""
-    return _look(tools, stack, adopt=False)[1]
+    holders = tools.engine.port_holders(stack.settings.listeners())
+    return _look(tools, stack, False, holders)[1] if any(it is not None for it in holders.values()) else {}
 
 
-def _look(tools: Tools, stack: Stack, adopt: bool) -> tuple[tuple[PlainContainer, ...], dict[Listen, PortHeld]]:
+def _look(
+    tools: Tools, stack: Stack, adopt: bool, holders: Mapping[Listen, str | None]
+) -> tuple[tuple[PlainContainer, ...], dict[Listen, PortHeld]]:
     found = tools.engine.plain_containers()
-    holders = {listen: tools.engine.port_holder(listen) for listen in stack.settings.listeners()}
     plain = tuple(
         container
         for container in found

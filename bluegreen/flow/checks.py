@@ -92,11 +92,9 @@ def name_taken(owner: Owner, what: str) -> BluegreenError:
     )  # fmt: skip
 
 
-def look_before_release(tools: Tools, stack: Stack, replicas: Mapping[str, int]) -> None:
+def look_before_release(tools: Tools, stack: Stack) -> None:
     """The half of `check` that costs nothing: notices for what is not well. Raises BluegreenError for what is wrong."""
     folder = Path(stack.project_directory)
-    for error in taken_names(tools, stack, replicas):
-        raise error
     found = [retries(tools, stack), *findings.of_stack(stack)]
     free = tools.machine.free_bytes(folder)
     if free is not None and free < LEAST_FREE:

@@ -56,7 +56,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     _refuse_doubt(tools, plan, request, wish)
     _refuse_to_clear_what_serves(tools, world, plan)
     if any(step.name == "create" for step in plan.steps):
-        look_before_release(tools, stack, wish.replicas)
+        look_before_release(tools, stack)
     result = Result(request.verb, "unchanged")
     if not plan.steps:
         describe(result, world)

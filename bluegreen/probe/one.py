@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bluegreen.domain.verdict import Unreached, judge
-from bluegreen.unix_http import NoAnswer, StillAnswering, get
+from bluegreen.domain.verdict import Unreached, judge, shown
+from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, TimedOut, get
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from typing import Any
 
+TLS = (b"\x15\x03", b"\x16\x03")  # how an alert and a handshake begin: RFC 8446, 5.1
+OF_HOST = (400, 403, 421)  # what frameworks say to a Host that they do not know
+ALONE = ": nothing listens there"
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 SILENT = "x-bluegreen-probe"  # set by our nginx when the replica itself said nothing; its words are the reason
 
@@ -20,11 +23,44 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
     """
     socket, target = ("probe.sock", f"/probe/{at[0]}/{at[1]}{path}") if at else ("preview.sock", path)
     name = host.replace("*", "bluegreen", 1) if host else "localhost"  # *.example.com: any name below it
+    within = f"within {policy.request_timeout:g} s"
     try:
         status, headers, body = get(f"{sockets}/{socket}", target, name, policy.request_timeout, MAX_BODY)
     except StillAnswering as error:
         return str(error)
+    except TimedOut:
+        return f"gave no answer {within}: it took the connection and said nothing" if at else f"gave no answer {within}"
+    except NotHttp as error:
+        return _not_http(error, at)
     except NoAnswer as error:
         return f"gave no answer ({error})"
     text = body.decode(errors="replace")
-    return Unreached(text) if SILENT in headers else judge(policy, status, headers, text)
+    if at and SILENT in headers:
+        return Unreached(silence(headers[SILENT], at[1]) or text)
+    reason = judge(policy, status, headers, text)
+    asked = f" (it was asked with Host: {name})" if reason and status in OF_HOST and status != policy.status else ""
+    return f"{reason}{asked}" if reason else None
+
+
+def silence(facts: str, port: int) -> str | None:
+    """Why a replica said nothing, by what nginx saw of it; None: nginx did not say."""
+    words = facts.split()
+    if len(words) != 3:
+        return None
+    status, connected, received = words
+    late = status == "504"
+    if connected == "-":
+        return f"took no connection on port {port} in time" if late else f"refused the connection on port {port}{ALONE}"
+    if late:
+        return f"took the connection on port {port} and said nothing in time"
+    if received in ("0", "-"):
+        return f"closed the connection on port {port} without an answer"
+    return f"answered on port {port} with headers that nginx does not take: too long, or not HTTP"
+
+
+def _not_http(error: NotHttp, at: tuple[str, int] | None) -> str:
+    """What came as it is: nginx passes on what has no status line."""
+    where = f" on port {at[1]}" if at else ""
+    if error.begin[:2] in TLS:
+        return f"speaks TLS{where}; nginx asks without it: let it listen without TLS there"
+    return f"answered{where} with something that is not HTTP: {shown(error.begin.decode(errors='replace'))}"

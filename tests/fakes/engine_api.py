@@ -29,6 +29,7 @@ class Container:
     state: str = "created"
     code: int = 0
     health: str | None = None
+    health_log: list[dict[str, Any]] = field(default_factory=list)  # of Docker's own health check
     restarts: int = 0
     output: bytes = b""
     policy: dict[str, Any] = field(default_factory=dict)
@@ -144,9 +145,9 @@ class EngineApi:
         it = self.named(key)
         state = {
             "Status": it.state, "Running": it.state == "running", "ExitCode": it.code, "Error": "",
-            **({"Health": {"Status": it.health}} if it.health else {}),
+            **({"Health": {"Status": it.health, "Log": it.health_log}} if it.health else {}),
         }  # fmt: skip
-        config = {"Labels": it.labels, "Tty": True}
+        config = {"Labels": it.labels, "Tty": True, "Healthcheck": it.body.get("Healthcheck")}
         return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
 
     def start(self, _: Any, __: Any, key: str) -> Answer:

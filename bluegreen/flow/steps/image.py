@@ -8,6 +8,7 @@ from bluegreen.domain.record import defining_services, written_down
 from bluegreen.domain.release import Begun
 from bluegreen.domain.routing import Slot
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.checks import taken_names
 from bluegreen.flow.making import Making
 from bluegreen.flow.migrate import settle_doubt
 from bluegreen.flow.retention import note_makings
@@ -40,6 +41,8 @@ def image(it: Making) -> str:
         what = f"release {back.release} was" if back else "the Compose file says"
         it.tools.journal.pending_images.end()
         raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
+    for error in taken_names(it.tools, it.stack, it.wish.replicas):  # asked before anything makes room
+        raise error
     if it.request.migrate and not it.wish.migrate:
         settle_doubt(it.tools, it.request.migrate)
     interpolated = it.tools.compose.interpolated(Path(it.stack.project_directory))

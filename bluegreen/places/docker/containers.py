@@ -19,10 +19,12 @@ from bluegreen.domain.color import (
     LABEL_SERVICE,
     TaskRole,
 )
-from bluegreen.domain.world import Replica, TaskContainer
+from bluegreen.domain.world import DockerHealth, Replica, TaskContainer
 from bluegreen.places.docker.addresses import network_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.spec import restart_policy
+
+NANO = 1_000_000_000  # the Engine counts in nanoseconds
 
 
 class Containers:
@@ -120,6 +122,16 @@ class Containers:
         """The exit code of a container that was started; None: it runs."""
         state = self._api.client.inspect_container(container)["State"]
         return None if state["Running"] or state["Status"] == "created" else int(state["ExitCode"])
+
+    @translated
+    def docker_health(self, container: str) -> DockerHealth:
+        """Docker's own health check, as its service or its image has it, and its last try."""
+        found = self._api.client.inspect_container(container)
+        policy = found["Config"].get("Healthcheck") or {}
+        usual = {"StartPeriod": 0, "Interval": 30 * NANO, "Timeout": 30 * NANO}  # as the Engine takes what is 0
+        patience = sum((policy.get(name) or seconds) / NANO for name, seconds in usual.items())
+        last = ((found["State"].get("Health") or {}).get("Log") or [{}])[-1]
+        return DockerHealth(patience, last.get("ExitCode"), last.get("Output") or "")
 
     @translated
     def exit_of(self, container: str) -> tuple[int, int, str]:

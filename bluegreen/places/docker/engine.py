@@ -6,6 +6,8 @@ import errno
 import io
 import socket
 import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from docker.errors import APIError, NotFound
 
@@ -56,7 +58,16 @@ class Engine:
 
         Our own proxy does not count. A port that this user may not try counts as free.
         """
-        for entry in self._api.client.containers():
+        return self.port_holders([listen])[listen]
+
+    @translated
+    def port_holders(self, listeners: Sequence[Listen]) -> dict[Listen, str | None]:
+        """The same of several, of which the Engine is asked once."""
+        running = self._api.client.containers()
+        return {listen: self._holder(running, listen) for listen in listeners}
+
+    def _holder(self, running: Sequence[Mapping[str, Any]], listen: Listen) -> str | None:
+        for entry in running:
             published = any(
                 port.get("PublicPort") == listen.port and overlap(port.get("IP", ""), listen) for port in entry["Ports"]
             )
