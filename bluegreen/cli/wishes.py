@@ -88,3 +88,13 @@ def note(app: App, given: Note, required: Sequence[str]) -> Note:
             expected=options, retry="safe", next=f"{app.command} switch {options}", exit_code=ExitCode.USAGE,
         )  # fmt: skip
     return note if note.owner else replace(note, owner=user())
+
+
+def owner(app: App) -> str:
+    """Who acts here: git's user, else the login; also without a Compose file."""
+    from bluegreen.host import git
+
+    try:
+        return git.user(app.project_directory) or user()
+    except BluegreenError:
+        return user()

@@ -35,7 +35,7 @@ class FlipBackOptions:
 
     force: bool
     load: Callable[[], Stack]
-    owner: str = ""
+    owner: Callable[[], str] = str  # who acts; only hooks are told
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class FlipBack:
     def moment(self, outcome: str) -> Moment:
         from bluegreen.flow.hooks import Moment
 
-        return Moment("flip-back", self.target, self.slot.release, outcome, self.wanted.owner)
+        return Moment("flip-back", self.target, self.slot.release, outcome, self.wanted.owner())
 
     def _jobs(self) -> str:
         from bluegreen.flow.jobs import hand_over_jobs

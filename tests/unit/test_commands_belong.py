@@ -314,3 +314,23 @@ def test_init_from_nothing(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPat
     assert (code, found["file"]) == (0, str(folder / "compose.yaml"))
     assert all((folder / name).is_file() for name in found["written"])
     assert "x-bluegreen:" in (folder / "compose.yaml").read_text()
+
+
+def test_init_with_json_prints_json_and_nothing_else(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*words: str) -> tuple[dict[str, object], str]:
+        capsys.readouterr()
+        shop.run("init", *words, "--json")
+        found = capsys.readouterr()
+        return json.loads(found.out), found.err
+
+    assert printed()[0]["block"] is None, "it has one already"
+    block = shop.document.pop("x-bluegreen")
+    shop.document["services"]["web"]["ports"] = [{"target": 8000, "published": "80", "protocol": "tcp"}]
+    found, said = printed()
+    assert found["block"]
+    assert said == ""
+    (shop.folder / "with_block.json").write_text(json.dumps({**shop.document, "x-bluegreen": block}))
+    found, said = printed("--write")
+    assert found["block"]
+    assert "x-bluegreen" in (shop.project / "compose.yaml").read_text()
+    assert said == ""

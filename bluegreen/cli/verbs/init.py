@@ -30,16 +30,9 @@ def init(options: Options, write: bool, json_: bool) -> int:
         return _from_nothing(app, json_)
     proposal, file = _proposal(app)
     if proposal is None:
-        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+        _nothing_to_do(file, json_)
         return int(ExitCode.DONE)
-    if json_:
-        reasons = [{"key": key, "why": why} for key, why in proposal.decisions]
-        output.as_json({"file": str(file), "block": proposal.block, "decisions": reasons, "advice": proposal.advice})
-    else:
-        for key, why in proposal.decisions:
-            output.note(f"{key:<9}{output.clean(why)}")
-        for advice in proposal.advice:
-            output.note(f"Note: {output.clean(advice)}")
+    _show(proposal, file, json_)
     if not proposal.block:
         return int(ExitCode.FAILED)
     if not json_:
@@ -49,10 +42,29 @@ def init(options: Options, write: bool, json_: bool) -> int:
         from bluegreen.compose.edit import add_block
 
         add_block(app.compose, file, proposal.text, app.project_directory)
-        output.note(f"\nAdded to {file}. Next: {app.command} up")
+        if not json_:
+            output.note(f"\nAdded to {file}. Next: {app.command} up")
     elif not json_:
         output.note(f"\nTo add it: {app.command} init --write")
     return int(ExitCode.DONE)
+
+
+def _nothing_to_do(file: Path, json_: bool) -> None:
+    if json_:
+        output.as_json({"file": str(file), "block": None, "decisions": [], "advice": []})
+    else:
+        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+
+
+def _show(proposal: Proposal, file: Path, json_: bool) -> None:
+    if json_:
+        reasons = [{"key": key, "why": why} for key, why in proposal.decisions]
+        output.as_json({"file": str(file), "block": proposal.block, "decisions": reasons, "advice": proposal.advice})
+    else:
+        for key, why in proposal.decisions:
+            output.note(f"{key:<9}{output.clean(why)}")
+        for advice in proposal.advice:
+            output.note(f"Note: {output.clean(advice)}")
 
 
 def _from_nothing(app: App, json_: bool) -> int:

@@ -131,4 +131,7 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
     ids = {name: image.id for name, image in restored.images.items()}
     wish = wishes.wish(app, tools, restored.stack)
     wish = replace(wish, definition=restored.definition, build=False, images=ids)
-    return restored.stack, wish, replace(request, restored=restored)
+    note = request.note  # of what runs, not of what is checked out today
+    if not request.typed.revision:
+        note = replace(note, revision=restored.revision, subject=restored.subject)
+    return restored.stack, wish, replace(request, restored=restored, note=note)
