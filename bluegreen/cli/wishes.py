@@ -39,7 +39,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
     """What a release of today's Compose file would be. `proxy`: and what its proxy would be, which only up asks."""
     from bluegreen.domain.record import definition_of
     from bluegreen.flow import answers as expect
-    from bluegreen.flow.shared import asleep
+    from bluegreen.flow.shared import asleep, changed
     from bluegreen.places.docker import spec as container_spec
     from bluegreen.plans.plan import Wish
 
@@ -50,6 +50,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         jobs=stack.settings.jobs,
         shared=stack.shared,
         asleep=tuple(asleep(tools, stack)),
+        changed=changed(tools, stack),
         proxy_definition=tools.proxy.definition(stack) if proxy else "",
         release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file as well
         build=any(stack.services[name].get("build") for name in names),

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bluegreen.compose import made
 from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.domain import secrets as secrecy
@@ -44,6 +45,7 @@ class Compose:
         self._known = known
         self._interpolated: dict[str, str] | None = None
         self._folder = Path()
+        self._document: dict[str, Any] = {}
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     def command(self) -> list[str]:
@@ -71,6 +73,7 @@ class Compose:
                 mount["bind"].setdefault("create_host_path", False)
         _fill_in(self, document, folder)
         secrecy.remember(document)
+        self._document = document
         return document
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
@@ -85,7 +88,7 @@ class Compose:
         command += [part for file in read for part in ("--env-file", file)]
         done = ask([*command, *AS_JSON], input=json.dumps(asked))
         if done.returncode:
-            raise _unreadable(done, "env files", self._shown("config"))
+            raise _unreadable(done, "env files", _shown(self, self._options, "config"))
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
         secrecy.remember_variables(
@@ -131,6 +134,29 @@ class Compose:
         as_it_is = [] if recreate else ["--no-recreate"]
         arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
         self._stream(arguments, "Compose did not start the shared services.", tell)
+        if self._state is not None and recreate and self._document:
+            found = settled(self._options, self._folder, lambda: self)
+            read = env_files(self._options, Path.cwd(), str(self._folder), found)
+            named = made.stats([*files(self._options, Path.cwd(), found), *read])
+            made.write(self._state(), made.fingerprints(self._document, services, self._state()), named)
+
+    def changed(self, services: Sequence[str], running: Callable[[], Mapping[str, str]]) -> list[str]:
+        """Those that the next `up` would recreate, because the file says something else than their containers.
+
+        `running`: service -> Compose's own hash, which each container has as a label. Compose is asked for today's
+        only when a service is not what the last `up` noted.
+        """
+        if self._state is None:
+            return []
+        noted, now = made.read(self._state())[0], made.fingerprints(self._document, services, self._state())
+        suspects = [name for name in services if noted.get(name) != now[name]]
+        there = running() if suspects else {}
+        suspects = [name for name in suspects if name in there]
+        if not suspects:
+            return []
+        lines = self._call(["--profile", "*", "config", "--hash", ",".join(suspects)]).stdout.splitlines()
+        hashes = dict(line.split() for line in lines if len(line.split()) == 2)
+        return [name for name in suspects if hashes.get(name, there[name]) != there[name]]
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
@@ -150,10 +176,6 @@ class Compose:
         options = replace(self._options, files=tuple(both), env_files=tuple(read))
         return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
 
-    def _shown(self, *arguments: str) -> str:
-        """A command of Compose for this project, as it can be typed here."""
-        return f"{shlex.join(self.command())}{self._options.shown()} {shlex.join(arguments)}"
-
     def _arguments(self) -> list[str]:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
@@ -162,7 +184,7 @@ class Compose:
         if done.returncode and HERE.find().noted:
             HERE.ask()  # that it is missing or too old by now is the better message
         if done.returncode:
-            raise _unreadable(done, "Compose file", self._shown("config"))
+            raise _unreadable(done, "Compose file", _shown(self, self._options, "config"))
         return done
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
@@ -185,10 +207,15 @@ class Compose:
             raise BluegreenError(
                 summary,
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
-                expected=f"{self._shown(*arguments)} to succeed",
+                expected=f"{_shown(self, self._options, *arguments)} to succeed",
                 retry="safe, after the cause is fixed",
                 lines=lines[-10:],
             )
+
+
+def _shown(compose: Compose, options: Options, *arguments: str) -> str:
+    """A command of Compose for this project, as it can be typed here."""
+    return f"{shlex.join(compose.command())}{options.shown()} {shlex.join(arguments)}"
 
 
 def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) -> BluegreenError:

@@ -76,6 +76,7 @@ class PlainContainer:
     name: str
     service: str
     running: bool
+    definition: str = ""  # Compose's own hash of what it was made from
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Repair:
             return operation.failed(error, self.world)
         after = look_again(tools, self.world)
         describe(self.result, after)
-        repaired = [done.step.name for done in self.result.steps if done.step.name != "shared"]
+        repaired = [done.step.name for done in self.result.steps if done.step.name != "shared" or self.wish.changed]
         self.result.outcome = "repaired" if repaired else "unchanged"
         self.result.message = self.plan.nothing if not repaired else f"repaired: {', '.join(dict.fromkeys(repaired))}"
         if self.wish.definition != self.live.definition:

@@ -21,7 +21,7 @@ from bluegreen.flow.checks import retries, taken_names
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
-from bluegreen.flow.shared import asleep
+from bluegreen.flow.shared import DIFFERS, asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
 from bluegreen.plans.differences import unhealthy_replicas
@@ -47,6 +47,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _ports(tools, stack)
     found += _names(tools, stack, wish)
     found += _shared(tools, stack)
+    found += [_changed(tools, name) for name in wish.changed]
     found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)
     found += _repeatable(tools, stack)
@@ -66,6 +67,14 @@ def _shared(tools: Tools, stack: Stack) -> Iterator[Finding]:
             "depends-on", "warning", f"{name} {words}", "running", "the release waits for it: a switch starts it first",
             f"{tools.command} up",
         )  # fmt: skip
+
+
+def _changed(tools: Tools, name: str) -> Finding:
+    return Finding(
+        "shared", "warning", f"{name}: {DIFFERS}", "its container as the file says",
+        "a switch leaves it as it is, and the new release may need what the file says",
+        f"{tools.command} up (Compose recreates {name}; both colors do without it meanwhile)",
+    )  # fmt: skip
 
 
 def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Finding]:

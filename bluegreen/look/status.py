@@ -21,8 +21,13 @@ from bluegreen.plans.differences import drift, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
 
-def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None) -> dict[str, Any]:
-    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from."""
+def status(
+    tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None, differing: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from.
+
+    `differing`: shared services that are not what the file says.
+    """
     world = observe(tools)
     differs = drift(world)
     if world.intended is None and stack:
@@ -35,6 +40,7 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "urls": list(urls),
         "preview": preview,
         "drift": differs or None,
+        "shared_differs": list(differing),
         "unfinished": world.unfinished,
         "migration": in_doubt(tools),
         "jobs": _jobs(tools, world),

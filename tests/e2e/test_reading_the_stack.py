@@ -255,3 +255,18 @@ def _config(options: Options) -> dict[str, Any]:
     arguments = [*Compose(options).command(), *options.arguments(), "--project-name", "x", "config", "--format", "json"]
     found: dict[str, Any] = json.loads(subprocess.check_output(arguments, text=True, stderr=subprocess.DEVNULL))
     return found
+
+
+def test_a_shared_service_that_the_file_changes(lean: Project) -> None:
+    """Compose's own hash, asked and on the container, is the same until the file says something else."""
+    one = lean.compose.replace("services:\n", "services:\n  cache: {image: '${VALKEY_IMAGE}', labels: {v: '1'}}\n", 1)
+    lean.write(one)
+    lean.ok("up")
+    (lean.state / "shared.json").unlink()  # Compose has to be asked
+    assert lean.ok("up", "--json").json()["outcome"] == "unchanged"
+    lean.write(one.replace("v: '1'", "v: '2'"))
+    assert lean.status()["shared_differs"] == ["cache"]
+    lean.ok("switch", GREETING="two")
+    assert lean.status()["shared_differs"] == ["cache"]
+    assert lean.ok("up", "--json").json()["outcome"] == "repaired"
+    assert lean.status()["shared_differs"] == []

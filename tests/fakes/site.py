@@ -40,6 +40,7 @@ case " $* " in
 *"proxy.yaml"*) fill <{folder}/proxy.json ;;
 *" --file - "*) [ -f .env ] && . ./.env; fill ;;
 *" --no-interpolate "*) cat {folder}/raw.json ;;
+*" --hash "*) cat {folder}/hashes ;;
 *" config "*)
     [ -s {folder}/warnings ] && cat {folder}/warnings >&2
     if [ -f {folder}/with_block.json ] && grep -q x-bluegreen compose.yaml; then cat {folder}/with_block.json
@@ -137,6 +138,7 @@ class Site:
             ("warnings", ""),
             ("raw.json", "{}"),
             ("compose.log", ""),
+            ("hashes", ""),
         ):
             (folder / name).write_text(text)
         (folder / "proxy.json").write_text(json.dumps(PROXY) + "\n")

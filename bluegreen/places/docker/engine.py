@@ -46,6 +46,7 @@ class Engine:
                 entry["Names"][0].lstrip("/"),
                 entry["Labels"]["com.docker.compose.service"],
                 entry["State"] in ("running", "restarting", "paused"),
+                entry["Labels"].get(f"{COMPOSE}.config-hash", ""),
             )
             for entry in sorted(
                 self._api.client.containers(all=True, filters={"label": label}), key=lambda it: str(it["Names"])
