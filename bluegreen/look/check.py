@@ -187,6 +187,9 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
         if service.get("build"):
             yield Finding("image", "ok", f"{name} is built by the release")
             continue
+        if builder := stack.builder(name):
+            yield Finding("image", "ok", f"{name} runs what the release builds for {builder}")
+            continue
         problem = (
             tools.images.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
         )

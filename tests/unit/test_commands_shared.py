@@ -93,3 +93,60 @@ def test_no_value_is_noted(live: Site, tell: Tell) -> None:
     live.document["services"]["db"]["environment"] = {"POSTGRES_PASSWORD": "canary-canary"}
     assert tell("up")[0] == 0
     assert "canary" not in (live.state / "shared.json").read_text()
+
+
+# -- images that a release service builds, and others only name
+
+
+@pytest.fixture
+def building(shop: Site) -> Site:
+    """web is built; the worker, the migration and the shared dashboard run the same image by its name."""
+    shop.document["services"]["web"] |= {"image": "shop:dev", "build": {"context": "."}}
+    shop.document["services"]["worker"]["image"] = "shop:dev"
+    shop.document["services"]["dashboard"] = {"image": "shop:dev", "command": ["dashboard"]}
+    shop.document["services"]["migrate"] = {"image": "shop:dev", "profiles": ["release"]}
+    shop.document["x-bluegreen"]["migrate"] = {"service": "migrate"}
+    program = shop.folder / "bin" / "docker"
+    built = f'case " $* " in *" build "*) touch {shop.folder}/built ;; esac\n'
+    program.write_text(program.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{built}"))
+    answer = shop.engine.answer
+
+    def with_builds(method: str, path: str, query: dict[str, str], body: object) -> tuple[int, object]:
+        if (shop.folder / "built").exists():
+            shop.engine.pulled("shop:dev")
+        return answer(method, path, query, body)
+
+    shop.engine.answer = with_builds  # type: ignore[method-assign]  # the Engine has what Compose has built
+    return shop
+
+
+@pytest.mark.usefixtures("building")
+def test_check_does_not_ask_a_registry_for_what_the_release_builds(tell: Tell) -> None:
+    code, found = tell("check")
+    images = {it["found"] for it in found["findings"] if it["name"] == "image"}
+    assert code == 0, images
+    assert "worker runs what the release builds for web" in images
+    assert "migrate runs what the release builds for web" in images
+
+
+def test_the_first_up_builds_before_compose_runs_what_names_it(building: Site, tell: Tell) -> None:
+    code, found = tell("up")
+    assert code == 0, found
+    log = building.asked_of_compose
+    first = next(number for number, line in enumerate(log) if " build web" in line)
+    assert first < next(number for number, line in enumerate(log) if " up --detach" in line)
+
+
+def test_nothing_is_built_for_shared_services_when_the_image_is_there(building: Site, tell: Tell) -> None:
+    assert tell("up")[0] == 0
+    (building.folder / "compose.log").write_text("")
+    assert tell("up")[1]["outcome"] == "unchanged"
+    assert not [line for line in building.asked_of_compose if " build " in line]
+
+
+@pytest.mark.parametrize(("image", "named"), [("shop:dev", "web"), ("shop:other", None), (None, None)])
+def test_who_builds_what_a_service_runs(building: Site, image: str | None, named: str | None) -> None:
+    from bluegreen.settings.stack import make_stack
+
+    building.document["services"]["dashboard"] = {"image": image} if image else {"build": {"context": "x"}}
+    assert make_stack(building.document, "/srv", [], lambda *_: []).builder("dashboard") == named
