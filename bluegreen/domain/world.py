@@ -35,6 +35,11 @@ class Replica:
         return self.state == "running"
 
     @property
+    def lost(self) -> bool:
+        """Whether it can never run again: its removal failed half-way, or is under way."""
+        return self.state in ("dead", "removing")
+
+    @property
     def off_network(self) -> bool:
         """Whether somebody has disconnected it from the app's network."""
         return self.address is None

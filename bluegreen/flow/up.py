@@ -165,7 +165,10 @@ class Repair:
                 expected=f"the Compose file as it was at release {live.release}",
                 retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
             )  # fmt: skip
-        here = {(r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release}
+        known = [r for r in self.world.in_color(live.color) if r.release == live.release]
+        here = {(r.service, r.number): r for r in known if not r.lost}
+        for lost in (it for it in known if it.lost):
+            tools.containers.remove(lost.id)
         addresses: dict[str, tuple[str, ...]] = {}
         made = 0
         avoid = {r.address for r in self.world.replicas if r.address}
@@ -176,8 +179,8 @@ class Repair:
             mine: list[str] = []
             for number in range(1, wanted + 1):
                 if replica := here.get((service, number)):
-                    known = live.addresses.get(service, ())[number - 1 : number]  # of one that was disconnected
-                    mine.append(replica.address or "".join(known))
+                    before = live.addresses.get(service, ())[number - 1 : number]  # of one that was disconnected
+                    mine.append(replica.address or "".join(before))
                     continue
                 address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
                 avoid.add(address)
@@ -215,9 +218,12 @@ class Repair:
             if (
                 replica.color == color
                 and not replica.running
+                and not replica.lost
                 and (replica.role == "routed" or color == self.world.live)
             ):
                 self.tools.containers.restart_as_defined(replica)
+                if replica.state == "restarting":  # the Engine waits longer and longer between two tries
+                    self.tools.containers.stop(replica.id, RESTART_GRACE)
                 self.tools.containers.start(replica.id)
                 started.append(replica.name)
         return ", ".join(started)

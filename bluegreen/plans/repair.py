@@ -42,12 +42,13 @@ def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
     missing = missing_replicas(slot, here)
     if missing:
         yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
-    off = [replica.name for replica in here if replica.off_network]
+    off = [replica.name for replica in here if replica.off_network and not replica.lost]
     if off:
         yield Step("prepare", "connect", f"not on the app's network any more: {', '.join(off)}", slot.color)
-    down = [replica.name for replica in here if not replica.running]
+    down = [replica for replica in here if not replica.running and not replica.lost]
     if down:
-        yield Step("prepare", "start", f"not running: {', '.join(down)}", slot.color)
+        states = ", ".join(f"{it.name} ({it.state})" for it in down)
+        yield Step("prepare", "start", f"not running: {states}", slot.color)
     if missing or down or off:
         yield Step("prepare", "health", "traffic goes there", slot.color)
 

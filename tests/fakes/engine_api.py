@@ -144,14 +144,29 @@ class EngineApi:
     def inspect(self, _: Any, __: Any, key: str) -> Answer:
         it = self.named(key)
         state = {
-            "Status": it.state, "Running": it.state == "running", "ExitCode": it.code, "Error": "",
+            "Status": it.state, "Running": it.state == "running", "Paused": it.state == "paused", "ExitCode": it.code,
+            "Error": "",
             **({"Health": {"Status": it.health, "Log": it.health_log}} if it.health else {}),
         }  # fmt: skip
         config = {"Labels": it.labels, "Tty": True, "Healthcheck": it.body.get("Healthcheck")}
         return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
 
+    def unpause(self, _: Any, __: Any, key: str) -> Answer:
+        it = self.named(key)
+        if it.state != "paused":
+            return 500, {"message": "Container is not paused"}
+        it.state = "running"
+        self.changed(it, "unpause")
+        return 204, b""
+
     def start(self, _: Any, __: Any, key: str) -> Answer:
         it = self.named(key)
+        if it.state == "paused":
+            return 409, {"message": "cannot start a paused container, try unpause instead"}
+        if it.state in ("dead", "removing"):
+            return 409, {"message": "container is marked for removal and cannot be started"}
+        if it.state == "restarting":
+            return 304, b""  # it is about to
         it.state = "running"
         if it.labels.get("bluegreen.role") in ("once", "migration"):
             it.code, it.output = self.once(it)
@@ -295,6 +310,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", "/version", EngineApi.version), ("GET", "/info", EngineApi.info),
     ("GET", "/containers/json", EngineApi.listed), ("POST", "/containers/create", EngineApi.create),
     ("GET", f"/containers/{_ONE}/json", EngineApi.inspect), ("POST", f"/containers/{_ONE}/start", EngineApi.start),
+    ("POST", f"/containers/{_ONE}/unpause", EngineApi.unpause),
     ("POST", f"/containers/{_ONE}/stop", EngineApi.stop), ("POST", f"/containers/{_ONE}/restart", EngineApi.restart),
     ("POST", f"/containers/{_ONE}/kill", EngineApi.kill), ("POST", f"/containers/{_ONE}/update", EngineApi.update),
     ("POST", f"/containers/{_ONE}/attach", EngineApi.attach),

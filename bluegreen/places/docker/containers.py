@@ -62,7 +62,15 @@ class Containers:
 
     @translated
     def start(self, container: str) -> None:
-        self._api.client.start(container)
+        """Starts a container, in whatever state it is: one that somebody has paused goes on."""
+        try:
+            self._api.client.start(container)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            if not self._api.client.inspect_container(container)["State"].get("Paused"):
+                raise
+            self._api.client.unpause(container)
 
     @translated
     def stop(self, container: str, grace: int | None = None) -> None:
