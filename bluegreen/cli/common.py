@@ -8,14 +8,34 @@ from typing import Any
 from bluegreen.cli import output, report
 from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
+from bluegreen.domain.app import Settings
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, Tools
 from bluegreen.state import holder
 from bluegreen.state.folder import of_folder
 
+HTTP = 80  # the port that an http URL need not name
+
 
 def show(result: Result, app: App, json_: bool) -> int:
-    return show_result(result, app.command, app.routing.preview if app.routing else None, json_)
+    first = result.outcome == "switched" and result.previous is None
+    preview = app.routing.preview if app.routing else None
+    return show_result(result, app.command, preview, json_, addresses(app.stack.settings) if first else ())
+
+
+def addresses(settings: Settings) -> list[str]:
+    """Where a browser finds each routed service, by its host and path."""
+    found = []
+    for route in settings.routes:
+        host = route.host.replace("*", "any") if route.host else ""
+        for listen in settings.listen:
+            name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)
+            found.append(f"http://{name}{'' if listen.port == HTTP else f':{listen.port}'}{route.path}")
+    return list(dict.fromkeys(found))
+
+
+def is_any(address: str) -> bool:
+    return address.strip("[]") in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 
 
 def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:

@@ -40,7 +40,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "init",
         "Print the smallest x-bluegreen block for this Compose file; without one, write all of it for a FastAPI app.",
     ),
-    "logs": ("look", "logs", "Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."),
+    "logs": (
+        "look",
+        "logs",
+        "Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name.",
+    ),
     "prepare": (
         "release",
         "prepare",

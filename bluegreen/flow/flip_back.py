@@ -139,6 +139,9 @@ class FlipBack:
     def settle(self) -> Result:
         """Traffic is back; from here on nothing is in a hurry."""
         tools, plan = self.tools, self.operation.plan
+        follows = " and ".join(step.name for step in plan.steps if step.name in ("jobs", "after_flip_back"))
+        if follows:
+            tools.show.notice(f"Traffic is back on {self.target}, release {self.slot.release}; {follows} follow.")
         self._unfinished = give_up(tools, self.world)
         self.operation.begin()
         if self.world.intended and self.world.intended.failover:

@@ -44,6 +44,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _permissions(tools, stack, world, folder)
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
+    found += _image_of_nginx(tools, stack, world)
     found += _ports(tools, stack)
     found += _names(tools, stack, wish)
     found += _shared(tools, stack)
@@ -202,6 +203,21 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
                 "image", "failed", f"{reference} is not here and cannot be pulled: {problem}", f"an image for {name}",
                 "the next switch would stop at its first step", f"docker pull {reference}",
             )  # fmt: skip
+
+
+def _image_of_nginx(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
+    """Whether the proxy's image can be had; while it runs and is not to be another, it is there."""
+    reference = stack.settings.proxy.image
+    if world.proxy is not None or tools.images.facts(reference) is not None:
+        return
+    problem = tools.images.in_registry(reference)
+    if problem is None:
+        yield Finding("image", "ok", f"{reference} (nginx) can be pulled")
+    else:
+        yield Finding(
+            "image", "failed", f"{reference} (nginx) is not here and cannot be pulled: {problem}",
+            "an image for x-bluegreen.proxy.image", "up would stop at its first step", f"docker pull {reference}",
+        )  # fmt: skip
 
 
 def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:

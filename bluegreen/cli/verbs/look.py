@@ -105,17 +105,18 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 @click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
 @click.pass_obj
 def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
-    """Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."""
+    """Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name."""
     from bluegreen.look import logs as story
 
     color = next((word for word in what if word in ("blue", "green")), None)
     service = next((word for word in what if word != color), None)
     app = App(options, output.choose("none"))
-    containers = app.tools(app.running_app()).containers
-    replicas = story.choose(containers, color, service)
+    tools = app.tools(app.running_app())
+    containers = tools.containers
+    replicas = story.choose(tools, color, service)
     width = max(len(replica.name) for replica in replicas)
     for line in story.lines(containers, replicas, tail, follow):
-        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color, sys.stdout)
+        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color or "dim", sys.stdout)
         output.result(f"{name}  {output.clean(line.text)}")
     return 0
 
