@@ -28,6 +28,9 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
     lines.append("")
     if state["drift"]:
         lines.append(f"drift       {clean(state['drift'])} (repair it: {command} up)")
+    if state.get("beside"):
+        names = ", ".join(state["beside"])
+        lines.append(f"beside      {names} of plain Compose, on the same data (take it over: {command} up --adopt)")
     if state.get("shared_differs"):
         names = ", ".join(state["shared_differs"])
         lines.append(f"shared      {names}: not what the Compose file says by now (recreate it: {command} up)")

@@ -16,6 +16,7 @@ class Owner:
     project: str = ""  # of Compose
     service: str = ""
     folder: str = ""  # that it was made from
+    running: bool = False
 
     @property
     def words(self) -> str:

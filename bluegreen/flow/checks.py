@@ -63,9 +63,8 @@ def retries(tools: Tools, stack: Stack) -> Finding:
     return findings.of_retries(texts)
 
 
-def taken_names(tools: Tools, stack: Stack, replicas: Mapping[str, int]) -> list[BluegreenError]:
+def taken_names(owners: Mapping[str, Owner], stack: Stack, replicas: Mapping[str, int]) -> list[BluegreenError]:
     """Names that our containers will have, or shared ones are given by the file, and that somebody else's hold."""
-    owners = tools.engine.owners()
     wanted = {
         f"{stack.app}-{color}-{name}-{number}": name
         for color in COLORS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
 from bluegreen.domain.findings import Finding
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.routing import Slot, too_old
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
@@ -46,7 +47,9 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _images(tools, stack)
     found += _image_of_nginx(tools, stack, world)
     found += _ports(tools, stack)
-    found += _names(tools, stack, wish)
+    owners = tools.engine.owners()
+    found += _names(owners, stack, wish)
+    found += _beside(tools, stack, world, owners)
     found += _shared(tools, stack)
     found += [_changed(tools, name) for name in wish.changed]
     found += _live(tools, stack, world, wish)
@@ -230,8 +233,21 @@ def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
             yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
 
 
-def _names(tools: Tools, stack: Stack, wish: Wish) -> Iterator[Finding]:
-    for error in taken_names(tools, stack, wish.replicas):
+def _beside(tools: Tools, stack: Stack, world: World, owners: Mapping[str, Owner]) -> Iterator[Finding]:
+    """What plain Compose runs of the release services while a color is live: by habit, beside it."""
+    for it in owners.values() if world.live else ():
+        if it.project == stack.app and it.running and it.service in stack.settings.own_services():
+            job = it.service in stack.settings.jobs
+            yield Finding(
+                "beside", "failed" if job else "warning", f"{it.container} runs from plain Compose beside the colors",
+                f"{it.service} in the colors only", "a second worker does the same work on the same data" if job
+                else "it uses the same data, and gets no traffic", f"{tools.command} up --adopt (stops and removes it; "
+                f"profiles: [release] of {it.service} keeps a plain docker compose up from starting it)",
+            )  # fmt: skip
+
+
+def _names(owners: Mapping[str, Owner], stack: Stack, wish: Wish) -> Iterator[Finding]:
+    for error in taken_names(owners, stack, wish.replicas):
         yield Finding("names", "failed", error.failed, error.expected, "its container cannot be made", error.next)
 
 

@@ -160,6 +160,41 @@ def test_labels_that_are_absent_are_no_owner(shop: Site) -> None:
 
     shop.engine.add("bare", Labels=None)
     owners = Engine(Api("shop")).owners()
-    assert owners["bare"] == Owner("bare")
+    assert owners["bare"] == Owner("bare", running=True)
     assert json.dumps(sorted(owners)) == '["bare", "shop-db-1"]'
     assert Engine(Api("shop")).port_holder(Listen("127.0.0.1", 1)) is None
+
+
+# -- plain Compose, by habit
+
+
+def habit(site: Site, service: str, state: str = "running") -> str:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
+    site.engine.add(f"shop-{service}-1", state, Labels=labels | {"com.docker.compose.oneoff": "False"})
+    return f"shop-{service}-1"
+
+
+@pytest.mark.parametrize(("service", "outcome"), [("worker", "failed"), ("web", "warning")])
+@pytest.mark.parametrize("state", ["running", "restarting", "paused"])
+def test_what_plain_compose_runs_beside_the_colors_is_seen(
+    live: Site, tell: Tell, capsys: pytest.CaptureFixture[str], service: str, outcome: str, state: str
+) -> None:
+    name = habit(live, service, state)
+    assert tell("status")[1]["beside"] == [name]
+    assert live.run("status") == 0
+    assert f"{name} of plain Compose" in capsys.readouterr().out
+    code, found = tell("check")
+    (it,) = [it for it in found["findings"] if it["name"] == "beside"]
+    assert (it["outcome"], code) == (outcome, 1 if outcome == "failed" else 0)
+    assert it["fix"].startswith("bluegreen up --adopt")
+    assert tell("up", "--adopt")[0] == 0
+    assert tell("status")[1]["beside"] == []
+    assert name not in {it.name for it in live.engine.containers.values()}
+
+
+@pytest.mark.parametrize(("service", "state"), [("db", "running"), ("worker", "exited"), ("elsewhere", "running")])
+def test_what_is_shared_or_stopped_is_not_beside(live: Site, tell: Tell, service: str, state: str) -> None:
+    if service != "db":
+        habit(live, service, state)
+    assert tell("status")[1]["beside"] == []
+    assert not [it for it in tell("check")[1]["findings"] if it["name"] == "beside"]

@@ -41,7 +41,7 @@ def image(it: Making) -> str:
         what = f"release {back.release} was" if back else "the Compose file says"
         it.tools.journal.pending_images.end()
         raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
-    for error in taken_names(it.tools, it.stack, it.wish.replicas):  # asked before anything makes room
+    for error in taken_names(it.tools.engine.owners(), it.stack, it.wish.replicas):  # asked before anything makes room
         raise error
     if it.request.migrate and not it.wish.migrate:
         settle_doubt(it.tools, it.request.migrate)

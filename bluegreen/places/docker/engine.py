@@ -21,6 +21,7 @@ from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.containers import Containers
 
 COMPOSE = "com.docker.compose"  # of its labels
+RUNS = ("running", "restarting", "paused")  # states in which a container holds what it uses
 MAX_TEXT = 1024 * 1024  # bytes of a file that is read out of a container
 
 
@@ -45,7 +46,7 @@ class Engine:
                 entry["Id"],
                 entry["Names"][0].lstrip("/"),
                 entry["Labels"]["com.docker.compose.service"],
-                entry["State"] in ("running", "restarting", "paused"),
+                entry["State"] in RUNS,
                 entry["Labels"].get(f"{COMPOSE}.config-hash", ""),
             )
             for entry in sorted(
@@ -89,6 +90,7 @@ class Engine:
                     name, labels.get(LABEL_APP, ""), labels.get(LABEL_ROLE, ""), labels.get(f"{COMPOSE}.project", ""),
                     labels.get(f"{COMPOSE}.service", ""),
                     labels.get(LABEL_PROJECT) or labels.get(f"{COMPOSE}.project.working_dir", ""),
+                    entry["State"] in RUNS,
                 )  # fmt: skip
         return found
 
