@@ -43,7 +43,7 @@ def status(
         "shared_differs": list(differing),
         "beside": _beside(tools, world),
         "unfinished": world.unfinished,
-        "migration": in_doubt(tools, _migrates(world)),
+        "migration": in_doubt(tools),
         "jobs": _jobs(tools, world),
         "failover": _failover(tools, world),
         "flip_back": command,
@@ -51,15 +51,10 @@ def status(
     }
 
 
-def _migrates(world: World) -> bool:
-    """Whether releases have a migration, as far as the file tells; what the journal has begun counts anyway."""
-    return world.intended is None or any(slot.migrated for slot in world.intended.slots.values())
-
-
 def _beside(tools: Tools, world: World) -> list[str]:
     """Containers that plain Compose runs of services that are the colors' now: somebody typed it by habit."""
     slot = world.slot(world.live) if world.live else None
-    mine = slot.replicas if slot else {}
+    mine = slot.replicas if slot and slot.jobs else {}  # a second worker is what hurts; check looks at all of them
     return [it.name for it in tools.engine.plain_containers() if it.running and it.service in mine] if mine else []
 
 

@@ -222,7 +222,7 @@ def test_the_recorded_answers_are_asked_of_today_and_of_what_comes(
 
 
 def _recorded() -> Expectation:
-    from bluegreen.domain.answers import Identity, learn
+    from bluegreen.domain.learning import Identity, learn
 
     answers = [Answer(200, {"content-type": "text/plain"}, "1")] * 3
     return learn(Expectation("GET", "/a"), answers, Identity("blue", 1), None)
