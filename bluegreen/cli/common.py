@@ -82,6 +82,13 @@ def before_up(app: App) -> BluegreenError:
             expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
             next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
         )  # fmt: skip
+    served = [it["number"] for it in app.tools(app.stack.app).journal.releases.all() if it["outcome"] == "live"]
+    if served:
+        return BluegreenError(
+            f"{app.stack.app} is down.", failed=f"release {served[0]} was the last that served, until a down",
+            expected="a live color", traffic="none; what plain Compose serves is not looked at", retry="safe",
+            next=f"{app.command} up (makes a first color again)", exit_code=ExitCode.FAILED,
+        )  # fmt: skip
     found = [os.path.basename(state) for state in of_folder(app.stack.project_directory, app.options.files, os.environ)]
     others = f" of {app.stack.app}; this folder serves {', '.join(found)}" if found else ""
     return BluegreenError(

@@ -234,7 +234,7 @@ def test_the_end_of_an_app(live: Site, tell: Tell, capsys: pytest.CaptureFixture
     assert set(live.engine.volumes) == {"theirs"}
     assert any(line.endswith("down --volumes") for line in live.asked_of_compose)
     code, found = tell("status")
-    assert (code, found["error"]["summary"]) == (1, "Nothing is live yet.")
+    assert (code, found["error"]["summary"]) == (1, "shop is down.")
     assert tell("up")[1]["live"] == {"color": "blue", "release": 2}, "numbers go on"
 
 

@@ -101,3 +101,21 @@ def test_check_asks_whether_nginx_s_image_can_be_had(shop: Site, tell: Tell, the
     code, found = tell("check")
     (it,) = [it for it in found["findings"] if "registry.example/nginx" in it["found"]]
     assert (it["outcome"], code) == (("ok", 0) if there else ("failed", 1))
+
+
+def test_leaving_says_what_to_type_and_what_is_left(live: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    live.release("shop:2")
+    assert live.run("switch") == 0
+    live.release("shop:1")  # somebody has built something else meanwhile
+    capsys.readouterr()
+    assert live.run("down", "--yes") == 0
+    said = capsys.readouterr().out
+    assert "To serve release 2 with plain Compose: docker compose --file compose.yaml" in said
+    assert "docker compose up -d alone serves what was built or pulled last" in said
+    assert "serves release 2, which was live" in said
+    assert f"rm -r {live.state}" in said
+    assert live.run("status") == 1
+    said = capsys.readouterr().err
+    assert "shop is down." in said
+    assert "release 2 was the last that served" in said
+    assert live.run("up") == 0
