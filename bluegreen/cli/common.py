@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -14,6 +15,7 @@ from bluegreen.flow.values import Result, Tools
 from bluegreen.state import holder
 from bluegreen.state.folder import of_folder
 
+TOLD = "told"  # in the state folder: the notices of the last up
 HTTP = 80  # the port that an http URL need not name
 
 
@@ -49,6 +51,18 @@ def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
 def notices(tools: Tools, notices: tuple[str, ...]) -> None:
     for notice in notices:
         tools.show.notice(notice)
+
+
+def new_notices(app: App, tools: Tools, said: tuple[str, ...]) -> None:
+    """Those that the last `up` has not told: what a person has read three times is not read any more."""
+    place = app.state / TOLD
+    try:
+        told = place.read_text(errors="replace").splitlines()
+    except OSError:
+        told = []
+    notices(tools, tuple(words for words in said if words not in told))
+    with contextlib.suppress(OSError):
+        place.write_text("".join(f"{words}\n" for words in said))
 
 
 def refuse_before_up(app: App, wait: float = 0.0, live: bool = True) -> None:

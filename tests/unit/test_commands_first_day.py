@@ -119,3 +119,16 @@ def test_leaving_says_what_to_type_and_what_is_left(live: Site, capsys: pytest.C
     assert "shop is down." in said
     assert "release 2 was the last that served" in said
     assert live.run("up") == 0
+
+
+def test_a_note_is_told_once_by_up_and_again_when_it_is_new(live: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert live.run("up") == 0
+    assert "has no profile" not in capsys.readouterr().err, "the first up has told it"
+    live.document["services"]["web"]["ports"] = [{"target": 22, "published": "2222"}]
+    assert live.run("up") == 0
+    said = capsys.readouterr().err
+    assert "port 2222 is not published any more" in said
+    assert "has no profile" not in said
+    (live.state / "told").write_bytes(b"\xff\xfe")
+    assert live.run("up") == 0
+    assert "has no profile" in capsys.readouterr().err

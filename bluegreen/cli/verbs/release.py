@@ -11,7 +11,7 @@ import click
 
 from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
-from bluegreen.cli.common import notices, refuse_before_up, show, show_plan
+from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
 from bluegreen.compose.options import Options
 from bluegreen.flow.values import Tools
@@ -50,7 +50,7 @@ def up(options: Options, /, **words: Any) -> int:
         bring_home(app)
         tools = app.tools(stack.app)
         stack = with_free(app, tools, stack)
-        notices(tools, stack.notices)
+        new_notices(app, tools, stack.notices)
         result = story(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         if result.error is None:
             forget_old_place(app)
