@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-COMMAND = "{bluegreen}"  # in `next`: the command with the options that reach this app
+COMMAND = "{bluegreen}"  # in the fields of an error: the command with the options that reach this app
 
 
 class ExitCode(IntEnum):
@@ -53,7 +53,14 @@ class BluegreenError(Exception):
         if self.exit_code in (ExitCode.FAILED, ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED):
             self.traffic = self.traffic or "unchanged"
             self.retry = self.retry or "safe"
-        self.next = (self.next or f"{COMMAND} status").replace(COMMAND, command)
+        self.next = self.next or f"{COMMAND} status"
+        return self.reached_by(command)
+
+    def reached_by(self, command: str) -> BluegreenError:
+        """Puts the command that reaches this app where a field names it."""
+        for name in ("summary", "failed", "expected", "traffic", "retry", "next"):
+            setattr(self, name, getattr(self, name).replace(COMMAND, command))
+        self.lines = [line.replace(COMMAND, command) for line in self.lines]
         return self
 
     def fields(self) -> dict[str, object]:

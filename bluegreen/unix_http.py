@@ -13,6 +13,7 @@ import time
 
 PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
 OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
+SHOWN = 200  # bytes that are kept of what is not HTTP
 PIECE = 65536  # bytes read at once
 HTTP = b"HTTP/"
 NOT_HTTP = "what came is not HTTP"
@@ -23,12 +24,20 @@ class NoAnswer(Exception):
     """Nothing, or nothing that is HTTP, came in time; says what was seen."""
 
 
-class StillAnswering(NoAnswer):
-    """The answer had begun and did not end in time."""
+class TimedOut(NoAnswer):
+    """Nothing came in time."""
 
 
 class NotHttp(NoAnswer):
     """Something came, and it is not HTTP: nginx passes on as it is what it takes for an answer of HTTP/0.9."""
+
+    def __init__(self, words: str, begin: bytes) -> None:
+        super().__init__(words)
+        self.begin = begin[:SHOWN]
+
+
+class StillAnswering(NoAnswer):
+    """The answer had begun and did not end in time."""
 
 
 def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:
@@ -43,7 +52,7 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
             connection.sendall(request.encode())
             return _read(connection, deadline, timeout, most)
     except TimeoutError:
-        raise NoAnswer("timed out") from None
+        raise TimedOut("timed out") from None
     except (OSError, ValueError) as error:
         raise NoAnswer(str(error) or type(error).__name__) from None
 
@@ -143,7 +152,7 @@ def _read(connection: socket.socket, deadline: float, timeout: float, most: int)
     while b"\r\n\r\n" not in found:
         piece = _piece(connection, deadline)
         if not piece and found and not found.startswith(HTTP):
-            raise NotHttp(NOT_HTTP)
+            raise NotHttp(NOT_HTTP, found)
         if not piece or len(found) > MAX_HEAD:
             raise ValueError("the connection ended before the headers did" if not piece else "the headers do not end")
         found += piece
@@ -172,7 +181,7 @@ def _head(text: str) -> tuple[int, dict[str, str]]:
     first, *lines = text.split("\r\n")
     parts = first.split(" ", 2)
     if len(parts) < 2 or not parts[0].startswith(HTTP.decode()):
-        raise NotHttp(NOT_HTTP)
+        raise NotHttp(NOT_HTTP, first.encode("latin-1"))
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")

@@ -10,11 +10,13 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.cli import output, where
+import click
+
+from bluegreen.cli import output, preview, where
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.signals import Signals
 from bluegreen.cli.statefolder import writing
-from bluegreen.compose.options import find_file
+from bluegreen.compose.options import find_file, settled
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
@@ -37,10 +39,17 @@ class App:
     phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
     state_folder: Path | None = None
     acts: bool = False  # a look makes and changes nothing in the state folder
+    usual_preview: bool = False  # the block names none
 
     @cached_property
     def compose_file(self) -> Path | None:
-        return find_file(self.options, Path.cwd(), os.environ)
+        return find_file(self.options, Path.cwd(), self.environment)
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The environment, with what env files say of the Compose file's place and profiles."""
+        beside = os.path.dirname(self.options.files[0]) if self.options.files else "."
+        return settled(self.options, Path(self.options.project_directory or beside), lambda: self.compose)
 
     @cached_property
     def state(self) -> Path:
@@ -52,7 +61,7 @@ class App:
             found = where.of_here(self.options, os.environ)
         if found is None:
             found = where.of_file(lambda: self.stack.app, self.options, os.environ)
-        where.refuse_unreadable(found, f"{self.command} …")
+        where.refuse_unreadable(found, self.typed)
         if self.state_folder is None:
             from bluegreen.cli import trust
 
@@ -69,7 +78,17 @@ class App:
     @property
     def command(self) -> str:
         """`bluegreen` with the options that reach this app, for messages."""
-        return f"bluegreen{self.options.shown()}"
+        return self.options.command()
+
+    @property
+    def typed(self) -> str:
+        """The same with the verb that was typed."""
+        context = click.get_current_context(silent=True)
+        return f"{self.command} {context.info_name if context else 'status'}"
+
+    def named(self, app: str) -> str:
+        """The same for the app of another name."""
+        return replace(self.options, project_name=app).command()
 
     @cached_property
     def compose(self) -> Compose:
@@ -101,11 +120,15 @@ class App:
         def refuse(document: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, str]]:
             return refusals(document, names, Api(document["name"]).version)
 
-        profiles = filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))
-        stack = make_stack(document, str(folder), profiles, refuse)
+        stack = make_stack(document, str(folder), _profiles(self, document, folder), refuse)
         said = [f"Compose: {words}" for words in self.compose.warnings]
         said += contexts.notices(stack.services, stack.settings.own_services())
-        return replace(stack, notices=(*stack.notices, *said))
+        stack = replace(stack, notices=(*stack.notices, *said))
+        self.usual_preview = "preview" not in document["x-bluegreen"]
+        if self.usual_preview:
+            self.__dict__["stack"] = stack  # the state is found by its name
+            stack = preview.with_kept(stack, self.state)
+        return stack
 
     def tools(self, app: str) -> Tools:
         """Everything that a story works with, for the app of this name."""
@@ -163,6 +186,14 @@ class App:
         return self.routing.app
 
 
+def _profiles(it: App, document: Mapping[str, Any], folder: Path) -> list[str]:
+    """Those that a plain Compose would have active here."""
+    if not any(service.get("profiles") for service in (document.get("services") or {}).values()):
+        return []
+    found = settled(it.options, folder, lambda: it.compose)
+    return [name.strip() for name in found.get("COMPOSE_PROFILES", "").split(",")]
+
+
 def _same_app(it: App, app: str) -> None:
     if it.routing and it.routing.app != app:
         raise BluegreenError(
@@ -170,7 +201,7 @@ def _same_app(it: App, app: str) -> None:
             failed=f"{it.state} belongs to {it.routing.app}",
             expected="one app for each folder",
             retry="not useful",
-            next=f"bluegreen -p {it.routing.app} status, or another folder for {app}",
+            next=f"{it.named(it.routing.app)} status, or another folder for {app}",
             exit_code=ExitCode.USAGE,
         )
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def guarded(run: Callable[[], int], json_: bool) -> int:
-    """Runs a verb and returns its exit code, whatever happens in it."""
+def guarded(run: Callable[[], int], json_: bool, command: Callable[[], str]) -> int:
+    """Runs a verb and returns its exit code, whatever happens in it. `command`: what reaches this app, for messages."""
     try:
         return run()
     except BluegreenError as error:
-        error.complete()
+        error.complete(command())
         if json_:
             output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
         else:
@@ -31,10 +31,10 @@ def guarded(run: Callable[[], int], json_: bool) -> int:
         sys.stderr.close()
         return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and one line
-        return _bug(error)
+        return _bug(error, command())
 
 
-def _bug(error: Exception) -> int:
+def _bug(error: Exception, command: str) -> int:
     import tempfile
     import traceback
 
@@ -49,6 +49,6 @@ def _bug(error: Exception) -> int:
         "  expected  no such error: please report it with that file\n"
         "  traffic   not known to be changed; look\n"
         "  retry     not before you looked\n"
-        "  next      bluegreen status"
+        f"  next      {command} status"
     )
     return int(ExitCode.BUG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def refuse_another_name(app: App) -> None:
                 f"This folder serves the app {found['app']}, not {app.stack.app}.",
                 failed=f"{directory} is recorded for {found['app']}", expected="the same name as at the first up",
                 retry="not useful", exit_code=ExitCode.USAGE,
-                next=f"bluegreen -p {found['app']} status, or bluegreen -p {app.stack.app} up for a second app",
+                next=f"{app.named(found['app'])} status, or {app.named(app.stack.app)} up for a second app",
             )  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def _move(app: App, old: Path, new: Path) -> None:
         raise BluegreenError(
             f"The state of {app.stack.app} cannot be moved: there is another one.", failed=f"{new} is not empty",
             expected=f"no state but {old}", retry="safe, when the other one is out of the way",
-            next=f"ls -l {new}; mv {new} {new}.old", exit_code=ExitCode.USAGE,
+            next=shlex.join(["mv", str(new), f"{new}.old"]), exit_code=ExitCode.USAGE,
         )  # fmt: skip
     try:
         os.rename(old, new)

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 from bluegreen.cli import output, report
 from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
+from bluegreen.domain.app import Settings
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, Tools
 from bluegreen.state import holder
 from bluegreen.state.folder import of_folder
 
+TOLD = "told"  # in the state folder: the notices of the last up
+HTTP = 80  # the port that an http URL need not name
+
 
 def show(result: Result, app: App, json_: bool) -> int:
-    return show_result(result, app.command, app.routing.preview if app.routing else None, json_)
+    first = result.outcome == "switched" and result.previous is None
+    preview = app.routing.preview if app.routing else None
+    return show_result(result, app.command, preview, json_, addresses(app.stack.settings) if first else ())
+
+
+def addresses(settings: Settings) -> list[str]:
+    """Where a browser finds each routed service, by its host and path."""
+    found = []
+    for route in settings.routes:
+        host = route.host.replace("*", "any") if route.host else ""
+        for listen in settings.listen:
+            name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)
+            found.append(f"http://{name}{'' if listen.port == HTTP else f':{listen.port}'}{route.path}")
+    return list(dict.fromkeys(found))
+
+
+def is_any(address: str) -> bool:
+    return address.strip("[]") in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 
 
 def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
@@ -29,6 +51,18 @@ def show_plan(plan: Any, json_: bool, notices: tuple[str, ...] = ()) -> int:
 def notices(tools: Tools, notices: tuple[str, ...]) -> None:
     for notice in notices:
         tools.show.notice(notice)
+
+
+def new_notices(app: App, tools: Tools, said: tuple[str, ...]) -> None:
+    """Those that the last `up` has not told: what a person has read three times is not read any more."""
+    place = app.state / TOLD
+    try:
+        told = place.read_text(errors="replace").splitlines()
+    except OSError:
+        told = []
+    notices(tools, tuple(words for words in said if words not in told))
+    with contextlib.suppress(OSError):
+        place.write_text("".join(f"{words}\n" for words in said))
 
 
 def refuse_before_up(app: App, wait: float = 0.0, live: bool = True) -> None:
@@ -62,10 +96,17 @@ def before_up(app: App) -> BluegreenError:
             expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
             next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
         )  # fmt: skip
+    served = [it["number"] for it in app.tools(app.stack.app).journal.releases.all() if it["outcome"] == "live"]
+    if served:
+        return BluegreenError(
+            f"{app.stack.app} is down.", failed=f"release {served[0]} was the last that served, until a down",
+            expected="a live color", traffic="none; what plain Compose serves is not looked at", retry="safe",
+            next=f"{app.command} up (makes a first color again)", exit_code=ExitCode.FAILED,
+        )  # fmt: skip
     found = [os.path.basename(state) for state in of_folder(app.stack.project_directory, app.options.files, os.environ)]
     others = f" of {app.stack.app}; this folder serves {', '.join(found)}" if found else ""
     return BluegreenError(
-        "Nothing is live yet.", failed=f"bluegreen up has not made the first color{others}", expected="a live color",
+        "Nothing is live yet.", failed=f"no up has made the first color{others}", expected="a live color",
         traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
     )  # fmt: skip
 

@@ -40,7 +40,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "init",
         "Print the smallest x-bluegreen block for this Compose file, and why; without one, what it would write.",
     ),
-    "logs": ("look", "logs", "Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."),
+    "logs": (
+        "look",
+        "logs",
+        "Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name.",
+    ),
     "prepare": (
         "release",
         "prepare",
@@ -104,6 +108,15 @@ def cli(
     context.obj = Options(files, project_name, env_files, project_directory)
 
 
+def reaching(arguments: list[str]) -> str:
+    """The command with the global options of a command line, for messages; nothing of it is run."""
+    try:
+        typed = cli.make_context("bluegreen", list(arguments), resilient_parsing=True).params
+    except click.ClickException:
+        return "bluegreen"
+    return Options(**{**typed, "files": typed["files"] or (), "env_files": typed["env_files"] or ()}).command()
+
+
 def _leave_what_is_gone() -> None:
     """A folder that was deleted under the shell is no place to work in; an app can be named from anywhere."""
     try:
@@ -126,4 +139,5 @@ def main(arguments: list[str] | None = None) -> int:
             error.show()
             return int(ExitCode.USAGE)
 
-    return guarded(run, "--json" in (sys.argv[1:] if arguments is None else arguments))
+    typed = sys.argv[1:] if arguments is None else arguments
+    return guarded(run, "--json" in typed, lambda: reaching(typed))

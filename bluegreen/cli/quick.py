@@ -46,7 +46,8 @@ def run(arguments: Sequence[str]) -> int | None:
     signals = Signals()
     try:
         with signals.listening():
-            return guarded(lambda: Quick(typed, found, lock, signals).run(), typed.json) or 0
+            quick = Quick(typed, found, lock, signals)
+            return guarded(quick.run, typed.json, quick.command) or 0
     except _Unusual:
         return None
     finally:
@@ -222,7 +223,7 @@ class Quick:
         found = self._result()
         database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
         db.close()
-        return show_done(found, self._command(), self.routing["preview"], self.typed.json)
+        return show_done(found, self.command(), self.routing["preview"], self.typed.json)
 
     def _result(self) -> dict[str, Any]:
         left = self.routing["slots"][self.live]
@@ -245,7 +246,7 @@ class Quick:
 
     # -- small parts
 
-    def _command(self) -> str:
+    def command(self) -> str:
         words = [word for file in self.typed.files for word in ("-f", file)]
         words += ["-p", self.typed.name] if self.typed.name else []
         if not words:

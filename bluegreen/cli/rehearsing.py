@@ -23,7 +23,7 @@ from bluegreen.cli.app import App
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.statefolder import writing
 from bluegreen.cli.where import STATE_VARIABLE
-from bluegreen.compose.options import Options, files
+from bluegreen.compose.options import Options, env_files, files
 from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
 from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
@@ -125,12 +125,12 @@ class Stage:
         return tuple((reference, image["Id"] if image else None) for reference, image in found.items())
 
     def _command(self, *arguments: str) -> list[str]:
-        options = self._app.options
-        paths = [part for name in files(options, Path.cwd(), os.environ) for part in ("--file", name)]
-        environment = [part for name in options.env_files for part in ("--env-file", name)]
+        options, found, folder = self._app.options, self._app.environment, str(self._app.project_directory)
+        paths = [part for name in files(options, Path.cwd(), found) for part in ("--file", name)]
+        environment = [part for name in env_files(options, Path.cwd(), folder, found) for part in ("--env-file", name)]
         return [
             sys.executable, "-m", "bluegreen", *paths, "--file", str(self._overlay), "--project-name", self.name,
-            "--project-directory", str(self._app.project_directory), *environment, *arguments,
+            "--project-directory", folder, *environment, *arguments,
         ]  # fmt: skip
 
     def _environment(self) -> dict[str, str]:

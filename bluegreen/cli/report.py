@@ -36,6 +36,14 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     silent = clean("; ".join(state.get("unreached") or ()))
     yield "unreached", f"{silent}: visitors do not reach nginx" if silent else ""
     yield "drift", f"{clean(state['drift'])} (repair it: {command} up)" if state["drift"] else ""
+    beside = ", ".join(state.get("beside") or ())
+    yield (
+        "beside",
+        f"{beside} of plain Compose, on the same data (take it over: {command} up --adopt)" if beside else "",
+    )
+    shared = ", ".join(state.get("shared_differs") or ())
+    words = f"{shared}: not what the Compose file says by now (recreate it: {command} up)"
+    yield "shared", words if shared else ""
     image = state["proxy_image"]
     newer = f"{clean(image['ref'])} is another image now (restart with it: {command} up)" if image else ""
     yield "nginx", newer if image and image["newer"] else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bluegreen.cli import output
 from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
+from bluegreen.cli.wishes import owner
 from bluegreen.compose.options import Options
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import World
@@ -24,6 +25,6 @@ def resume(quick: Quick, wrong: str) -> int:
     app = App(options, output.choose("auto"), quick.signals, quick.phase, Path(quick.state))
     routing = Routing.from_dict(quick.routing)
     world = World(routing.app, None, ControlAnswer(**quick.answer), routing, ())
-    wanted = FlipBackOptions(False, lambda: app.stack)
+    wanted = FlipBackOptions(False, lambda: app.stack, lambda: owner(app))
     result = go_on(app.tools(routing.app), wanted, world, Begun(quick.steps, quick.since, wrong))
     return show_result(result, app.command, routing.preview, typed.json)

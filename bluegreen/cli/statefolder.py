@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from bluegreen.errors import BluegreenError
 
@@ -41,5 +42,5 @@ def writing(state: Path) -> Iterator[None]:
             "The state folder cannot be written.", failed=f"{error.strerror or error}: {error.filename or state}",
             expected=f"{state} to be writable by this user, on a disk with room",
             retry="safe, after the cause is fixed",
-            next=f"ls -ld {state}; df -h {state.parent}",
+            next=f"ls -ld {quote(str(state))}; df -h {quote(str(state.parent))}",
         ) from None  # fmt: skip

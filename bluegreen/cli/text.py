@@ -26,13 +26,15 @@ def error_text(error: BluegreenError) -> str:
     return "\n".join(found)
 
 
-def result_text(found: Mapping[str, Any], command: str, preview: str | None) -> str:
+def result_text(found: Mapping[str, Any], command: str, preview: str | None, addresses: Sequence[str] = ()) -> str:
     """One or two lines for the fields of `--json`: where traffic is now and what to type next."""
     warnings = [f"Warning: {clean(warning)}" for warning in found["warnings"]]
-    return "\n".join([*_result_lines(found, command, preview), *warnings])
+    return "\n".join([*_result_lines(found, command, preview, addresses), *warnings])
 
 
-def _result_lines(found: Mapping[str, Any], command: str, preview: str | None) -> Iterator[str]:
+def _result_lines(
+    found: Mapping[str, Any], command: str, preview: str | None, addresses: Sequence[str]
+) -> Iterator[str]:
     outcome, message, previous = found["outcome"], clean(found["message"]), found["previous"]
     live = f"{found['live']['color']}, release {found['live']['release']}" if found["live"] else "none"
     if outcome in ("switched", "flipped-back"):
@@ -41,6 +43,10 @@ def _result_lines(found: Mapping[str, Any], command: str, preview: str | None) -
             yield message
         if previous:
             yield f"To go back to release {previous['release']}: {command} flip-back"
+        elif outcome == "switched":
+            if addresses:
+                yield f"Open it: {'  '.join(addresses)}"
+            yield f"Next, for each new release: {command} switch"
     elif outcome == "prepared":
         where = f" Look at it: http://{preview}/" if preview else ""
         yield f"Prepared; traffic stays on {live}.{where}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.compose.options import Options, find_file
-from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.errors import COMMAND, BluegreenError, ExitCode
 from bluegreen.frontdoor import control
 from bluegreen.frontdoor.files import Files
 from bluegreen.state import folder as folders
@@ -90,7 +90,7 @@ def new(app: str, environment: Mapping[str, str]) -> Path:
         raise BluegreenError(
             "There is no folder for the state of a new app.", failed="this user has no home",
             expected=f"HOME or XDG_STATE_HOME, or {STATE_VARIABLE}", retry="safe",
-            next=f"{STATE_VARIABLE}=/somewhere/{app} bluegreen up", exit_code=ExitCode.USAGE,
+            next=f"{STATE_VARIABLE}=/somewhere/{app} {COMMAND} up", exit_code=ExitCode.USAGE,
         )  # fmt: skip
     return Path(place, app)
 

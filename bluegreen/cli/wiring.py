@@ -50,7 +50,7 @@ def make_tools(it: App, app: str) -> Tools:
         proxy=place.proxy,
         engine=place.engine,
         compose=it.compose,
-        door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx")),
+        door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
         prober=Probes(sockets),
         journal=Journal(it.state, utc_now, it.show.notice, look),
         host=run_on_host,
@@ -68,20 +68,21 @@ def make_tools(it: App, app: str) -> Tools:
     )  # fmt: skip
 
 
-def _render(networks: Networks, nginx: Path) -> Render:
+def _render(networks: Networks, nginx: Path, look: bool) -> Render:
     def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
         from bluegreen.domain import loopback
         from bluegreen.frontdoor import render as config
         from bluegreen.frontdoor.headers import Lines
         from bluegreen.frontdoor.snippets import FOLDER
 
-        subnet = networks.ensure()
+        subnet = networks.subnet() if look else networks.ensure()
+        probed = (str(subnet.static),) if subnet else ()  # a look makes no network; without one the text differs anyway
         settings = stack.settings
         own = Lines(nginx / FOLDER / Path(snippets).name if snippets else None)
         here = networks.gateways() if loopback.trusted(settings) else ()
         frame = config.ProxyConfig(
-            settings.listen, settings.preview, (*settings.proxy.trust, *here), (str(subnet.static),), snippets,
-            settings.failover, tuple(settings.hooks), own, settings.proxy, (str(subnet.network),),
+            settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
+            settings.failover, tuple(settings.hooks), own, settings.proxy, (str(subnet.network),) if subnet else (),
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))
 

@@ -39,7 +39,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
     """What a release of today's Compose file would be. `proxy`: and what its proxy would be, which only up asks."""
     from bluegreen.domain.record import definition_of
     from bluegreen.flow import answers as expect
-    from bluegreen.flow.shared import asleep
+    from bluegreen.flow.shared import asleep, changed
     from bluegreen.places.docker import spec as container_spec
     from bluegreen.plans.plan import Wish
 
@@ -50,6 +50,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         jobs=stack.settings.jobs,
         shared=stack.shared,
         asleep=tuple(asleep(tools, stack)),
+        changed=changed(tools, stack),
         proxy_definition=tools.proxy.definition(stack) if proxy else "",
         release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file as well
         build=any(stack.services[name].get("build") for name in names),
@@ -88,3 +89,13 @@ def note(app: App, given: Note, required: Sequence[str]) -> Note:
             expected=options, retry="safe", next=f"{app.command} switch {options}", exit_code=ExitCode.USAGE,
         )  # fmt: skip
     return note if note.owner else replace(note, owner=user())
+
+
+def owner(app: App) -> str:
+    """Who acts here: git's user, else the login; also without a Compose file."""
+    from bluegreen.host import git
+
+    try:
+        return git.user(app.project_directory) or user()
+    except BluegreenError:
+        return user()

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.errors import BluegreenError
+
+if TYPE_CHECKING:
+    from bluegreen.compose.run import Compose
+
+ENV_FILE = ".env"
+ITS_OWN = ("COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR", "COMPOSE_PROFILES")
+# Source: compose-go, cli/options.go: DefaultOverrideFileNames; the first that is there counts, beside any file.
+OVERRIDES = (
+    "compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml",
+)  # fmt: skip
+YES = ("1", "true", "t")
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,19 @@ class Options:
         words += ["--project-directory", self.project_directory] if self.project_directory else []
         return f" {shlex.join(words)}" if words else ""
 
+    def command(self) -> str:
+        """`bluegreen` with these options, as it can be typed."""
+        return f"bluegreen{self.shown()}"
+
+    def from_anywhere(self, folder: str, environment: Mapping[str, str]) -> Options:
+        """What reaches the same app from `folder`, its project's, in any shell: whole paths, Compose's variables."""
+        named = self.files or tuple(_named(environment))
+        read = env_files(self, Path.cwd(), folder, environment)
+        read = [] if read == [os.path.join(folder, ENV_FILE)] else read  # Compose finds that one by itself
+        name = self.project_name or environment.get("COMPOSE_PROJECT_NAME") or None
+        there = os.path.abspath(self.project_directory) if self.project_directory else None
+        return Options(tuple(map(os.path.abspath, named)), name, tuple(map(os.path.abspath, read)), there)
+
 
 def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> Path | None:
     """The first Compose file, where Compose itself looks: -f, COMPOSE_FILE, this folder, those above it.
@@ -40,9 +67,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
     """
     from bluegreen.domain.words import COMPOSE_FILES  # --help does not need it
 
-    named = options.files
-    if not named and environment.get("COMPOSE_FILE"):
-        named = tuple(environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep)))
+    named = options.files or _named(environment)
     base = Path(options.project_directory) if options.project_directory and not named else start
     if named:
         return start / named[0]
@@ -55,12 +80,53 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
 
 def files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
     """Every file that Compose would read, as the first -f of a command names them."""
-    if options.files:
-        return list(options.files)
-    if environment.get("COMPOSE_FILE"):
-        return environment["COMPOSE_FILE"].split(environment.get("COMPOSE_PATH_SEPARATOR", os.pathsep))
+    if named := options.files or _named(environment):
+        return list(named)
     first = find_file(options, start, environment)
     if first is None:
         return []
-    overrides = [first.with_name(f"{first.stem}.override{suffix}") for suffix in (".yml", ".yaml")]
-    return [os.path.relpath(file, start) for file in [first, *filter(Path.is_file, overrides)][:2]]
+    overrides = [file for name in OVERRIDES if os.path.isfile(file := first.with_name(name))]
+    return [os.path.relpath(file, start) for file in [first, *overrides[:1]]]
+
+
+def env_files(options: Options, start: Path, folder: str, environment: Mapping[str, str]) -> list[str]:
+    """The env files that Compose reads for a project in `folder`, the one that counts most last.
+
+    Without a word, the one of this folder and the one of the project's: Compose finds the files by the first of them.
+    """
+    if options.env_files:
+        return list(options.env_files)
+    if named := [name for name in environment.get("COMPOSE_ENV_FILES", "").split(",") if name]:
+        return named
+    if environment.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in YES:
+        return []
+    places = [folder] if options.files or options.project_directory else [folder, str(start)]
+    found = dict.fromkeys(os.path.join(os.path.abspath(place), ENV_FILE) for place in places)
+    return [file for file in found if os.path.isfile(file)]
+
+
+def settled(options: Options, folder: Path, compose: Callable[[], Compose]) -> Mapping[str, str]:
+    """The environment, with what env files say of the variables that tell Compose what to read.
+
+    Compose is asked, and only when an env file names one of them. `folder`: the project's, or where it is looked for.
+    """
+    read = env_files(options, Path.cwd(), str(folder), os.environ)
+    if not any(name.encode() in text for text in map(_bytes, read) for name in ITS_OWN):
+        return os.environ
+    try:
+        found = compose().variables(ITS_OWN, folder)
+    except (BluegreenError, OSError):
+        return os.environ  # who needs the Compose file is told what is wrong
+    return {**os.environ, **{name: value for name, value in found.items() if value}}
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except OSError:
+        return b""  # Compose has something to say about it
+
+
+def _named(environment: Mapping[str, str]) -> list[str]:
+    separator = environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    return [name for name in environment.get("COMPOSE_FILE", "").split(separator) if name]

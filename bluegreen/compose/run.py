@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bluegreen.compose import made
 from bluegreen.compose.found import HERE, Version, ask
-from bluegreen.compose.options import Options, files
+from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
 
@@ -48,6 +49,8 @@ class Compose:
         self._state = state
         self._known, self._believe = known, believe
         self._interpolated: dict[str, str] | None = None
+        self._folder = Path()
+        self._document: dict[str, Any] = {}
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     def command(self) -> list[str]:
@@ -63,6 +66,7 @@ class Compose:
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
+        self._folder = folder
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
@@ -75,6 +79,7 @@ class Compose:
         _fill_in(self, document, folder)
         secrecy.remember(document)
         _remember_files(document, folder)
+        self._document = document
         return document
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
@@ -86,8 +91,11 @@ class Compose:
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
         self._believe()
         command = [*self.command(), "--file", "-", "--project-directory", str(folder)]
-        command += [part for file in self._options.env_files for part in ("--env-file", file)]
-        done = ask([*command, *AS_JSON], input=json.dumps(asked), check=True)
+        read = env_files(self._options, Path.cwd(), str(folder), os.environ)
+        command += [part for file in read for part in ("--env-file", file)]
+        done = ask([*command, *AS_JSON], input=json.dumps(asked))
+        if done.returncode:
+            raise _unreadable(done, "env files", _shown(self, self._options, "config"))
         answers = _document(done)["x-asked"]
         found |= {name: value if there else None for name, (there, value) in zip(plain, answers, strict=True)}
         secrecy.remember_variables(
@@ -133,6 +141,29 @@ class Compose:
         as_it_is = [] if recreate else ["--no-recreate"]
         arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
         self._stream(arguments, "Compose did not start the shared services.", tell)
+        if self._state is not None and recreate and self._document:
+            found = settled(self._options, self._folder, lambda: self)
+            read = env_files(self._options, Path.cwd(), str(self._folder), found)
+            named = made.stats([*files(self._options, Path.cwd(), found), *read])
+            made.write(self._state(), made.fingerprints(self._document, services, self._state()), named)
+
+    def changed(self, services: Sequence[str], running: Callable[[], Mapping[str, str]]) -> list[str]:
+        """Those that the next `up` would recreate, because the file says something else than their containers.
+
+        `running`: service -> Compose's own hash, which each container has as a label. Compose is asked for today's
+        only when a service is not what the last `up` noted.
+        """
+        if self._state is None:
+            return []
+        noted, now = made.read(self._state())[0], made.fingerprints(self._document, services, self._state())
+        suspects = [name for name in services if noted.get(name) != now[name]]
+        there = running() if suspects else {}
+        suspects = [name for name in suspects if name in there]
+        if not suspects:
+            return []
+        lines = self._call(["--profile", "*", "config", "--hash", ",".join(suspects)]).stdout.splitlines()
+        hashes = dict(line.split() for line in lines if len(line.split()) == 2)
+        return [name for name in suspects if hashes.get(name, there[name]) != there[name]]
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Ends what Compose runs of this project; named volumes only when asked."""
@@ -146,9 +177,11 @@ class Compose:
         file = self._state() / PLAIN
         file.write_text(json.dumps(override, indent=2) + "\n")
         shown = os.path.relpath(file)
-        both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
-        options = replace(self._options, files=tuple(both))
-        return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
+        found = settled(self._options, self._folder, lambda: self)
+        both = [*files(self._options, Path.cwd(), found), shown if not shown.startswith("..") else str(file)]
+        read = env_files(self._options, Path.cwd(), str(self._folder), found)
+        options = replace(self._options, files=tuple(both), env_files=tuple(read))
+        return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
 
     def _arguments(self) -> list[str]:
         self._believe()
@@ -159,15 +192,7 @@ class Compose:
         if done.returncode and HERE.find().noted:
             HERE.ask()  # that it is missing or too old by now is the better message
         if done.returncode:
-            raise BluegreenError(
-                "Compose cannot read the Compose file.",
-                failed=_last_words(done.stderr),
-                expected="a file that docker compose config accepts",
-                retry="safe, after the file is fixed",
-                next=f"docker compose{self._options.shown()} config",
-                exit_code=ExitCode.USAGE,
-                lines=done.stderr.splitlines()[-5:],
-            )
+            raise _unreadable(done, "Compose file", _shown(self, self._options, "config"))
         return done
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
@@ -190,10 +215,27 @@ class Compose:
             raise BluegreenError(
                 summary,
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
-                expected=f"docker compose {' '.join(arguments)} to succeed",
+                expected=f"{_shown(self, self._options, *arguments)} to succeed",
                 retry="safe, after the cause is fixed",
                 lines=lines[-10:],
             )
+
+
+def _shown(compose: Compose, options: Options, *arguments: str) -> str:
+    """A command of Compose for this project, as it can be typed here."""
+    return f"{shlex.join(compose.command())}{options.shown()} {shlex.join(arguments)}"
+
+
+def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) -> BluegreenError:
+    return BluegreenError(
+        f"Compose cannot read the {what}.",
+        failed=_last_words(done.stderr),
+        expected="files that docker compose config accepts",
+        retry="safe, after the file is fixed",
+        next=look,
+        exit_code=ExitCode.USAGE,
+        lines=done.stderr.splitlines()[-5:],
+    )
 
 
 def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> None:
@@ -248,10 +290,14 @@ def _end_with_us() -> None:
 
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """One of our own compose files with these variables in place of the person's environment."""
+    """One of our own compose files with these variables; what the person's own say to Compose does not count.
+
+    Everything else of the environment stays: it is by it that Docker finds Compose (DOCKER_CONFIG, HOME, PATH …).
+    """
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "BLUEGREEN_"))}
     done = ask(
         [*HERE.find().command, "--file", str(file), "--project-directory", str(file.parent), *AS_JSON],
-        env={**{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}, **variables}, check=True,
+        env={**others, **variables}, check=True,
     )  # fmt: skip
     return _document(done)
 

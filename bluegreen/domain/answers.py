@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,13 @@ class Expectation:
     @property
     def request(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def typed(self) -> str:
+        """The same with its headers and its body, as `expect --record` takes it in a shell."""
+        words = [self.method, self.path]
+        words += [word for name, value in self.headers.items() for word in ("-H", f"{name}: {value}")]
+        return shlex.join([*words, *(["-d", self.body] if self.body is not None else [])])
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -171,88 +179,6 @@ def document(expectations: Iterable[Expectation]) -> list[dict[str, Any]]:
     ]
 
 
-# -- learning
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a color may say of itself in its answers."""
-
-    color: str
-    release: int
-
-
-def learn(
-    asked: Expectation, answers: Sequence[Answer], live: Identity, other: tuple[Identity, Answer] | None
-) -> Expectation:
-    """What all of these answers to one request have in common. They have one status.
-
-    `other` is the idle color's answer, if there is one: a value in which each color says its own color or release
-    is no difference between releases.
-    """
-    first = answers[0]
-    headers = {
-        name: first.headers[name.lower()]
-        for name in TELLING
-        if len({answer.headers.get(name.lower()) for answer in answers}) == 1 and first.headers.get(name.lower())
-    }
-    bodies = [answer.as_json() for answer in answers]
-    found = NOTHING if NOTHING in bodies else _common(bodies, "")
-    if found is not NOTHING:
-        found = _own(found, bodies[0], live, other[0] if other else None, other[1].as_json() if other else NOTHING, "")
-    return Expectation(
-        asked.method, asked.path, asked.headers, asked.body, first.status, headers, found, None
-    )  # fmt: skip
-
-
-def _common(values: list[Any], key: str) -> Any:
-    kinds = {_kind(value) for value in values}
-    if kinds == {"object"}:
-        return {
-            name: _common([it[name] for it in values], name) for name in values[0] if all(name in it for it in values)
-        }
-    if kinds == {"array"}:
-        if len({len(value) for value in values}) > 1 or len(values[0]) > LONGEST_ARRAY:
-            return "#array"
-        return [_common(list(entries), key) for entries in zip(*values, strict=True)]
-    if len(kinds) > 1:
-        return "#ignore"
-    if SECRET.search(key) and kinds == {"string"}:
-        return "#string"
-    if all(value == values[0] for value in values):
-        return f"#literal {values[0]}" if isinstance(values[0], str) and values[0].startswith("#") else values[0]
-    return _marker(values, kinds.pop())
-
-
-def _marker(values: list[Any], kind: str) -> str:
-    if kind == "string":
-        for marker, pattern in (("#uuid", UUID), ("#time", TIME)):
-            if all(pattern.fullmatch(value) for value in values):
-                return marker
-    return f"#{kind}"
-
-
-def _own(found: Any, value: Any, live: Identity, idle: Identity | None, beside: Any, key: str) -> Any:
-    """`found` with patterns where the live color says its own color or release, and the idle one says its own there."""
-    if isinstance(found, dict):
-        there = beside if isinstance(beside, dict) else {}
-        return {name: _own(it, value[name], live, idle, there.get(name, NOTHING), name) for name, it in found.items()}
-    if isinstance(found, list):
-        same = beside if isinstance(beside, list) and len(beside) == len(found) else [NOTHING] * len(found)
-        return [_own(it, value[n], live, idle, same[n], key) for n, it in enumerate(found)]
-    if _says(value, beside, live.color, idle.color if idle else None, "color" in key.lower()):
-        return EITHER_COLOR
-    if _says(str(value), str(beside), str(live.release), str(idle.release) if idle else None, "release" in key.lower()):
-        return "#number" if _kind(value) == "number" else "#regex ^[0-9]+$"
-    return found
-
-
-def _says(value: Any, beside: Any, mine: str, others: str | None, named_so: bool) -> bool:
-    if value != mine:
-        return False
-    return beside == others if others is not None else named_so
-
-
 # -- comparing
 
 
@@ -265,7 +191,7 @@ def differences(wanted: Expectation, answer: Answer) -> list[str]:
     found = [
         f"header {name} is {_short(answer.headers.get(name.lower(), NOTHING))}, expected {_short(value)}"
         for name, value in wanted.answer_headers.items()
-        if not _fits(value, answer.headers.get(name.lower(), NOTHING))
+        if not fits(value, answer.headers.get(name.lower(), NOTHING))
     ]
     if wanted.text is not None and not re.search(wanted.text, answer.body):
         found.append(f"text does not match {wanted.text}: {_short(answer.body)}")
@@ -283,12 +209,12 @@ def _compared(wanted: Any, value: Any, where: str) -> Iterator[str]:
             yield f"{where} has {len(value)} entries, expected {len(wanted)}"
         for number, entry in enumerate(wanted[: len(value)]):
             yield from _compared(entry, value[number], f"{where}[{number}]")
-    elif not _fits(wanted, value):
+    elif not fits(wanted, value):
         yield f"{where} is {_short(value)}, expected {_short(wanted)}"
 
 
 MARKERS: Mapping[str, Callable[[Any], bool]] = {
-    **{f"#{kind}": lambda value, kind=kind: _kind(value) == kind  # type: ignore[misc]  # the default binds kind now
+    **{f"#{kind}": lambda value, kind=kind: kind_of(value) == kind  # type: ignore[misc]  # the default binds kind now
        for kind in ("number", "string", "boolean", "array", "object")},
     "#ignore": lambda _: True,
     "#uuid": lambda value: isinstance(value, str) and bool(UUID.fullmatch(value)),
@@ -296,7 +222,7 @@ MARKERS: Mapping[str, Callable[[Any], bool]] = {
 }  # fmt: skip
 
 
-def _fits(wanted: Any, value: Any) -> bool:
+def fits(wanted: Any, value: Any) -> bool:
     if value is NOTHING:
         return False
     if isinstance(wanted, str) and wanted.startswith("#"):
@@ -306,10 +232,10 @@ def _fits(wanted: Any, value: Any) -> bool:
             text = value if isinstance(value, str) else json.dumps(value)
             return re.search(wanted.removeprefix("#regex "), text) is not None
         wanted = wanted.removeprefix("#literal ")
-    return _kind(wanted) == _kind(value) and bool(wanted == value)
+    return kind_of(wanted) == kind_of(value) and bool(wanted == value)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     if isinstance(value, bool):
         return "boolean"
     kinds = {int: "number", float: "number", str: "string", list: "array", dict: "object", type(None): "null"}

@@ -143,6 +143,14 @@ class Stack:
     notices: tuple[str, ...] = ()
     together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
 
+    def builder(self, service_name: str) -> str | None:
+        """The service of a release whose build gives the image that another service only names; None: nobody's."""
+        if self.services[service_name].get("build"):
+            return None
+        wanted, own = self.image_reference(service_name), self.settings.own_services()
+        built = (name for name in own if self.services[name].get("build"))
+        return next((name for name in built if self.image_reference(name) == wanted), None)
+
     def image_reference(self, service_name: str) -> str:
         """The name of a service's image; Compose gives one that is only built the name PROJECT-SERVICE."""
         return str(self.services[service_name].get("image") or f"{self.app}-{service_name}")

@@ -49,6 +49,17 @@ def of_stack(stack: Stack) -> Iterator[Finding]:
     yield from _together(stack)
     yield from _code(stack)
     yield from _shared(stack)
+    yield from _logs(stack)
+
+
+def _logs(stack: Stack) -> Iterator[Finding]:
+    for name in stack.settings.release_services():
+        if (stack.services[name].get("logging") or {}).get("driver") == "none":
+            yield Finding(
+                "logs", "warning", f"{name} has logging: none, so what it writes is kept nowhere",
+                "a driver that can be read, such as local", "a release that fails cannot say why",
+                f"set logging.driver of {name} to local",
+            )  # fmt: skip
 
 
 def _jobs(stack: Stack) -> Iterator[Finding]:

@@ -60,6 +60,8 @@ class Restored:
     images: Mapping[str, Image]
     definition: str
     differing: tuple[str, ...]  # SERVICE.NAME: variables that have another value today, or none
+    revision: str = ""  # that it was made of, and its subject
+    subject: str = ""
 
 
 def restore(
@@ -94,7 +96,8 @@ def restore(
     stack = replace(today, settings=settings, services=services)
     images = {name: Image(**record["images"][name]) for name in names}
     definition = define(stack) if differing else str(record["definition"])
-    return Restored(record["number"], stack, images, definition, tuple(differing))
+    said = {name: str(record.get(name) or "") for name in ("revision", "subject")}
+    return Restored(record["number"], stack, images, definition, tuple(differing), **said)
 
 
 def _with_values(

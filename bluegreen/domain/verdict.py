@@ -23,7 +23,8 @@ SHOWN = 120  # characters of an answer that a message quotes
 def judge(policy: Health, status: int, headers: Mapping[str, str], body: str) -> str | None:
     """Why this answer is not the expected one, in a phrase; None: it is. `headers` has lower-case names."""
     if status != policy.status:
-        return f"answered {status}: {shown(body)}"
+        to = headers.get("location")
+        return f"answered {status} to {shown(to)}" if to is not None else f"answered {status}: {shown(body)}"
     for name, value in policy.headers.items():
         if headers.get(name.lower()) != value:
             found = headers.get(name.lower())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from bluegreen.domain.color import Color, Place, Role, other
 from bluegreen.domain.routing import ControlAnswer, Routing, Slot
 
+SHOWN = 200  # characters of a line of somebody else's that a message quotes
+
 
 @dataclass(frozen=True)
 class Replica:
@@ -32,6 +34,11 @@ class Replica:
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def lost(self) -> bool:
+        """Whether it can never run again: its removal failed half-way, or is under way."""
+        return self.state in ("dead", "removing")
 
     @property
     def off_network(self) -> bool:
@@ -85,6 +92,7 @@ class PlainContainer:
     name: str
     service: str
     running: bool
+    definition: str = ""  # Compose's own hash of what it was made from
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,20 @@ class SharedState:
     def asleep(self, condition: str) -> bool:
         """Whether it does not run, and waiting alone will not change that."""
         return self.state not in ("running", "restarting") and bool(self.lacks(condition))
+
+
+@dataclass(frozen=True)
+class DockerHealth:
+    """Docker's own health check of a container: how long it may take from the start, and what it last said."""
+
+    patience: float  # seconds: start_period, and one try more
+    code: int | None = None
+    output: str = ""
+
+    @property
+    def words(self) -> str:
+        said = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return f", its last try ended with {self.code}{f': {said[-1][:SHOWN]}' if said else ''}" if self.code else ""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ and the proxy is published; if that fails, everything is put back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bluegreen.domain.app import Stack
+from bluegreen.domain.app import Listen, Stack
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.world import PlainContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.prerequisites import run_proxy
@@ -21,19 +22,9 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
-    found = tools.engine.plain_containers()
-    holders = {listen: tools.engine.port_holder(listen) for listen in stack.settings.listeners()}
-    plain = tuple(
-        container
-        for container in found
-        if container.service in stack.settings.own_services()
-        # An nginx that was taken out of the file, for bluegreen's to stand in its place.
-        or (container.service not in stack.services and container.name in holders.values())
-    )
-    for listen, holder in holders.items():
-        if holder is not None and not (adopt and holder in [container.name for container in plain]):
-            shared = next((it.service for it in found if it.name == holder and it not in plain), None)
-            raise _held(tools, str(listen), holder, shared, plain)
+    plain, problems = _look(tools, stack, adopt, tools.engine.port_holders(stack.settings.listeners()))
+    if problems:
+        raise next(iter(problems.values()))
     running = [container for container in plain if container.running]
     jobs = [container.name for container in running if container.service in stack.settings.jobs]
     if jobs and not adopt:
@@ -49,10 +40,39 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     return plain if adopt else ()
 
 
-def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> BluegreenError:
+def held_ports(tools: Tools, stack: Stack) -> dict[Listen, PortHeld]:
+    """What stands against each port that nginx is to be published on; free ones are absent."""
+    holders = tools.engine.port_holders(stack.settings.listeners())
+    return _look(tools, stack, False, holders)[1] if any(it is not None for it in holders.values()) else {}
+
+
+def _look(
+    tools: Tools, stack: Stack, adopt: bool, holders: Mapping[Listen, str | None]
+) -> tuple[tuple[PlainContainer, ...], dict[Listen, PortHeld]]:
+    found = tools.engine.plain_containers()
+    plain = tuple(
+        container
+        for container in found
+        if container.service in stack.settings.own_services()
+        # An nginx that was taken out of the file, for bluegreen's to stand in its place.
+        or (container.service not in stack.services and container.name in holders.values())
+    )
+    problems = {}
+    for listen, holder in holders.items():
+        if holder is not None and not (adopt and holder in [container.name for container in plain]):
+            shared = next((it.service for it in found if it.name == holder and it not in plain), None)
+            problems[listen] = _held(tools, str(listen), holder, shared, plain)
+    return plain, problems
+
+
+class PortHeld(BluegreenError):
+    """Somebody else has a port that nginx is to be published on."""
+
+
+def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> PortHeld:
     mine = holder in [container.name for container in plain]
     if mine:
-        return BluegreenError(
+        return PortHeld(
             f"Port {port} is held by {holder}, which plain Compose runs.",
             failed=f"nginx cannot be published on {port} beside it",
             expected="a free port, or your word that bluegreen may take it over",
@@ -60,11 +80,12 @@ def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Seque
             retry="safe",
             next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
         )
-    known = f"container {holder}" if holder else "a process that is no container"
-    way_out = f"docker stop {holder}, or another listen" if holder else "ss -ltnp (shows who holds it)"
+    owner = (tools.engine.owners().get(holder) or Owner(holder)) if holder else None
+    known = owner.words if owner else "a process that is no container"
+    way_out = owner.way_out("another listen or preview in x-bluegreen") if owner else "ss -ltnp (shows who holds it)"
     if shared:
         way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
-    return BluegreenError(
+    return PortHeld(
         f"Port {port} is held by {known}.",
         failed=f"nginx cannot be published on {port} beside it",
         expected=f"{port} free (listen and preview in x-bluegreen)",

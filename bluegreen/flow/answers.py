@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from bluegreen.domain.answers import SAFE, SECRET, VARIABLE, Answer, Expectation, Identity, differences, learn
+from bluegreen.domain.answers import SAFE, SECRET, VARIABLE, Answer, Expectation, differences
 from bluegreen.domain.app import EXPECTED_FILE, Settings
+from bluegreen.domain.learning import Identity, learn, merge
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
@@ -28,6 +29,7 @@ class Compared:
 
     request: str
     differences: tuple[str, ...]
+    typed: str = ""  # as `expect --record` takes it
 
 
 def expected_file(settings: Settings, folder: str) -> Path:
@@ -53,7 +55,8 @@ def compare(tools: Tools, expectations: Sequence[Expectation], where: Where, fol
     for wanted in expectations:
         tools.show.progress(f"expected: {wanted.request}")
         answer = _ask(tools, wanted, where, values)
-        found.append(Compared(wanted.request, tuple(map(tools.mask, differences(wanted, answer)))))
+        wrong = tuple(map(tools.mask, differences(wanted, answer)))
+        found.append(Compared(wanted.request, wrong, wanted.typed))
     return found
 
 
@@ -64,14 +67,28 @@ def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: 
     if wrong:
         lines = [f"{it.request}: {line}" for it in wrong for line in it.differences]
         more = [f"and {len(lines) - SHOWN_LINES} more"] if len(lines) > SHOWN_LINES else []
+        old = _outdated(tools, expectations, wrong, folder)
+        again = " ".join(it.typed for it in old)
         raise BluegreenError(
             f"{color} does not answer as recorded.",
-            failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ",
+            failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ"
+            f"{f'; live differs in the same way in {len(old)} of them' if old else ''}",
             expected="the recorded answers, through the preview listener", retry="safe",
-            next="fix the release; or, if the change is meant, edit the recorded answers",
-            lines=[*lines[:SHOWN_LINES], *more],
+            next=f"{tools.command} expect --record {again} (what live answers today)" if len(old) == len(wrong)
+            else "fix the release; or, if the change is meant, edit the recorded answers",
+            lines=[*lines[:SHOWN_LINES], *more, *(f"{it.request}: live differs in the same way" for it in old)],
         )  # fmt: skip
     return counted(len(compared), "recorded answer")
+
+
+def _outdated(
+    tools: Tools, expectations: Sequence[Expectation], wrong: Sequence[Compared], folder: str
+) -> list[Compared]:
+    """Those that live does not give either, in the same way: not the release, but what was recorded is out of date."""
+    differing = {it.typed: it.differences for it in wrong}
+    asked = [it for it in expectations if it.typed in differing and it.method in SAFE]
+    live = compare(tools, asked, "public", folder) if asked else []
+    return [it for it in live if it.differences == differing[it.typed]]
 
 
 def ask_color(
@@ -121,7 +138,10 @@ def record(
     said = []
     for wanted in asked:
         learned = _recorded(tools, world, wanted, values, Identity(live.color, live.release))
-        merged[wanted.key] = learned
+        before = merged.get(wanted.key)
+        merged[wanted.key] = merge(before, learned) if before else learned
+        if before and merged[wanted.key] != learned:
+            said.append(f"{wanted.request} was recorded before: what you edited stays where it still fits.")
         if wanted.method not in SAFE:
             said.append(f"{wanted.request} may change data: it was asked once, and is asked again at every switch.")
     return list(merged.values()), said

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.app import Stack
+from bluegreen.domain.color import COLORS
 from bluegreen.domain.findings import Finding
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.verdict import Unreached
 from bluegreen.domain.world import Replica, World
@@ -59,6 +61,34 @@ def retries(tools: Tools, stack: Stack) -> Finding:
     if include := stack.settings.proxy.include:
         texts |= tools.machine.texts(Path(stack.project_directory, include))
     return findings.of_retries(texts)
+
+
+def taken_names(owners: Mapping[str, Owner], stack: Stack, replicas: Mapping[str, int]) -> list[BluegreenError]:
+    """Names that our containers will have, or shared ones are given by the file, and that somebody else's hold."""
+    wanted = {
+        f"{stack.app}-{color}-{name}-{number}": name
+        for color in COLORS
+        for name, count in replicas.items()
+        for number in range(1, count + 1)
+    }
+    wanted[f"{stack.app}-proxy"] = "the proxy"
+    for name in stack.shared:
+        if given := stack.services[name].get("container_name"):
+            wanted[given] = name
+    found = []
+    for name, what in wanted.items():
+        owner = owners.get(name)
+        if owner and (owner.app or owner.project != stack.app):
+            found.append(name_taken(owner, what))
+    return found
+
+
+def name_taken(owner: Owner, what: str) -> BluegreenError:
+    return BluegreenError(
+        f"A container of somebody else has the name that {what} needs.", failed=f"the name is held by {owner.words}",
+        expected=f"{owner.container} free for {what}", retry="safe, when it is free",
+        next=owner.way_out("another name for this app: name in the Compose file, or -p", "rm"),
+    )  # fmt: skip
 
 
 def look_before_release(tools: Tools, stack: Stack) -> None:

@@ -46,6 +46,10 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     result.message = "Everything of this app is down." + ("" if volumes else " Its named volumes stay.")
     if stack and left:
         result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
+        result.warnings.append(
+            f"docker compose up -d alone serves what was built or pulled last; the command above serves release "
+            f"{left.release}, which was live. Type it as soon as you can: until then nothing answers."
+        )
         others = [route.service for route in left.routes if route.service != front(left).service]
         if others:
             result.warnings.append(

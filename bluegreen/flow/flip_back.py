@@ -36,7 +36,7 @@ class FlipBackOptions:
 
     force: bool
     load: Callable[[], Stack]
-    owner: str = ""
+    owner: Callable[[], str] = str  # who acts; only hooks are told
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,9 @@ class FlipBack:
     def settle(self) -> Result:
         """Traffic is back; from here on nothing is in a hurry."""
         tools, plan = self.tools, self.operation.plan
+        follows = " and ".join(step.name for step in plan.steps if step.name in ("jobs", "after_flip_back"))
+        if follows:
+            tools.show.notice(f"Traffic is back on {self.target}, release {self.slot.release}; {follows} follow.")
         self._unfinished = give_up(tools, self.world)
         self.operation.begin()
         if self.world.intended and self.world.intended.failover:
@@ -175,7 +178,7 @@ class FlipBack:
     def moment(self, outcome: str) -> Moment:
         from bluegreen.flow.hooks import Moment
 
-        return Moment("flip-back", self.target, self.slot.release, outcome, self.wanted.owner)
+        return Moment("flip-back", self.target, self.slot.release, outcome, self.wanted.owner())
 
     def _jobs(self) -> str:
         from bluegreen.flow.jobs import hand_over_jobs

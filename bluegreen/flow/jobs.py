@@ -6,8 +6,12 @@ from collections.abc import Callable, Sequence
 
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.routing import Slot
+from bluegreen.domain.world import Replica
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Tools
+
+SLOW_STOP = 5.0  # seconds; a job that takes longer is looked at
+KILLED = 137  # 128 + SIGKILL: the grace period was over
 
 
 def hand_over_jobs(
@@ -34,7 +38,9 @@ def hand_over_jobs(
     for replica in leaving:
         tools.containers.never_restart(replica.id)
         if replica.state in ("running", "restarting", "paused"):
+            began = tools.clock()
             tools.containers.stop(replica.id)
+            _tell_of_kill(tools, replica, tools.clock() - began)
     places = {service: place for place, service in enumerate(order)}
     for replica in sorted(coming, key=lambda replica: places.get(replica.service, 0)):
         if replica.running and after_kill:
@@ -53,3 +59,14 @@ def hand_over_jobs(
             next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
         )  # fmt: skip
     return f"{len(leaving)} stopped, {len(coming)} running on {target}"
+
+
+def _tell_of_kill(tools: Tools, job: Replica, seconds: float) -> None:
+    """A job that does not end at its stop signal makes every switch and flip-back longer, and loses what it did."""
+    if seconds < SLOW_STOP:
+        return
+    if tools.containers.end_of(job.id) == KILLED:
+        tools.show.notice(
+            f"{job.service} did not end at its stop signal and was killed after {seconds:.0f} s, at each switch: let "
+            "it handle SIGTERM, set stop_signal to one that it knows, or init: true when a shell starts it."
+        )

@@ -10,7 +10,7 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Routing, too_old
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.run import Action
-from bluegreen.flow.values import Tools
+from bluegreen.flow.values import ImageWish, Tools
 
 ANSWER_TIMEOUT = 15.0  # seconds until a started nginx must answer on its control socket; it takes 0.3
 ASK_AGAIN = 0.05  # seconds
@@ -25,6 +25,7 @@ def prerequisite_steps(
     """
 
     def shared() -> str:
+        _build_for(tools, stack, asleep or stack.shared)
         tools.compose.up(asleep or stack.shared, tools.show.progress, recreate=not asleep)
         return ", ".join(asleep or stack.shared)
 
@@ -38,6 +39,13 @@ def prerequisite_steps(
             return run_proxy(tools, stack, published)
 
     return {"shared": shared, "network": network, "proxy": proxy}
+
+
+def _build_for(tools: Tools, stack: Stack, services: Sequence[str]) -> None:
+    """The images that services of a release build and shared ones run: Compose would try to pull them."""
+    for builder in dict.fromkeys(filter(None, map(stack.builder, services))):
+        if tools.images.id_of(stack.image_reference(builder)) is None:
+            tools.images.of_service(stack, builder, ImageWish(), tools.show.progress)
 
 
 def first_file(tools: Tools, stack: Stack, text: str, routing: Routing) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
-from bluegreen.errors import COMMAND, BluegreenError, ExitCode
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.differences import leftovers
 from bluegreen.plans.plan import WAITS, Phase, Plan, Step
@@ -68,7 +68,7 @@ class Operation:
         self.tools.signals.hold()
         error.traffic = error.traffic or world.traffic()
         error.retry = error.retry or "safe"
-        error.next = error.next.replace(COMMAND, self.tools.command)
+        error.reached_by(self.tools.command)
         self.result.error = error
         self.result.outcome = OUTCOMES.get(error.exit_code, "failed")
         describe(self.result, world)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from bluegreen.domain.app import Stack
 from bluegreen.flow.values import Tools
 
+DIFFERS = "the Compose file says something else than what runs"
+
 
 def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
     """Shared services without which the release cannot start, and what is wrong with each; the others are absent."""
@@ -18,6 +20,15 @@ def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
         elif state.asleep(condition):
             found[name] = state.lacks(condition)
     return found
+
+
+def changed(tools: Tools, stack: Stack) -> tuple[str, ...]:
+    """Shared services whose containers are not what the file says by now: `up` would have Compose recreate them."""
+
+    def running() -> dict[str, str]:
+        return {it.service: it.definition for it in tools.engine.plain_containers() if it.definition}
+
+    return tuple(tools.compose.changed(stack.shared, running)) if stack.shared else ()
 
 
 def _needed(stack: Stack) -> Iterator[tuple[str, str]]:

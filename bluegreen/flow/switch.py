@@ -25,6 +25,7 @@ from bluegreen.flow.prerequisites import first_file, prerequisite_steps
 from bluegreen.flow.public import as_published, differing, refuse_unreached
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
+from bluegreen.flow.shared import DIFFERS
 from bluegreen.flow.steps import aside, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
 from bluegreen.plans.differences import returning
@@ -67,6 +68,8 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
         describe(result, world)
         result.message = plan.nothing
         return result
+    if wish.changed and request.verb != "up":
+        tools.show.notice(f"{', '.join(wish.changed)}: {DIFFERS}. A switch leaves it; {tools.command} up recreates it.")
     tools.show.plan(plan)
     operation = Operation(tools, plan, result).begin()
     adoption = Adoption(tools, stack, plain) if plain else None

@@ -116,7 +116,7 @@ class Repair:
             return operation.failed(error, self.world)
         after = look_again(tools, self.world)
         describe(self.result, after)
-        repaired = [done.step.name for done in self.result.steps if done.step.name != "shared"]
+        repaired = [done.step.name for done in self.result.steps if done.step.name != "shared" or self.wish.changed]
         self.result.outcome = "repaired" if repaired else "unchanged"
         self.result.message = self.plan.nothing if not repaired else f"repaired: {', '.join(dict.fromkeys(repaired))}"
         if self.wish.definition != self.live.definition:
@@ -177,7 +177,10 @@ class Repair:
                 expected=f"the Compose file as it was at release {live.release}",
                 retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
             )  # fmt: skip
-        here = {(r.service, r.number): r for r in self.world.in_color(live.color) if r.release == live.release}
+        known = [r for r in self.world.in_color(live.color) if r.release == live.release]
+        here = {(r.service, r.number): r for r in known if not r.lost}
+        for lost in (it for it in known if it.lost):
+            tools.containers.remove(lost.id)
         addresses: dict[str, tuple[str, ...]] = {}
         made = 0
         avoid = {r.address for r in self.world.replicas if r.address}
@@ -188,8 +191,8 @@ class Repair:
             mine: list[str] = []
             for number in range(1, wanted + 1):
                 if replica := here.get((service, number)):
-                    known = live.addresses.get(service, ())[number - 1 : number]  # of one that was disconnected
-                    mine.append(replica.address or "".join(known))
+                    before = live.addresses.get(service, ())[number - 1 : number]  # of one that was disconnected
+                    mine.append(replica.address or "".join(before))
                     continue
                 address = tools.colors.free_addresses(live.release, 1, frozenset(avoid))[0]
                 avoid.add(address)
@@ -228,9 +231,12 @@ class Repair:
                 replica.color == color
                 and replica.place == "slot"
                 and not replica.running
+                and not replica.lost
                 and (replica.role == "routed" or color == self.world.live)
             ):
                 self.tools.containers.restart_as_defined(replica)
+                if replica.state == "restarting":  # the Engine waits longer and longer between two tries
+                    self.tools.containers.stop(replica.id, RESTART_GRACE)
                 self.tools.containers.start(replica.id)
                 started.append(replica.name)
         return ", ".join(started)

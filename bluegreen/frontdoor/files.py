@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from shlex import quote
 from typing import TypeVar
 
 from bluegreen.domain.color import COLORS, Color
@@ -121,7 +122,7 @@ class Files:
             failed=f"{error.strerror}: {os.path.join(self.folder, name)}",
             expected="a state folder that this user may write to, on a disk with room",
             retry="safe, after the cause is fixed",
-            next=f"df -h {self.folder}; ls -ld {self.folder}",
+            next=f"df -h {quote(str(self.folder))}; ls -ld {quote(str(self.folder))}",
         )
 
 

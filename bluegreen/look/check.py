@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
 from bluegreen.domain.findings import Finding
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.routing import Slot, too_old
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.adopt import PortHeld, held_ports
 from bluegreen.flow.answers import compare
-from bluegreen.flow.checks import retries
+from bluegreen.flow.checks import retries, taken_names
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.proxy_image import moved
-from bluegreen.flow.shared import asleep
+from bluegreen.flow.shared import DIFFERS, asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
 from bluegreen.look.listeners import listeners
@@ -45,15 +48,22 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _permissions(tools, stack, world, folder)
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)
+    found += _image_of_nginx(tools, stack, world)
     found += _ports(tools, stack)
     found += listeners(tools, stack, world)
+    owners = tools.engine.owners()
+    found += _names(owners, stack, wish)
+    found += _beside(tools, stack, world, owners)
     found += _shared(tools, stack)
+    found += [_changed(tools, name) for name in wish.changed]
     found += _live(tools, stack, world, wish)
     found += _way_back(tools, world)
     found += _repeatable(tools, stack)
     plan: Plan | None = None
     try:
         plan = plan_switch(tools, stack, wish, Request("switch" if world.live else "up", force=True))
+    except PortHeld:
+        return found, None  # said above, with what to do about it
     except BluegreenError as error:
         found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
     return found, plan
@@ -65,6 +75,14 @@ def _shared(tools: Tools, stack: Stack) -> Iterator[Finding]:
             "depends-on", "warning", f"{name} {words}", "running", "the release waits for it: a switch starts it first",
             f"{tools.command} up",
         )  # fmt: skip
+
+
+def _changed(tools: Tools, name: str) -> Finding:
+    return Finding(
+        "shared", "warning", f"{name}: {DIFFERS}", "its container as the file says",
+        "a switch leaves it as it is, and the new release may need what the file says",
+        f"{tools.command} up (Compose recreates {name}; both colors do without it meanwhile)",
+    )  # fmt: skip
 
 
 def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Finding]:
@@ -113,7 +131,7 @@ def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iter
     if mode is not None and mode & 0o077:
         yield Finding(
             "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets lie there",
-            f"chmod 700 {folder}",
+            shlex.join(["chmod", "700", str(folder)]),
         )  # fmt: skip
     else:
         yield Finding("permissions", "ok", f"{folder} is for its owner alone")
@@ -148,7 +166,8 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
         if may is False:
             yield Finding(
                 "permissions", "failed", f"{name} runs as user {user}, which may not write into {source}",
-                f"{mount['target']} to be writable by it", "it fails when it first writes", f"chown {user} {path}",
+                f"{mount['target']} to be writable by it", "it fails when it first writes",
+                shlex.join(["chown", str(user), str(path)]),
             )  # fmt: skip
         elif may is None:
             yield Finding("permissions", "unknown", f"{name}: {source} is not there yet, or not to be looked at")
@@ -195,6 +214,9 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
         if service.get("build"):
             yield Finding("image", "ok", f"{name} is built by the release")
             continue
+        if builder := stack.builder(name):
+            yield Finding("image", "ok", f"{name} runs what the release builds for {builder}")
+            continue
         problem = (
             tools.images.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
         )
@@ -209,16 +231,47 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _image_of_nginx(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
+    """Whether the proxy's image can be had; while it runs and is not to be another, it is there."""
+    reference = stack.settings.proxy.image
+    if world.proxy is not None or tools.images.facts(reference) is not None:
+        return
+    problem = tools.images.in_registry(reference)
+    if problem is None:
+        yield Finding("image", "ok", f"{reference} (nginx) can be pulled")
+    else:
+        yield Finding(
+            "image", "failed", f"{reference} (nginx) is not here and cannot be pulled: {problem}",
+            "an image for x-bluegreen.proxy.image", "up would stop at its first step", f"docker pull {reference}",
+        )  # fmt: skip
+
+
 def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
+    held = held_ports(tools, stack)
     for listen in stack.settings.listeners():
-        holder = tools.engine.port_holder(listen)
-        if holder is None:
-            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+        if listen in held:
+            error = held[listen]
+            yield Finding("ports", "failed", error.summary, error.expected, error.failed, error.next)
         else:
+            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+
+
+def _beside(tools: Tools, stack: Stack, world: World, owners: Mapping[str, Owner]) -> Iterator[Finding]:
+    """What plain Compose runs of the release services while a color is live: by habit, beside it."""
+    for it in owners.values() if world.live else ():
+        if it.project == stack.app and it.running and it.service in stack.settings.own_services():
+            job = it.service in stack.settings.jobs
             yield Finding(
-                "ports", "failed", f"{listen} is held by {holder or 'a process that is no container'}",
-                f"{listen} free", "nginx cannot be published on it", f"{tools.command} up (says how to take it over)",
+                "beside", "failed" if job else "warning", f"{it.container} runs from plain Compose beside the colors",
+                f"{it.service} in the colors only", "a second worker does the same work on the same data" if job
+                else "it uses the same data, and gets no traffic", f"{tools.command} up --adopt (stops and removes it; "
+                f"profiles: [release] of {it.service} keeps a plain docker compose up from starting it)",
             )  # fmt: skip
+
+
+def _names(owners: Mapping[str, Owner], stack: Stack, wish: Wish) -> Iterator[Finding]:
+    for error in taken_names(owners, stack, wish.replicas):
+        yield Finding("names", "failed", error.failed, error.expected, "its container cannot be made", error.next)
 
 
 def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:
@@ -255,7 +308,7 @@ def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> 
             yield Finding(
                 "expected", "failed", f"{it.request}: {'; '.join(it.differences[:3])}",
                 "the recorded answer, from live", "the next release is held against it before it gets traffic",
-                f"record it again: {tools.command} expect --record {it.request}",
+                f"record it again: {tools.command} expect --record {it.typed}",
             )  # fmt: skip
     if compared and not any(it.differences for it in compared):
         yield Finding("expected", "ok", f"live gives all {counted(len(compared), 'recorded answer')}")

@@ -7,39 +7,57 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bluegreen.domain.world import Replica
 from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.flow.ports import ContainersPort
+from bluegreen.flow.values import Tools
 
 WAITING = 1000  # lines that may wait to be printed; a container that writes more waits
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A container whose log is meant. `color`: empty for one that belongs to both."""
+
+    id: str
+    name: str
+    color: str = ""
 
 
 @dataclass(frozen=True)
 class Line:
     """One line of one container; `moment` is the Engine's time stamp."""
 
-    replica: Replica
+    replica: Speaker
     moment: str
     text: str
 
 
-def choose(containers: ContainersPort, color: str | None, service: str | None) -> list[Replica]:
-    """The containers whose logs are meant. Raises BluegreenError when there is none."""
-    everything = containers.replicas()
+def choose(tools: Tools, color: str | None, service: str | None) -> list[Speaker]:
+    """The containers whose logs are meant: of colors, or of a shared service or the proxy, which both have.
+
+    Raises BluegreenError when there is none.
+    """
+    everything = tools.containers.replicas()
     chosen = [r for r in everything if color in (None, r.color) and service in (None, r.service)]
-    if not chosen:
-        there = sorted({f"{replica.color} {replica.service}" for replica in everything})
+    found = [Speaker(it.id, it.name, it.color) for it in chosen]
+    if not found:
+        plain, proxy = tools.engine.plain_containers(), tools.proxy.container()
+        shared = {it.service: [Speaker(one.id, one.name) for one in plain if one.service == it.service] for it in plain}
+        shared |= {"proxy": [Speaker(proxy.id, proxy.name)]} if proxy and "proxy" not in shared else {}
+        found = shared.get(service or "", []) if color is None else []
+        there = sorted({f"{replica.color} {replica.service}" for replica in everything} | set(shared))
+    if not found:
         raise BluegreenError(
             "There is no container with such logs.",
             failed=f"nothing runs as {' '.join(filter(None, (color, service))) or 'any color'}",
-            expected=", ".join(there) or "a color; bluegreen up makes the first",
+            expected=", ".join(there) or f"a color; {COMMAND} up makes the first",
             retry="safe",
             next=f"{COMMAND} status",
         )
-    return chosen
+    return found
 
 
-def lines(containers: ContainersPort, replicas: list[Replica], tail: int | None, follow: bool) -> Iterator[Line]:
+def lines(containers: ContainersPort, replicas: list[Speaker], tail: int | None, follow: bool) -> Iterator[Line]:
     """The lines of all containers in the order of their time stamps; when followed, as they come."""
     if not follow:
         found = [line for replica in replicas for line in _read(containers, replica, tail, follow=False)]
@@ -47,7 +65,7 @@ def lines(containers: ContainersPort, replicas: list[Replica], tail: int | None,
         return
     waiting: queue.Queue[Line | None] = queue.Queue(WAITING)
 
-    def pump(replica: Replica) -> None:
+    def pump(replica: Speaker) -> None:
         try:
             for line in _read(containers, replica, tail, follow=True):
                 waiting.put(line)
@@ -67,7 +85,7 @@ def lines(containers: ContainersPort, replicas: list[Replica], tail: int | None,
             yield line
 
 
-def _read(containers: ContainersPort, replica: Replica, tail: int | None, follow: bool) -> Iterator[Line]:
+def _read(containers: ContainersPort, replica: Speaker, tail: int | None, follow: bool) -> Iterator[Line]:
     rest = b""
     for chunk in containers.follow_log(replica.id, tail, follow):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -77,6 +95,6 @@ def _read(containers: ContainersPort, replica: Replica, tail: int | None, follow
         yield _line(replica, rest)
 
 
-def _line(replica: Replica, raw: bytes) -> Line:
+def _line(replica: Speaker, raw: bytes) -> Line:
     moment, _, text = raw.decode(errors="replace").rstrip("\r").partition(" ")
     return Line(replica, moment, text)

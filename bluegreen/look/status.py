@@ -24,8 +24,13 @@ from bluegreen.plans.differences import drift, set_aside, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
 
-def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None) -> dict[str, Any]:
-    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from."""
+def status(
+    tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None, differing: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from.
+
+    `differing`: shared services that are not what the file says.
+    """
     world = observe(tools)
     differs = drift(world)
     if world.intended is None and stack:
@@ -42,6 +47,8 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "unreached": unreached(tools, world.proxy, world.slot(world.live) if world.live else None)[1]
         if world.answer
         else [],
+        "shared_differs": list(differing),
+        "beside": _beside(tools, world),
         "unfinished": world.unfinished,
         "migration": in_doubt(tools),
         "jobs": _jobs(tools, world),
@@ -51,6 +58,13 @@ def status(tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack 
         "forward": bool(command and world.idle_slot and world.idle_slot.release in _marked(tools)),
         "no_way_back": why,
     }
+
+
+def _beside(tools: Tools, world: World) -> list[str]:
+    """Containers that plain Compose runs of services that are the colors' now: somebody typed it by habit."""
+    slot = world.slot(world.live) if world.live else None
+    mine = slot.replicas if slot and slot.jobs else {}  # a second worker is what hurts; check looks at all of them
+    return [it.name for it in tools.engine.plain_containers() if it.running and it.service in mine] if mine else []
 
 
 def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | None:

@@ -184,7 +184,8 @@ def _of_release(world: World, slot: Slot) -> list[Replica]:
 
 
 def missing_replicas(slot: Slot, here: Iterable[Replica], routed_only: bool = False) -> list[str]:
-    there = {(replica.service, replica.number) for replica in here if replica.release == slot.release}
+    mine = (replica for replica in here if replica.release == slot.release and not replica.lost)
+    there = {(replica.service, replica.number) for replica in mine}
     return [
         f"{slot.color}-{service}-{number}"
         for service, wanted in slot.replicas.items()

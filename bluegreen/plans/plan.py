@@ -100,6 +100,7 @@ class Wish:
     migrate: str = ""  # the service whose migration each release runs
     hooks: tuple[str, ...] = ()  # the moments that have hooks
     expected: tuple[Expectation, ...] = ()  # recorded answers that each release must give
+    changed: tuple[str, ...] = ()  # shared services whose containers are not what the file says
     asleep: tuple[str, ...] = ()  # shared services that the release waits for and that do not run
     proxy_image: str = ""  # the name of the proxy's image, if it means another one by now; only up asks
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

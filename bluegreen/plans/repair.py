@@ -36,7 +36,7 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
         ]
     release = slot.release if slot else None
     # Compose is asked about the shared services every time; that alone is no news.
-    if all(step.name == "shared" for step in steps):
+    if all(step.name == "shared" for step in steps) and not wish.changed:
         return Plan("up", live, release, tuple(steps), f"{live}, release {release} is live and whole")
     return Plan("up", live, release, tuple(steps))
 
@@ -46,12 +46,13 @@ def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
     missing = missing_replicas(slot, here)
     if missing:
         yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
-    off = [replica.name for replica in here if replica.off_network]
+    off = [replica.name for replica in here if replica.off_network and not replica.lost]
     if off:
         yield Step("prepare", "connect", f"not on the app's network any more: {', '.join(off)}", slot.color)
-    down = [replica.name for replica in here if not replica.running]
+    down = [replica for replica in here if not replica.running and not replica.lost]
     if down:
-        yield Step("prepare", "start", f"not running: {', '.join(down)}", slot.color)
+        states = ", ".join(f"{it.name} ({it.state})" for it in down)
+        yield Step("prepare", "start", f"not running: {states}", slot.color)
     if missing or down or off:
         yield Step("prepare", "health", "traffic goes there", slot.color)
 

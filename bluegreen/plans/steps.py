@@ -38,7 +38,10 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
 
 
 def _shared(verb: str, wish: Wish) -> Iterable[Step]:
-    if verb == "up" and wish.shared:
+    if verb == "up" and wish.changed:
+        names = ", ".join(wish.changed)
+        yield Step("prepare", "shared", f"the Compose file says something else of {names} by now: Compose recreates it")
+    elif verb == "up" and wish.shared:
         yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
     elif verb != "up" and wish.asleep:
         yield Step("prepare", "shared", f"the release waits for {', '.join(wish.asleep)}, which does not run")

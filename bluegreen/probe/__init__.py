@@ -1,1 +1,1 @@
-"""Asks replicas whether they are healthy; the only room that imports httpx and tenacity."""
+"""Asks replicas whether they are healthy; the only room that imports httpx."""

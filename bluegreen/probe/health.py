@@ -11,7 +11,6 @@ from typing import Any
 
 import httpcore
 import httpx
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from bluegreen.domain.answers import Answer, Expectation
 from bluegreen.probe.once import Target, once
@@ -22,7 +21,7 @@ ANSWER_SECONDS = 30.0  # for such an answer
 MAX_SECONDS = 60.0  # for a request without a limit of its own; there is none today
 
 
-@dataclass
+@dataclass(eq=False)
 class Tries:
     """What a wait has seen of one target."""
 
@@ -30,6 +29,7 @@ class Tries:
     count: int = 0
     streak: int = 0
     last: str = "not tried yet"
+    due: float = 0.0  # when it is to be asked again, by the prober's clock
 
     @property
     def proven(self) -> bool:
@@ -146,30 +146,23 @@ class Prober:
     ) -> list[Tries]:
         """Waits until each target was healthy `successes` times in a row.
 
-        `between` is called after every round; what it raises ends the wait. Raises Unproven when the
-        longest of the targets' timeouts is over.
+        Each is asked at its own interval, and has its own time. `between` is called after every round; what it raises
+        ends the wait. Raises Unproven when the time of one is over; those whose it is come first.
         """
         tries = [Tries(target) for target in targets]
-        if not tries:
-            return tries
-        policies = [target.policy for target in targets]
-
-        def one_round() -> bool:
-            waiting = [attempt for attempt in tries if not attempt.proven]
-            for attempt, (_, reason) in zip(waiting, self.once([a.target for a in waiting]), strict=True):
+        waiting, began = list(tries), self.clock()
+        while waiting:
+            due = [attempt for attempt in waiting if attempt.due <= self.clock()]
+            for attempt, (_, reason) in zip(due, self.once([it.target for it in due]), strict=True):
                 attempt.note(reason)
+                attempt.due = self.clock() + attempt.target.policy.interval
             between(tries)
-            return all(attempt.proven for attempt in tries)
-
-        try:
-            Retrying(
-                stop=stop_after_delay(max(policy.timeout for policy in policies)),
-                wait=wait_fixed(min(policy.interval for policy in policies)),
-                retry=retry_if_result(lambda done: not done),
-                sleep=self.sleep,
-            )(one_round)
-        except RetryError:
-            raise Unproven(tries) from None
+            waiting = [attempt for attempt in waiting if not attempt.proven]
+            over = [it for it in waiting if self.clock() - began >= it.target.policy.timeout]
+            if over:
+                raise Unproven([*over, *(it for it in tries if it not in over)])
+            if waiting:
+                self.sleep(max(0.0, min(attempt.due for attempt in waiting) - self.clock()))
         return tries
 
     def close(self) -> None:

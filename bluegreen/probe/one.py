@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from bluegreen.domain.verdict import Unreached, judge
-from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, get
+from bluegreen.domain.verdict import Unreached, judge, shown
+from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, TimedOut, get
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from typing import Any
 
+TLS = (b"\x15\x03", b"\x16\x03")  # how an alert and a handshake begin: RFC 8446, 5.1
+OF_HOST = (400, 403, 421)  # what frameworks say to a Host that they do not know
+ALONE = ": nothing listens there"
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 OURS = "x-bluegreen-probe"  # set by our nginx when it has nothing of the replica to pass on; its words are the reason
-UNREADABLE = "unreadable"  # its value when something came that nginx cannot pass on
+READ = "it was read"  # something came, so it was reached; nginx's words say why it could not be passed on
 
 
 def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: Any, path: str) -> str | None:
@@ -21,15 +24,45 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
     """
     socket, target = ("probe.sock", f"/probe/{at[0]}/{at[1]}{path}") if at else ("preview.sock", path)
     name = host.replace("*", "bluegreen", 1) if host else "localhost"  # *.example.com: any name below it
+    within = f"within {policy.request_timeout:g} s"
     try:
         status, headers, body = get(f"{sockets}/{socket}", target, name, policy.request_timeout, MAX_BODY)
     except StillAnswering as error:
         return str(error)
-    except NotHttp:
-        return "answered what is not HTTP; does it want TLS on this port?"
+    except TimedOut:
+        return f"gave no answer {within}: it took the connection and said nothing" if at else f"gave no answer {within}"
+    except NotHttp as error:
+        return _not_http(error, at)
     except NoAnswer as error:
         return f"gave no answer ({error})"
     text = body.decode(errors="replace")
-    if OURS in headers:
-        return text if headers[OURS] == UNREADABLE else Unreached(text)
-    return judge(policy, status, headers, text)
+    if at and OURS in headers:
+        seen = silence(headers[OURS], at[1])
+        return text if seen == READ else Unreached(seen or text)
+    reason = judge(policy, status, headers, text)
+    asked = f" (it was asked with Host: {name})" if reason and status in OF_HOST and status != policy.status else ""
+    return f"{reason}{asked}" if reason else None
+
+
+def silence(facts: str, port: int) -> str | None:
+    """Why a replica said nothing, by what nginx saw of it; None: nginx did not say."""
+    words = facts.split()
+    if len(words) != 3:
+        return None
+    status, connected, received = words
+    late = status == "504"
+    if connected == "-":
+        return f"took no connection on port {port} in time" if late else f"refused the connection on port {port}{ALONE}"
+    if late:
+        return f"took the connection on port {port} and said nothing in time"
+    if received in ("0", "-"):
+        return f"closed the connection on port {port} without an answer"
+    return READ
+
+
+def _not_http(error: NotHttp, at: tuple[str, int] | None) -> str:
+    """What came as it is: nginx passes on what has no status line."""
+    where = f" on port {at[1]}" if at else ""
+    if error.begin[:2] in TLS:
+        return f"speaks TLS{where}; nginx asks without it: let it listen without TLS there"
+    return f"answered{where} with something that is not HTTP: {shown(error.begin.decode(errors='replace'))}"

@@ -244,7 +244,7 @@ class Block(StrictBlock):
         BeforeValidator(lambda value: None if value is False or value == "off" else parse_listen(value)),
         WithJsonSchema({"anyOf": [LISTEN_SCHEMA, {"enum": ["off", False]}]}),
     ] = Field(default=model.Listen("127.0.0.1", 8081), json_schema_extra={"default": "127.0.0.1:8081"})
-    """The listener that always routes to the idle color, or off. Loopback unless an address is named."""
+    """Routes to the idle color; or off. Loopback unless an address is named; unset and held: the next free port."""
     health: HealthOrPath = Field(default_factory=HealthBlock)
     """The health check of services that have none of their own; a path, or a whole policy."""
     jobs: Annotated[

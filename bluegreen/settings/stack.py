@@ -7,6 +7,7 @@ from typing import Any
 
 from bluegreen.domain import labelled
 from bluegreen.domain.app import Settings, Stack
+from bluegreen.domain.color import COLORS
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.settings.parse import InvalidSettings, parse_settings
 
@@ -44,6 +45,7 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
         ) from None
     refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.own_services())]
     refused += _served_by_nobody(services, settings)
+    refused += _names_of_ours(document, settings)
     if refused:
         raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
     return Stack(
@@ -61,6 +63,19 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     )
 
 
+def _names_of_ours(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
+    """What of the file would have, on the Engine, a name that our own networks and containers have."""
+    app = document["name"]
+    networks = {f"{app}_bluegreen{end}" for end in ("", "_public", *(f"_{color}" for color in COLORS))}
+    for key, network in (document.get("networks") or {}).items():
+        if (network or {}).get("name", f"{app}_{key}") in networks:
+            yield f"networks.{key}: {app}_{key} is the name of bluegreen's own network; call it something else"
+    for color in COLORS:
+        for name in settings.release_services():
+            if (other := f"{color}-{name}") in document["services"] and other not in settings.own_services():
+                yield f"services.{other}: its container has the name of {name} in {color}; call it something else"
+
+
 def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
     for route in settings.routes:
         service = services[route.service]
@@ -75,7 +90,8 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
     return tuple(
         name
         for name, service in services.items()
-        if name not in settings.own_services() and (not service.get("profiles") or profiles & set(service["profiles"]))
+        if name not in settings.own_services()
+        and (not service.get("profiles") or profiles & {"*", *service["profiles"]})
     )
 
 

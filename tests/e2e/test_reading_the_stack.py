@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bluegreen.compose.options import ITS_OWN, OVERRIDES, Options, env_files, files, settled
+from bluegreen.compose.run import Compose
 from tests.support.machine import docker
 from tests.support.project import Project
 
@@ -210,3 +215,58 @@ def test_a_secret_from_the_environment_is_given_and_kept_to_itself(lean: Project
     kept = [path for path in lean.state.rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if b"s3cret" in path.read_bytes()]
+
+
+def test_which_files_env_files_and_profiles_compose_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What we say that it reads, named on a command line, is what it reads without a word."""
+    monkeypatch.chdir(tmp_path)
+    for name in ITS_OWN:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "deploy").mkdir()
+    image = 'services: {web: {image: "%s-${A:-none}-${B:-none}"}, more: {image: i, profiles: [%s]}}'
+    (tmp_path / ".env").write_text("A=here\nCOMPOSE_PROFILES=one\n")
+    (tmp_path / "deploy" / ".env").write_text("A=there\nB=there\nCOMPOSE_PROFILES=two\n")
+    for base in ("compose.yml", "docker-compose.yaml"):
+        for override in OVERRIDES:
+            for name in (base, override):
+                (tmp_path / name).write_text(image % (name, "one"))
+            _same(Options(), tmp_path, "one")
+            (tmp_path / override).unlink()
+        (tmp_path / base).unlink()
+    (tmp_path / "deploy" / "prod.yaml").write_text(image % ("prod", "two"))
+    _same(Options(files=("deploy/prod.yaml",)), tmp_path / "deploy", "two")
+    with (tmp_path / ".env").open("a") as file:
+        file.write("COMPOSE_FILE=deploy/prod.yaml\n")
+    _same(Options(), tmp_path / "deploy", "two")
+
+
+def _same(options: Options, folder: Path, profile: str) -> None:
+    compose, here = Compose(options), Path.cwd()
+    found = settled(options, folder if options.files else here, lambda: compose)
+    read = env_files(options, here, str(folder), found)
+    spelled = Options(tuple(files(options, here, found)), env_files=tuple(read))
+    without_a_word, named = (_config(it) for it in (options, spelled))
+    assert named == without_a_word
+    active = [it.strip() for it in settled(options, folder, lambda: compose).get("COMPOSE_PROFILES", "").split(",")]
+    assert ("more" in without_a_word["services"]) == (profile in active)
+
+
+def _config(options: Options) -> dict[str, Any]:
+    arguments = [*Compose(options).command(), *options.arguments(), "--project-name", "x", "config", "--format", "json"]
+    found: dict[str, Any] = json.loads(subprocess.check_output(arguments, text=True, stderr=subprocess.DEVNULL))
+    return found
+
+
+def test_a_shared_service_that_the_file_changes(lean: Project) -> None:
+    """Compose's own hash, asked and on the container, is the same until the file says something else."""
+    one = lean.compose.replace("services:\n", "services:\n  cache: {image: '${VALKEY_IMAGE}', labels: {v: '1'}}\n", 1)
+    lean.write(one)
+    lean.ok("up")
+    (lean.state / "shared.json").unlink()  # Compose has to be asked
+    assert lean.ok("up", "--json").json()["outcome"] == "unchanged"
+    lean.write(one.replace("v: '1'", "v: '2'"))
+    assert lean.status()["shared_differs"] == ["cache"]
+    lean.ok("switch", GREETING="two")
+    assert lean.status()["shared_differs"] == ["cache"]
+    assert lean.ok("up", "--json").json()["outcome"] == "repaired"
+    assert lean.status()["shared_differs"] == []

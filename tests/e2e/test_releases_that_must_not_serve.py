@@ -39,7 +39,7 @@ BAD = {
     ),
     "no such port": Bad(
         {"BEHAVIOUR": "elsewhere", "HEALTH_TIMEOUT": "3s"}, "green did not become healthy in 3 s.",
-        "GET /health of web-1 through the proxy gave no answer on port 8000",
+        "GET /health of web-1 through the proxy refused the connection on port 8000",
     ),
     "no such path": Bad(
         {"HEALTH_PATH": "/headers", "HEALTH_TIMEOUT": "3s"}, "green did not become healthy in 3 s.",

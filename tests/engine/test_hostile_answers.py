@@ -86,15 +86,15 @@ WORDS = {
     "/huge": "without JSON",
     "/endless": "was still answering after 1 s",
     "/slow": "was still answering after 1 s",
-    "/slow-head": "gave no answer (",
-    "/never": "gave no answer (timed out)",
+    "/slow-head": "gave no answer within 1 s",
+    "/never": "gave no answer within 1 s",
     "/elsewhere": "answered 302",
     "/bomb": "without JSON",
     "/not-utf8": "without JSON",
     "/not-json": "without JSON",
     "/deep": "without JSON",
     "/headers": "answered on port 8000 what nginx cannot pass on",
-    "/nonsense": "answered what is not HTTP; does it want TLS on this port?",
+    "/nonsense": "answered on port 8000 with something that is not HTTP",
 }
 MORE = 16 * 1024  # KiB of memory that a hostile answer may take beyond what a good one takes
 

@@ -13,8 +13,8 @@ from tests.support.relay import Relay, counting
 
 # In this order, on one app with one service: verb, its release, most requests to the Engine, most Compose processes.
 LEDGER = (
-    ("first up", ("up",), "one", 56, 8),
-    ("up again", ("up",), "one", 12, 2),
+    ("first up", ("up",), "one", 55, 8),
+    ("up again", ("up",), "one", 11, 2),
     ("switch", ("switch",), "two", 19, 3),
     ("switch with nothing new", ("switch",), "two", 8, 1),
     ("flip-back", ("flip-back",), "two", 0, 0),

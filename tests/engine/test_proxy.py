@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bluegreen.domain.app import Health
+from bluegreen.probe.one import probe
 from tests.support.machine import docker, images
 from tests.support.project import Project
 
@@ -300,6 +302,38 @@ def test_the_probe_socket_reaches_replicas_only(lean: Project) -> None:
             connection.connect(str(lean.state / "run" / "probe.sock"))
             connection.sendall(f"GET /probe/{address}/80/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
             assert expected in connection.recv(100)
+
+
+SILENCES = """
+import socket, threading, time
+def serve(port, act):
+    s = socket.socket(); s.bind(("", port)); s.listen(9)
+    def run():
+        while True:
+            c, _ = s.accept(); c.recv(9999); act(c); c.close()
+    threading.Thread(target=run).start()
+serve(9001, lambda c: None)
+serve(9002, lambda c: time.sleep(3))
+serve(9003, lambda c: c.sendall(bytes([21, 3, 3, 0, 2, 2, 70])))
+serve(9004, lambda c: c.sendall(b"+PONG\\r\\n"))
+serve(9005, lambda c: c.sendall(b"HTTP/1.1 302 Found\\r\\nLocation: /there\\r\\nContent-Length: 0\\r\\n\\r\\n"))
+"""
+
+
+def test_why_a_health_port_gives_no_answer(lean: Project) -> None:
+    lean.ok("up")
+    name = f"{lean.name}-blue-web-1"
+    docker("exec", "-d", name, "python3", "-c", SILENCES)
+    network = f'{{{{(index .NetworkSettings.Networks "{lean.name}_bluegreen").IPAddress}}}}'
+    address = docker("inspect", "--format", network, name).strip()
+    time.sleep(1)
+    policy = Health(request_timeout=1.0)
+    found = {port: probe(str(lean.state / "run"), (address, port), None, policy, "/") for port in range(9000, 9006)}
+    wanted = {
+        9000: "refused the connection on port 9000", 9001: "closed the connection on port 9001 without an answer",
+        9002: "gave no answer within 1 s", 9003: "TLS", 9004: "not HTTP", 9005: "answered 302 to /there",
+    }  # fmt: skip
+    assert {port: words for port, words in wanted.items() if words not in str(found[port])} == {}, found
 
 
 def test_the_proxy_starts_over_the_sockets_of_a_killed_one(lean: Project) -> None:

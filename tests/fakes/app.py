@@ -129,6 +129,9 @@ class FakeCompose:
     def up(self, services: Any, tell: object, recreate: bool = True) -> None:  # noqa: ARG002 - the port's
         self.it.shared |= set(services)
 
+    def changed(self, services: object, running: object) -> list[str]:  # noqa: ARG002 - the port's
+        return []
+
     def down(self, volumes: bool, tell: object) -> None:  # noqa: ARG002 - the port's
         self.it.shared.clear()
 

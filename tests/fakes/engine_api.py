@@ -30,6 +30,7 @@ class Container:
     state: str = "created"
     code: int = 0
     health: str | None = None
+    health_log: list[dict[str, Any]] = field(default_factory=list)  # of Docker's own health check
     restarts: int = 0
     output: bytes = b""
     policy: dict[str, Any] = field(default_factory=dict)
@@ -144,15 +145,30 @@ class EngineApi:
     def inspect(self, _: Any, __: Any, key: str) -> Answer:
         it = self.named(key)
         state = {
-            "Status": it.state, "Running": it.state == "running", "ExitCode": it.code, "Error": "",
-            **({"Health": {"Status": it.health}} if it.health else {}),
+            "Status": it.state, "Running": it.state == "running", "Paused": it.state == "paused", "ExitCode": it.code,
+            "Error": "",
+            **({"Health": {"Status": it.health, "Log": it.health_log}} if it.health else {}),
         }  # fmt: skip
         given: dict[str, Any] = {name: it.body[name] for name in ("User", "Env") if name in it.body}
-        config = {"Labels": it.labels, "Tty": True, **given}
+        config = {"Labels": it.labels, "Tty": True, "Healthcheck": it.body.get("Healthcheck"), **given}
         return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
+
+    def unpause(self, _: Any, __: Any, key: str) -> Answer:
+        it = self.named(key)
+        if it.state != "paused":
+            return 500, {"message": "Container is not paused"}
+        it.state = "running"
+        self.changed(it, "unpause")
+        return 204, b""
 
     def start(self, _: Any, __: Any, key: str) -> Answer:
         it = self.named(key)
+        if it.state == "paused":
+            return 409, {"message": "cannot start a paused container, try unpause instead"}
+        if it.state in ("dead", "removing"):
+            return 409, {"message": "container is marked for removal and cannot be started"}
+        if it.state == "restarting":
+            return 304, b""  # it is about to
         it.state = "running"
         if it.labels.get("bluegreen.role") in ("once", "migration"):
             it.code, it.output = self.once(it)
@@ -309,6 +325,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", "/version", EngineApi.version), ("GET", "/info", EngineApi.info),
     ("GET", "/containers/json", EngineApi.listed), ("POST", "/containers/create", EngineApi.create),
     ("GET", f"/containers/{_ONE}/json", EngineApi.inspect), ("POST", f"/containers/{_ONE}/start", EngineApi.start),
+    ("POST", f"/containers/{_ONE}/unpause", EngineApi.unpause),
     ("POST", f"/containers/{_ONE}/stop", EngineApi.stop), ("POST", f"/containers/{_ONE}/restart", EngineApi.restart),
     ("POST", f"/containers/{_ONE}/kill", EngineApi.kill), ("POST", f"/containers/{_ONE}/update", EngineApi.update),
     ("POST", f"/containers/{_ONE}/attach", EngineApi.attach), ("POST", f"/containers/{_ONE}/rename", EngineApi.rename),

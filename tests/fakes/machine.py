@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from bluegreen.domain.app import Listen
 from bluegreen.domain.color import Color, Place
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import ControlAnswer, Routing
-from bluegreen.domain.world import PlainContainer, ProxyContainer, Replica, SharedState, TaskContainer
+from bluegreen.domain.world import DockerHealth, PlainContainer, ProxyContainer, Replica, SharedState, TaskContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.values import Check, ImageWish, Order
 from bluegreen.frontdoor.files import Files, read_routing
@@ -105,6 +107,9 @@ class FakeContainers:
 
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]
+
+    def docker_health(self, container: str) -> DockerHealth:  # noqa: ARG002 - the port's
+        return DockerHealth(0.0)
 
     def exit_of(self, container: str) -> tuple[int, int, str]:  # noqa: ARG002 - the port's
         return 1, 5, ""
@@ -230,6 +235,12 @@ class FakeEngine:
 
     def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
         return None
+
+    def port_holders(self, listeners: Sequence[Listen]) -> dict[Listen, str | None]:
+        return dict.fromkeys(listeners)
+
+    def owners(self) -> dict[str, Owner]:
+        return {}
 
     def remove_leftovers(self) -> list[str]:
         gone = [it.name for it in self.it.replicas.values()]

@@ -40,8 +40,9 @@ THE_END"; }}
 case " $* " in
 *" version "*) cat {folder}/version ;;
 *"proxy.yaml"*) fill <{folder}/proxy.json ;;
-*" --file - "*) fill ;;
+*" --file - "*) [ -f .env ] && . ./.env; fill ;;
 *" --no-interpolate "*) cat {folder}/raw.json ;;
+*" --hash "*) cat {folder}/hashes ;;
 *" config "*)
     [ -s {folder}/warnings ] && cat {folder}/warnings >&2
     if [ -f {folder}/with_block.json ] && grep -q x-bluegreen compose.yaml; then cat {folder}/with_block.json
@@ -141,6 +142,7 @@ class Site:
             ("warnings", ""),
             ("raw.json", "{}"),
             ("compose.log", ""),
+            ("hashes", ""),
         ):
             (folder / name).write_text(text)
         (folder / "proxy.json").write_text(json.dumps(PROXY) + "\n")

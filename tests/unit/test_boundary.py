@@ -41,5 +41,5 @@ def test_help_and_version_are_fast_and_done(capsys: pytest.CaptureFixture[str]) 
 def test_start_up_loads_no_library_that_the_verb_does_not_use() -> None:
     script = "import sys, bluegreen.cli.main; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"docker", "httpx", "jinja2", "pydantic", "rich", "sqlite3", "tenacity"}
+    heavy = {"docker", "httpx", "jinja2", "pydantic", "rich", "sqlite3"}
     assert not heavy & set(loaded)

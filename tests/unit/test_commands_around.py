@@ -167,6 +167,24 @@ def test_a_hook_that_fails_afterwards_is_a_warning(live: Site, tell: Tell) -> No
 # -- recorded answers
 
 
+def test_what_live_does_not_answer_either_is_said(live: Site, tell: Tell) -> None:
+    """A note more in the list of today's: not the release is at fault, and it is recorded again."""
+    live.pages["/notes?all=1&x=2"] = '{"count": 1}'
+    assert tell("expect", "--record", "GET", "/notes?all=1&x=2")[0] == 0
+    live.pages["/notes?all=1&x=2"] = '{"count": 2}'
+    live.release("shop:2")
+    code, found = tell("switch")
+    assert code == 1
+    assert "live differs in the same way" in found["error"]["failed"]
+    assert "GET /notes?all=1&x=2: live differs in the same way" in found["error"]["lines"]
+    assert found["error"]["next"].startswith("bluegreen expect --record GET '/notes?all=1&x=2'")
+    file = live.project / "expected.yaml"
+    file.write_text(file.read_text().replace("count: 1", "count: '#number'"))
+    assert tell("expect", "--record", "GET", "/notes?all=1&x=2")[0] == 0
+    assert "'#number'" in file.read_text(), "what was edited stays"
+    assert tell("switch")[0] == 0
+
+
 def test_answers_are_recorded_from_live_and_a_release_is_held_against_them(live: Site, tell: Tell) -> None:
     live.pages["/price"] = "10"
     code, found = tell("expect", "--record", "GET", "/price", "/")
@@ -256,7 +274,7 @@ def test_what_depends_on_asks_for(live: Site, tell: Tell) -> None:
             assert ended == 0, (wanted, state, found)
             continue
         assert (ended, found["error"]["failed"], found["error"]["expected"]) == (1, failed, wanted)
-        assert found["error"]["next"] == "bluegreen up"
+        assert found["error"]["next"] == ("" if state == "gone" else "bluegreen logs db, then ") + "bluegreen up"
         live_color = found["live"]["color"]
         assert live.running("green" if live_color == "blue" else "blue") in (0, 2), "none, or what stood there before"
 

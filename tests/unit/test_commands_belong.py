@@ -52,7 +52,10 @@ def test_a_folder_serves_one_app_unless_a_name_was_typed(live: Site, tell: Tell)
     code, found = tell("up")
     assert (code, found["error"]["summary"]) == (2, "This folder serves the app shop, not other.")
     code, found = tell("-p", "other", "up", "--dry-run")
-    assert (code, found["error"]["summary"]) == (1, "Port 8123 is held by container shop-proxy.")
+    assert (code, found["error"]["summary"]) == (
+        1,
+        f"Port 8123 is held by shop-proxy, the proxy of the app shop ({live.project}).",
+    )
 
 
 def test_the_state_beside_the_compose_file_is_brought_home(live: Site, tell: Tell) -> None:
@@ -162,7 +165,11 @@ def test_a_take_over_that_fails_is_put_back(shop: Site, tell: Tell) -> None:
     ("name", "words", "way_out"),
     [
         ("foreign", "Port 8123 is held by container foreign.", "docker stop foreign"),
-        ("shop-db-2", "Port 8123 is held by container shop-db-2.", "take db out of the Compose file"),
+        (
+            "shop-db-2",
+            "Port 8123 is held by shop-db-2, db of the Compose project shop.",
+            "take db out of the Compose file",
+        ),
     ],
 )
 def test_a_port_of_somebody_else_is_not_taken(shop: Site, tell: Tell, name: str, words: str, way_out: str) -> None:
@@ -235,7 +242,7 @@ def test_the_end_of_an_app(live: Site, tell: Tell, capsys: pytest.CaptureFixture
     assert set(live.engine.volumes) == {"theirs"}
     assert any(line.endswith("down --volumes") for line in live.asked_of_compose)
     code, found = tell("status")
-    assert (code, found["error"]["summary"]) == (1, "Nothing is live yet.")
+    assert (code, found["error"]["summary"]) == (1, "shop is down.")
     assert tell("up")[1]["live"] == {"color": "blue", "release": 2}, "numbers go on"
 
 
@@ -369,3 +376,23 @@ def test_init_from_nothing(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPat
     assert all((folder / name).is_file() for name in found["written"])
     assert "x-bluegreen:" in (folder / "compose.yaml").read_text()
     assert (folder / ".dockerignore").read_text() == "*.pyc\n.env\n.git\n"
+
+
+def test_init_with_json_prints_json_and_nothing_else(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*words: str) -> tuple[dict[str, object], str]:
+        capsys.readouterr()
+        shop.run("init", *words, "--json")
+        found = capsys.readouterr()
+        return json.loads(found.out), found.err
+
+    assert printed()[0]["block"] is None, "it has one already"
+    block = shop.document.pop("x-bluegreen")
+    shop.document["services"]["web"]["ports"] = [{"target": 8000, "published": "80", "protocol": "tcp"}]
+    found, said = printed()
+    assert found["block"]
+    assert said == ""
+    (shop.folder / "with_block.json").write_text(json.dumps({**shop.document, "x-bluegreen": block}))
+    found, said = printed("--write")
+    assert found["block"]
+    assert "x-bluegreen" in (shop.project / "compose.yaml").read_text()
+    assert said == ""

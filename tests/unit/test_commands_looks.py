@@ -199,7 +199,7 @@ def test_check_says_what_would_stop_a_release(machine: Site, tell: Tell) -> None
     for words in (
         "shop:9 is not here and cannot be pulled: denied",
         f"web runs as user 5, which may not write into {machine.folder}",
-        f"{machine.state} has mode 755", "127.0.0.1:8125 is held by other",
+        f"{machine.state} has mode 755", "Port 127.0.0.1:8125 is held by container other",
         "GET /health of web-1 on green answered 503: sick",
     ):  # fmt: skip
         assert [it for it in failed if it.startswith(words)], (words, failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from bluegreen.compose import found as found_here
 from bluegreen.compose.edit import add_block
-from bluegreen.compose.options import Options, files, find_file
+from bluegreen.compose.options import Options, env_files, files, find_file
 from bluegreen.compose.run import Compose
+from bluegreen.domain.words import COMPOSE_FILES
 from bluegreen.errors import BluegreenError, ExitCode
-from tests.fakes.site import Site
+from tests.fakes.site import Site, Tell
 
 
 def _with(shop: Site, **document: Any) -> Compose:
@@ -168,6 +170,107 @@ def test_the_command_that_goes_on_with_plain_compose(shop: Site) -> None:
 
 
 # -- which files
+
+OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+
+
+@pytest.mark.parametrize("base", COMPOSE_FILES)
+@pytest.mark.parametrize("first", range(len(OVERRIDES)))
+def test_the_override_is_the_one_that_compose_takes(tmp_path: Path, base: str, first: int) -> None:
+    """Compared with Compose itself in tests/e2e/test_reading_the_stack.py."""
+    for name in (base, *OVERRIDES[first:]):
+        (tmp_path / name).touch()
+    assert files(Options(), tmp_path, {}) == [base, OVERRIDES[first]]
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "read"),
+    [
+        (Options(), {}, ["deep/.env", ".env"]),
+        (Options(), {"COMPOSE_FILE": "deep/x.yaml"}, ["deep/.env", ".env"]),
+        (Options(files=("deep/x.yaml",)), {}, ["deep/.env"]),
+        (Options(project_directory="deep"), {"COMPOSE_FILE": "x.yaml"}, ["deep/.env"]),
+        (Options(), {"COMPOSE_DISABLE_ENV_FILE": "true"}, []),
+        (Options(), {"COMPOSE_ENV_FILES": "a.env,b.env"}, ["a.env", "b.env"]),
+        (Options(env_files=("c.env",)), {"COMPOSE_ENV_FILES": "a.env"}, ["c.env"]),
+    ],
+)
+def test_the_env_files_are_those_that_compose_reads(
+    tmp_path: Path, options: Options, variables: dict[str, str], read: list[str]
+) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in (".env", "deep/.env"):
+        (tmp_path / name).touch()
+    found = env_files(options, tmp_path, f"{tmp_path}/deep", variables)
+    assert [os.path.relpath(it, tmp_path) if it.startswith("/") else it for it in found] == read
+
+
+def test_an_env_file_names_the_compose_file(shop: Site, tell: Tell) -> None:
+    (shop.project / "compose.yaml").unlink()
+    (shop.project / "deploy").mkdir()
+    for name in ("prod.yaml", "more.yaml"):
+        (shop.project / "deploy" / name).write_text("services: {}\n")
+    (shop.project / ".env").write_text("COMPOSE_FILE='deploy/prod.yaml,deploy/more.yaml'\nCOMPOSE_PATH_SEPARATOR=,\n")
+    assert tell("up")[0] == 0
+    record = json.loads((shop.state / "project.json").read_text())
+    assert record["folder"] == f"{shop.project}/deploy"
+    shop.release("shop:2")
+    assert tell("switch")[1]["outcome"] == "switched"
+    code, found = tell("down", "--yes")
+    assert code == 0
+    words = shlex.split(found["next"])
+    assert words[words.index("--file") :][:4] == ["--file", "deploy/prod.yaml", "--file", "deploy/more.yaml"]
+    assert words[words.index("--env-file") + 1] == str(shop.project / ".env"), "with -f Compose would not find it"
+
+
+@pytest.mark.parametrize(
+    ("said", "started"),
+    [
+        ("", False),
+        ("COMPOSE_PROFILES=other,extra", True),
+        ("COMPOSE_PROFILES='*'", True),
+        ("COMPOSE_PROFILES=no", False),
+    ],
+)
+def test_an_env_file_names_the_profiles(shop: Site, tell: Tell, said: str, started: bool) -> None:
+    shop.document["services"]["cache"] = {"image": "valkey", "profiles": ["extra"]}
+    (shop.project / ".env").write_text(f"OTHER=1\n{said}\n")
+    assert tell("up")[0] == 0
+    (up,) = [line for line in shop.asked_of_compose if " up --detach " in line]
+    assert ("cache" in up) == started
+
+
+@pytest.mark.parametrize("variable", ["DOCKER_CONFIG", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH"])
+def test_every_call_of_compose_has_what_docker_finds_it_by(
+    shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    program = shop.folder / "bin" / "docker"
+    guard = f'[ "${variable}" = "$HOME/here" ] && [ -z "$COMPOSE_PROFILES$COMPOSE_FILE" ] || exit 1'
+    needed = f'case "$*" in *proxy.yaml*) {guard} ;; esac\n[ "${variable}" = "$HOME/here" ] || exit 1'
+    program.write_text(program.read_text().replace("#!/bin/sh", f"#!/bin/sh\n{needed}"))
+    monkeypatch.setenv(variable, f"{shop.folder}/here")
+    monkeypatch.setenv("COMPOSE_PROFILES", "release")
+    monkeypatch.setenv("COMPOSE_FILE", "compose.yaml")
+    code, found = tell("up")
+    assert code == 0, found
+    assert tell("check")[0] == 0
+
+
+def test_compose_is_asked_of_its_variables_only_when_an_env_file_has_one(shop: Site, tell: Tell) -> None:
+    def asked() -> int:
+        (shop.folder / "compose.log").write_text("")
+        tell("check")
+        return len([line for line in shop.asked_of_compose if "--file -" in line])
+
+    (shop.project / ".env").write_text("TAG=1\nCOMPOSE_PROJECT_NAME=shop\n")
+    before = asked()
+    (shop.project / ".env").write_text("COMPOSE_FILE=compose.yaml\n")
+    assert asked() == before + 1
 
 
 @pytest.mark.parametrize(

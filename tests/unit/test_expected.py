@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bluegreen.domain.answers import Answer, Expectation, Identity, differences, document, learn, parse
+from bluegreen.domain.answers import Answer, Expectation, differences, document, parse
+from bluegreen.domain.learning import Identity, learn, merge
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.state import expected_file
 
@@ -131,3 +132,38 @@ def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, word
         expected_file.read(path)
     assert error.value.exit_code == ExitCode.USAGE
     assert any(words in line for line in error.value.lines), error.value.lines
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "after"),
+    [
+        ({"a": "#number"}, {"a": 4}, {"a": "#number"}),
+        ({"a": "#ignore"}, {"a": [1]}, {"a": "#ignore"}),
+        ({"a": "#regex ^v"}, {"a": "v2"}, {"a": "#regex ^v"}),
+        ({"a": "#regex ^v"}, {"a": "w2"}, {"a": "w2"}),
+        ({"a": 3}, {"a": 4}, {"a": 4}),
+        ({"a": 3}, {"a": 3, "new": 1}, {"a": 3}),
+        ({"a": 3, "gone": 1}, {"a": 3}, {"a": 3}),
+        ([{"a": "#string"}, 1], [{"a": "x"}, 2], [{"a": "#string"}, 2]),
+        ([1], [1, 2], [1, 2]),
+        ({"a": {"b": "#object"}}, {"a": {"b": {"c": 1}}}, {"a": {"b": "#object"}}),
+        ({"a": "#literal #x"}, {"a": "#x"}, {"a": "#literal #x"}),
+        ("#array", [1, 2], "#array"),
+    ],
+)
+def test_what_was_edited_stays_where_todays_answer_fits_it(before: Any, today: Any, after: Any) -> None:
+    known = Expectation("GET", "/api/items", json=before)
+    assert merge(known, learn(ASKED, [_answer(today)] * 3, LIVE, None)).json == after
+
+
+def test_what_varies_today_is_no_reason_to_forget_a_pattern() -> None:
+    learned = learn(ASKED, [_answer({"at": number, "id": number}) for number in (1, 2)], LIVE, None)
+    kept = merge(Expectation("GET", "/api/items", json={"at": "#ignore", "id": 7}), learned)
+    assert kept.json == {"at": "#ignore", "id": "#number"}
+
+
+def test_headers_and_texts_of_a_person_stay_as_well() -> None:
+    known = Expectation("GET", "/", answer_headers={"Content-Type": "#regex json", "X-Mine": "1"}, text="hello")
+    again = merge(known, learn(ASKED, [_answer({"a": 1})], LIVE, None))
+    assert again.answer_headers == {"Content-Type": "#regex json", "X-Mine": "1"}
+    assert (again.text, again.status) == ("hello", 200)

@@ -20,7 +20,6 @@ OUTSIDE = {
     "docker": {"places"},
     "requests": {"places"},  # docker-py's own transport, whose exceptions must end in the place's room
     "httpx": {"probe"},
-    "tenacity": {"probe"},
     "jinja2": {"frontdoor", "cli", "features"},  # the nginx file, and the pages that a person reads
     "sqlite3": {"state"},
     "pydantic": {"settings"},

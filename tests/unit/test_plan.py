@@ -111,7 +111,7 @@ def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
     found = world(replicas=(replica("blue", 7, state="exited"), replica("blue", 7, "worker"), *replicas("green", 6)))
     lines = plan_repair(found, WISH, rendered_differs=False).lines()
     assert "  recreate  gone: blue-web-2" in lines
-    assert "  start     not running: shop-blue-web-1" in lines
+    assert "  start     not running: shop-blue-web-1 (exited)" in lines
     assert _names(lines)[-1:] == ["render"], "a new container has a new address"
 
 

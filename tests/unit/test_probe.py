@@ -18,7 +18,7 @@ from bluegreen.probe import health, one
 from bluegreen.probe.health import Prober, Tries, Unproven
 from bluegreen.probe.load import Load
 from bluegreen.probe.once import Target, once
-from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, get
+from bluegreen.unix_http import NoAnswer, NotHttp, StillAnswering, TimedOut, get
 from tests.fakes.sockets import Pieces, Server, answer, soon
 
 QUICK = Health(timeout=0.2, interval=0.01, request_timeout=0.3, successes=1)
@@ -60,7 +60,8 @@ def test_an_answer_is_read_to_its_end_or_to_the_limit(tmp_path: Path, pieces: Pi
 def test_what_is_no_answer_is_said(tmp_path: Path, pieces: Pieces, words: str) -> None:
     with Server(tmp_path / "s", lambda _: pieces), pytest.raises(NoAnswer, match=words) as error:
         get(str(tmp_path / "s"), "/", "shop", 0.3, 10)
-    assert type(error.value) is NoAnswer
+    assert not isinstance(error.value, StillAnswering)
+    assert isinstance(error.value, TimedOut) == (words == "timed out")
 
 
 @pytest.mark.parametrize("pieces", [[b"hello there\r\n\r\n"], [b"HTTP/1.1\r\n\r\n"], [b"\x15\x03\x03\x00\x02\x02F"]])
@@ -111,6 +112,56 @@ def test_why_a_replica_is_not_healthy(tmp_path: Path, pieces: Pieces, words: str
         found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up")
     assert found == words
     assert isinstance(found, Unreached) == (words == "connection refused")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ("502 - 0", "refused the connection on port 8000: nothing listens there"),
+        ("502 - -", "refused the connection on port 8000: nothing listens there"),
+        ("502 0.001 0", "closed the connection on port 8000 without an answer"),
+        ("502 0.000 17", "answered on port 8000 with headers that nginx does not take: too long, or not HTTP"),
+        ("504 - 0", "took no connection on port 8000 in time"),
+        ("504 0.002 0", "took the connection on port 8000 and said nothing in time"),
+        ("silent", "gave no answer on port 8000"),  # of an nginx with a file of before
+    ],
+)
+def test_why_there_was_no_answer_is_what_nginx_saw(tmp_path: Path, facts: str, words: str) -> None:
+    said = answer(502, "gave no answer on port 8000", X_Bluegreen_Probe=facts)
+    with Server(tmp_path / "probe.sock", lambda _: said):
+        found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up")
+    assert found == words
+    assert isinstance(found, Unreached)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        ([b"\x15\x03\x03\x00\x02\x02\x46"], "speaks TLS on port 8000"),
+        ([b"\x15\x03\x01\x00\x02\x02\x0a"], "speaks TLS on port 8000"),
+        ([b"220 mail.example ESMTP\r\n"], "answered on port 8000 with something that is not HTTP: 220 mail.example"),
+        ([5.0], "gave no answer within 0.3 s: it took the connection and said nothing"),
+        (answer(301, "moved", Location="https://shop.example/up"), "answered 301 to https://shop.example/up"),
+        (answer(307, "", Location="/login?next=%2Fup"), "answered 307 to /login?next=%2Fup"),
+        (answer(400, "Invalid host header"), "answered 400: Invalid host header (it was asked with Host: localhost)"),
+        (answer(403, "Blocked hosts: localhost"), "(it was asked with Host: localhost)"),
+        (answer(404, "no such page"), "answered 404: no such page"),
+    ],
+)
+def test_what_came_instead_is_told_as_what_it_is(tmp_path: Path, pieces: Pieces, words: str) -> None:
+    with Server(tmp_path / "probe.sock", lambda _: pieces):
+        found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up")
+    assert found is not None
+    assert words in found
+    assert ("Host" in words) == ("Host" in found)
+
+
+def test_a_status_that_is_wanted_has_no_word_about_the_host(tmp_path: Path) -> None:
+    policy = Health(status=403, body="no", timeout=0.2, request_timeout=0.3)
+    with Server(tmp_path / "probe.sock", lambda _: answer(403, "other")):
+        assert (
+            one.probe(str(tmp_path), ("10.0.0.1", 8000), None, policy, "/") == "answered 403 with another body: other"
+        )
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 20])
@@ -172,6 +223,21 @@ def test_a_wait_that_is_over_says_what_it_saw(tmp_path: Path) -> None:
     assert tries.count > 1
     assert not tries.proven
     assert 0.1 < time.monotonic() - began < 2
+
+
+def test_each_is_asked_at_its_own_interval_and_has_its_own_time(tmp_path: Path) -> None:
+    def reply(text: str) -> Pieces:
+        return answer(200 if "10.0.0.2" in text else 503)
+
+    seldom = Health(timeout=5, interval=0.2, successes=3)
+    often = Health(timeout=0.35, interval=0.01, successes=1)
+    began = time.monotonic()
+    with Server(tmp_path / "probe.sock", reply), pytest.raises(Unproven) as error:
+        Prober(tmp_path).wait([_target("slow", "10.0.0.2", seldom), _target("short", "10.0.0.1", often)])
+    assert time.monotonic() - began < 2, "its own time is over, whatever the other has"
+    first, second = error.value.tries
+    assert (first.target.name, second.target.name) == ("short", "slow")
+    assert second.count <= 2 < first.count
 
 
 def test_a_wait_for_nobody_and_tries_that_begin() -> None:

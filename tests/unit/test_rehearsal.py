@@ -63,6 +63,18 @@ def test_todays_images_are_taken_by_their_ids_and_built_of_nothing() -> None:
     ]  # fmt: skip
 
 
+def test_a_shared_service_that_runs_what_the_release_builds_gets_the_same_image() -> None:
+    stack = _stack(flower={"image": "shop:1"}, proxy={"build": {"context": "p"}})
+    today = text(stack, Overlay("r", "1", "2", {}, {"web": Image("shop:1", "sha256:7")}, "n")).splitlines()
+    assert today[today.index('  "flower":') :][1:3] == [
+        '    image: !override "sha256:7"',
+        "    pull_policy: !override never",
+    ]
+    assert today[today.index('  "proxy":') :][1] == '    image: !override "r-proxy:rehearsal"'
+    coming = text(stack, Overlay("r", "1", "2", {}, {}, "n")).splitlines()
+    assert coming[coming.index('  "flower":') :][1] == '    image: !override "r-web:rehearsal"'
+
+
 def test_writable_folders_become_volumes_or_copies() -> None:
     stack = _stack(
         web={"volumes": [

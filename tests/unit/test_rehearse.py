@@ -180,9 +180,11 @@ def test_before_the_first_up_there_is_no_today(tmp_path: Path) -> None:
 )
 def test_what_fails_on_the_stage_is_reported(tmp_path: Path, verb: str, ran: list[str]) -> None:
     play = Play(tmp_path)
-    play.stage.results[verb] = {"error": {"summary": "no"}, "outcome": "failed", "steps": []}
+    gone = "bluegreen -p shop-rehearsal logs green"
+    play.stage.results[verb] = {"error": {"summary": "no", "next": gone}, "outcome": "failed", "steps": []}
     found = play.run()
-    assert (found["outcome"], found["error"], found["failed_verb"]) == ("failed", {"summary": "no"}, verb)
+    assert (found["outcome"], found["error"]["summary"], found["failed_verb"]) == ("failed", "no", verb)
+    assert found["error"]["next"].startswith("bluegreen rehearse "), "nothing of the stage is there to be looked at"
     assert found["way_back"] == "not proven"
     assert [words[0] for words in play.stage.ran] == ran
     assert play.stage.clients.did == ([] if verb == "up" else ["start", "stop"])
@@ -220,7 +222,7 @@ def test_the_recorded_answers_are_asked_of_today_and_of_what_comes(
 
 
 def _recorded() -> Expectation:
-    from bluegreen.domain.answers import Identity, learn
+    from bluegreen.domain.learning import Identity, learn
 
     answers = [Answer(200, {"content-type": "text/plain"}, "1")] * 3
     return learn(Expectation("GET", "/a"), answers, Identity("blue", 1), None)

@@ -101,3 +101,27 @@ def test_a_job_may_have_none() -> None:
     document = {**DOCUMENT, "x-bluegreen": {"service": "web", "port": 8000, "jobs": ["redis"]}}
     services = {**DOCUMENT["services"], "redis": {"image": "redis", "scale": 0, "profiles": ["release"]}}
     assert make_stack({**document, "services": services}, "/srv", [], lambda *_: []).settings.jobs == ("redis",)
+
+
+@pytest.mark.parametrize(
+    ("networks", "services", "path"),
+    [
+        ({"bluegreen": {"name": "shop_bluegreen"}}, {}, "networks.bluegreen"),
+        ({"front": {"name": "shop_bluegreen_public", "external": True}}, {}, "networks.front"),
+        ({"bluegreen_green": None}, {}, "networks.bluegreen_green"),
+        ({}, {"blue-web": {"image": "x"}}, "services.blue-web"),
+        ({}, {"green-web": {"image": "x", "profiles": ["never"]}}, "services.green-web"),
+    ],
+)
+def test_names_that_are_ours_on_the_engine_are_refused_by_their_key(networks: Any, services: Any, path: str) -> None:
+    document = {**DOCUMENT, "networks": networks, "services": {**DOCUMENT["services"], **services}}
+    with pytest.raises(BluegreenError) as error:
+        make_stack(document, "/srv", [], lambda *_: [])
+    assert [line.partition(":")[0] for line in error.value.lines] == [path]
+    assert error.value.exit_code is ExitCode.USAGE
+
+
+def test_names_that_only_look_like_ours_are_not() -> None:
+    networks = {"bluegreen": {"name": "elsewhere"}, "blue": {"name": "shop_blue"}}
+    services = {**DOCUMENT["services"], "web-blue": {"image": "x"}, "blue": {"image": "x"}}
+    assert make_stack({**DOCUMENT, "networks": networks, "services": services}, "/srv", [], lambda *_: [])

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bluegreen.cli import output
+from bluegreen.cli import output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import refuse_before_up, show, show_plan
 from bluegreen.cli.options import DRY_RUN, JSON, PROGRESS, WAIT
@@ -49,4 +49,5 @@ def flip_back(options: Options, /, **words: Any) -> int:
         return show_plan(plan_flip_back(observe(app.tools(name)), typed.force), typed.json_)
     with app.acting("flip-back", typed.wait, typed.now):
         refuse_before_up(app, live=False)
-        return show(story(app.tools(name), FlipBackOptions(typed.force, lambda: app.stack)), app, typed.json_)
+        wanted = FlipBackOptions(typed.force, lambda: app.stack, lambda: wishes.owner(app))
+        return show(story(app.tools(name), wanted), app, typed.json_)

@@ -23,10 +23,12 @@ def check(options: Options, json_: bool) -> int:
     stack = app.stack
 
     from bluegreen.cli import claim
+    from bluegreen.cli.preview import with_free
     from bluegreen.domain.findings import may_release
     from bluegreen.look.check import check as story
 
     tools = app.tools(stack.app)
+    stack = with_free(app, tools, stack)
     found, plan = story(tools, stack, wishes.wish(app, tools, stack), app.state)
     found += claim.findings(app)
     ready = may_release(found)
@@ -72,6 +74,8 @@ def runbook(options: Options) -> int:
     from bluegreen.look.runbook import runbook as story
 
     app = App(options, output.choose("none"))
+    elsewhere = options.from_anywhere(str(app.project_directory), app.environment)  # where the page is read
+    app = App(elsewhere, output.choose("none"))
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
     facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)

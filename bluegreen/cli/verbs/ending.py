@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 import click
@@ -56,7 +57,15 @@ def down(options: Options, /, **words: Any) -> int:
         result = story(tools, stack_or_none(app, tools), typed.volumes)
         if result.error is None:
             _remove_state(app.state)
+            result.warnings.append(_left(app, typed.volumes))
     return show(result, app, typed.json_)
+
+
+def _left(app: App, volumes: bool) -> str:
+    """What of ours is still there, and how each goes."""
+    forget = join(["rm", "-r", str(app.state)])
+    data = "" if volumes else f"; the named volumes ({app.command} down --volumes, before that)"
+    return f"Left: its history ({forget}){data}; x-bluegreen and profiles in the Compose file."
 
 
 def _sure(question: str) -> bool:

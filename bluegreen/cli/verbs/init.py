@@ -36,7 +36,7 @@ def init(options: Options, write: bool, service: str | None, json_: bool) -> int
     document = app.compose.resolve(app.project_directory)
     file = app.compose_file or Path()
     if "x-bluegreen" in document:
-        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+        _nothing_to_do(file, json_)
         return int(ExitCode.DONE)
     proposal = _proposal(app, document, service)
     if not service and proposal.question and not json_ and sys.stdin.isatty() and sys.stderr.isatty():
@@ -55,6 +55,13 @@ def init(options: Options, write: bool, service: str | None, json_: bool) -> int
     elif not json_:
         output.note(f"\nTo add it: {app.command} init{f' --service {service}' if service else ''} --write")
     return int(ExitCode.DONE)
+
+
+def _nothing_to_do(file: Path, json_: bool) -> None:
+    if json_:
+        output.as_json({"file": str(file), "block": None, "decisions": [], "advice": []})
+    else:
+        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
 
 
 def _proposal(app: App, document: dict[str, Any], service: str | None) -> Proposal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,8 @@ from bluegreen.cli.common import before_up
 from bluegreen.cli.options import JSON
 from bluegreen.cli.text import urls
 from bluegreen.compose.options import Options
-from bluegreen.errors import ExitCode
+from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.flow.values import Tools
 
 
 @click.command()
@@ -26,7 +28,9 @@ def status(options: Options, json_: bool) -> int:
 
     app = App(options, output.choose("none"))
     if app.routing:
-        state = story(app.tools(app.running_app()), urls(app.routing.listen), app.routing.preview)
+        tools = app.tools(app.running_app())
+        differing = _differing(app, tools)
+        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing)
     else:
         state = _status_without_state(app)
     if json_:
@@ -34,6 +38,20 @@ def status(options: Options, json_: bool) -> int:
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
     return 0
+
+
+def _differing(app: App, tools: Tools) -> Sequence[str]:
+    """Shared services that are not what the file says; Compose is asked only when a file is not as at the last up."""
+    from bluegreen.compose.made import same_files
+
+    if same_files(app.state):
+        return ()
+    from bluegreen.flow.shared import changed
+
+    try:
+        return changed(tools, app.stack)
+    except BluegreenError:
+        return ()  # status needs no Compose file
 
 
 def _status_without_state(app: App) -> dict[str, Any]:
@@ -87,17 +105,18 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 @click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
 @click.pass_obj
 def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
-    """Logs of both colors, or of [COLOR] [SERVICE], each line with the name of its container."""
+    """Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name."""
     from bluegreen.look import logs as story
 
     color = next((word for word in what if word in ("blue", "green")), None)
     service = next((word for word in what if word != color), None)
     app = App(options, output.choose("none"))
-    containers = app.tools(app.running_app()).containers
-    replicas = story.choose(containers, color, service)
+    tools = app.tools(app.running_app())
+    containers = tools.containers
+    replicas = story.choose(tools, color, service)
     width = max(len(replica.name) for replica in replicas)
     for line in story.lines(containers, replicas, tail, follow):
-        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color, sys.stdout)
+        name = output.paint(f"{line.replica.name:<{width}}", line.replica.color or "dim", sys.stdout)
         output.result(f"{name}  {output.clean(line.text)}")
     return 0
 

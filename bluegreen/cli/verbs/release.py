@@ -11,7 +11,7 @@ import click
 
 from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
-from bluegreen.cli.common import notices, refuse_before_up, show, show_plan
+from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
 from bluegreen.compose.options import Options
 from bluegreen.flow.values import Tools
@@ -31,6 +31,7 @@ def up(options: Options, /, **words: Any) -> int:
     stack = app.stack
 
     from bluegreen.cli.claim import bring_home, claim, forget_old_place, record
+    from bluegreen.cli.preview import with_free
     from bluegreen.flow.making import Request
     from bluegreen.flow.up import plan_up
     from bluegreen.flow.up import up as story
@@ -49,6 +50,7 @@ def up(options: Options, /, **words: Any) -> int:
     )
     if typed.dry_run:
         tools = app.tools(stack.app)
+        stack = with_free(app, tools, stack)
         plan = plan_up(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         return show_plan(plan, typed.json_, (*stack.notices, *stack.together))
     claim(app, typed.here)
@@ -56,7 +58,8 @@ def up(options: Options, /, **words: Any) -> int:
         record(app)
         bring_home(app)
         tools = app.tools(stack.app)
-        notices(tools, stack.notices)
+        stack = with_free(app, tools, stack)
+        new_notices(app, tools, stack.notices)
         result = story(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         if result.error is None:
             forget_old_place(app)
@@ -154,4 +157,7 @@ def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[s
     ids = {name: image.id for name, image in restored.images.items()}
     wish = wishes.wish(app, tools, restored.stack)
     wish = replace(wish, definition=restored.definition, build=False, images=ids)
-    return restored.stack, wish, replace(request, restored=restored)
+    note = request.note  # of what runs, not of what is checked out today
+    if not request.typed.revision:
+        note = replace(note, revision=restored.revision, subject=restored.subject)
+    return restored.stack, wish, replace(request, restored=restored, note=note)

@@ -135,8 +135,9 @@ def _service(stack: Stack, overlay: Overlay, name: str, built: Mapping[str, str]
     service = stack.services[name]
     lines = ["container_name: !reset null"] if service.get("container_name") else []
     lines += ["ports: !reset []"] if service.get("ports") else []
-    if name in overlay.images:
-        lines += [f"image: !override {_quoted(overlay.images[name].id)}", "pull_policy: !override never"]
+    same = (it for it in overlay.images if name in built and built.get(it) == built[name])  # who builds what it runs
+    if found := overlay.images.get(name) or overlay.images.get(next(same, "")):
+        lines += [f"image: !override {_quoted(found.id)}", "pull_policy: !override never"]
         lines += ["build: !reset null"] if service.get("build") else []
     elif name in built:
         lines.append(f"image: !override {_quoted(built[name])}")

@@ -122,7 +122,7 @@ class Report:
     """What a rehearsal has shown, beside production's last release."""
 
     def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: RehearsalOptions) -> None:
-        self._wanted = wanted
+        self._wanted, self._command = wanted, tools.command
         records = [record for record in tools.journal.releases.all() if live and record["number"] == live.release]
         production = records[0]["figures"] if records else {}
         last_seconds = tools.journal.operations.last_seconds
@@ -142,7 +142,8 @@ class Report:
     def add(self, verb: str, result: Mapping[str, Any]) -> bool:
         """Takes the result of a verb; whether it went well."""
         if result.get("error"):
-            self._found |= {"error": result["error"], "failed_verb": verb}
+            again = f"{self._command} rehearse (when the cause is fixed; nothing is left of this one)"
+            self._found |= {"error": {**result["error"], "next": again}, "failed_verb": verb}
             return False
         steps = result["steps"]
         moved = sum(it["seconds"] for it in steps if it["phase"] in ("prepare", "cutover"))

@@ -9,6 +9,7 @@ from bluegreen.flow.making import Making
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
 LOG_LINES = 12  # last lines of a dependency that ended, shown in the error
+MANY_RESTARTS = 3  # one that the Engine restarted this often is not going to be what is asked
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
 
 
@@ -24,7 +25,7 @@ def await_dependencies(it: Making, service: str) -> None:
                 raise BluegreenError(
                     f"{service} cannot start: {name} is not as its depends_on asks.",
                     failed=f"{name} {problem.words}", expected=condition, retry="safe",
-                    next=f"{it.tools.command} up" if name in it.stack.shared else f"{it.tools.command} logs",
+                    next=_look(it, name, problem),
                     lines=_last_lines(it, name, problem),
                 )  # fmt: skip
             it.tools.show.progress(f"{service} waits for {name}: {problem.words}")
@@ -49,6 +50,10 @@ def _problem(it: Making, name: str, condition: str) -> Problem | None:
         if found is None:
             return Problem("is not there", final=True)
         words = found.lacks(condition)
+        if words and found.state == "restarting":
+            code, restarts, _ = it.tools.containers.exit_of(found.container)
+            said = f"keeps ending, exit code {code}, {restarts} restarts"
+            return Problem(said, restarts >= MANY_RESTARTS, found.container)
         return Problem(words, found.state in ("exited", "dead"), found.container) if words else None
     mine = [replica for replica in it.mine() if replica.service == name]
     if condition == "service_healthy":
@@ -58,6 +63,13 @@ def _problem(it: Making, name: str, condition: str) -> Problem | None:
     else:
         wrong = [replica.state for replica in mine if not replica.running]
     return Problem(f"is {wrong[0]}") if wrong else None
+
+
+def _look(it: Making, name: str, problem: Problem) -> str:
+    command = it.tools.command
+    if name not in it.stack.shared:
+        return f"{command} logs"
+    return f"{command} logs {name}, then {command} up" if problem.container else f"{command} up"
 
 
 def _last_lines(it: Making, name: str, problem: Problem) -> list[str]:

@@ -8,6 +8,7 @@ from bluegreen.domain.record import defining_services, gone_back_from, written_d
 from bluegreen.domain.release import Begun, Image
 from bluegreen.domain.routing import Slot
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.checks import taken_names
 from bluegreen.flow.making import Making
 from bluegreen.flow.migrate import settle_doubt
 from bluegreen.flow.retention import note_makings
@@ -41,6 +42,8 @@ def image(it: Making) -> str:
         it.tools.journal.pending_images.end()
         raise NothingChanged(f"release {live.release} on {it.world.live} is what {what}")
     _refuse_gone_back(it)
+    for error in taken_names(it.tools.engine.owners(), it.stack, it.wish.replicas):  # asked before anything makes room
+        raise error
     if it.request.migrate and not it.wish.migrate:
         settle_doubt(it.tools, it.request.migrate)
     interpolated = it.tools.compose.interpolated(Path(it.stack.project_directory))

@@ -30,7 +30,7 @@ def create(it: Making) -> str:
     wanted = it.wish.replicas
     avoid = frozenset(
         [address for slot in it.slots().values() for ips in slot.addresses.values() for address in ips]
-        + [replica.address for replica in tools.containers.replicas() if replica.address]
+        + [replica.address for replica in it.world.replicas if replica.address]
     )
     free = iter(tools.colors.free_addresses(it.new.release, sum(wanted.values()), avoid))
     for service in start_order(it.stack.services, list(wanted)):

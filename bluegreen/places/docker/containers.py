@@ -22,10 +22,12 @@ from bluegreen.domain.color import (
     Place,
     TaskRole,
 )
-from bluegreen.domain.world import Replica, TaskContainer
+from bluegreen.domain.world import DockerHealth, Replica, TaskContainer
 from bluegreen.places.docker.addresses import container_name, network_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.spec import restart_policy
+
+NANO = 1_000_000_000  # the Engine counts in nanoseconds
 
 
 class Containers:
@@ -64,7 +66,15 @@ class Containers:
 
     @translated
     def start(self, container: str) -> None:
-        self._api.client.start(container)
+        """Starts a container, in whatever state it is: one that somebody has paused goes on."""
+        try:
+            self._api.client.start(container)
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:
+                raise
+            if not self._api.client.inspect_container(container)["State"].get("Paused"):
+                raise
+            self._api.client.unpause(container)
 
     @translated
     def stop(self, container: str, grace: int | None = None) -> None:
@@ -134,6 +144,16 @@ class Containers:
         """The exit code of a container that was started; None: it runs."""
         state = self._api.client.inspect_container(container)["State"]
         return None if state["Running"] or state["Status"] == "created" else int(state["ExitCode"])
+
+    @translated
+    def docker_health(self, container: str) -> DockerHealth:
+        """Docker's own health check, as its service or its image has it, and its last try."""
+        found = self._api.client.inspect_container(container)
+        policy = found["Config"].get("Healthcheck") or {}
+        usual = {"StartPeriod": 0, "Interval": 30 * NANO, "Timeout": 30 * NANO}  # as the Engine takes what is 0
+        patience = sum((policy.get(name) or seconds) / NANO for name, seconds in usual.items())
+        last = ((found["State"].get("Health") or {}).get("Log") or [{}])[-1]
+        return DockerHealth(patience, last.get("ExitCode"), last.get("Output") or "")
 
     @translated
     def exit_of(self, container: str) -> tuple[int, int, str]:

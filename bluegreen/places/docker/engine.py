@@ -7,17 +7,22 @@ import io
 import os
 import socket
 import tarfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from bluegreen.domain.app import Listen
-from bluegreen.domain.color import LABEL_APP
+from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE
+from bluegreen.domain.owner import Owner
 from bluegreen.domain.world import EngineFacts, PlainContainer
 from bluegreen.places.docker import connection, volumes
 from bluegreen.places.docker.addresses import overlap, proxy_name
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.containers import Containers
 
+COMPOSE = "com.docker.compose"  # of its labels
+RUNS = ("running", "restarting", "paused")  # states in which a container holds what it uses
 MAX_TEXT = 1024 * 1024  # bytes of a file that is read out of a container
 
 
@@ -42,7 +47,8 @@ class Engine:
                 entry["Id"],
                 entry["Names"][0].lstrip("/"),
                 entry["Labels"]["com.docker.compose.service"],
-                entry["State"] in ("running", "restarting", "paused"),
+                entry["State"] in RUNS,
+                entry["Labels"].get(f"{COMPOSE}.config-hash", ""),
             )
             for entry in sorted(
                 self._api.client.containers(all=True, filters={"label": label}), key=lambda it: str(it["Names"])
@@ -55,7 +61,16 @@ class Engine:
 
         Our own proxy does not count. A port that this user may not try counts as free.
         """
-        for entry in self._api.client.containers():
+        return self.port_holders([listen])[listen]
+
+    @translated
+    def port_holders(self, listeners: Sequence[Listen]) -> dict[Listen, str | None]:
+        """The same of several, of which the Engine is asked once."""
+        running = self._api.client.containers()
+        return {listen: self._holder(running, listen) for listen in listeners}
+
+    def _holder(self, running: Sequence[Mapping[str, Any]], listen: Listen) -> str | None:
+        for entry in running:
             published = any(
                 port.get("PublicPort") == listen.port and overlap(port.get("IP", ""), listen) for port in entry["Ports"]
             )
@@ -64,6 +79,21 @@ class Engine:
             if published:
                 return None
         return "" if _is_taken(listen) else None
+
+    @translated
+    def owners(self) -> dict[str, Owner]:
+        """Whose every container of this machine is that is not this app's, by its name."""
+        found = {}
+        for entry in self._api.client.containers(all=True):
+            labels, name = entry["Labels"] or {}, entry["Names"][0].lstrip("/") if entry["Names"] else ""
+            if labels.get(LABEL_APP) != self._api.app:
+                found[name] = Owner(
+                    name, labels.get(LABEL_APP, ""), labels.get(LABEL_ROLE, ""), labels.get(f"{COMPOSE}.project", ""),
+                    labels.get(f"{COMPOSE}.service", ""),
+                    labels.get(LABEL_PROJECT) or labels.get(f"{COMPOSE}.project.working_dir", ""),
+                    entry["State"] in RUNS,
+                )  # fmt: skip
+        return found
 
     @translated
     def text_of(self, container: str, path: str) -> str | None:

@@ -168,9 +168,11 @@ class Proxy:
             if "port is already allocated" in error.failed or "address already in use" in error.failed:
                 wanted = stack.settings.listeners()
                 holders = [name for listen in wanted if (name := Engine(self._api).port_holder(listen))]
+                owners = Engine(self._api).owners()
+                known = [owners[name].words if name in owners else name for name in holders]
                 raise BluegreenError(
                     "A port of this machine that nginx is to be published on is taken.",
-                    failed=f"{', '.join(holders)} holds it" if holders else error.failed,
+                    failed=f"{'; '.join(known)} holds it" if holders else error.failed,
                     expected=f"{', '.join(map(str, wanted))} free (listen and preview in x-bluegreen)",
                     retry="safe, when the port is free or another is chosen",
                     next="ss -ltnp (shows who holds it)",

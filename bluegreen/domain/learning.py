@@ -1,0 +1,134 @@
+"""What an expected answer is learned from: several answers to one request, and what was edited before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bluegreen.domain.answers import (
+    EITHER_COLOR,
+    LONGEST_ARRAY,
+    NOTHING,
+    SECRET,
+    TELLING,
+    TIME,
+    UUID,
+    Answer,
+    Expectation,
+    fits,
+    kind_of,
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a color may say of itself in its answers."""
+
+    color: str
+    release: int
+
+
+def learn(
+    asked: Expectation, answers: Sequence[Answer], live: Identity, other: tuple[Identity, Answer] | None
+) -> Expectation:
+    """What all of these answers to one request have in common. They have one status.
+
+    `other` is the idle color's answer, if there is one: a value in which each color says its own color or release
+    is no difference between releases.
+    """
+    first = answers[0]
+    headers = {
+        name: first.headers[name.lower()]
+        for name in TELLING
+        if len({answer.headers.get(name.lower()) for answer in answers}) == 1 and first.headers.get(name.lower())
+    }
+    bodies = [answer.as_json() for answer in answers]
+    found = NOTHING if NOTHING in bodies else _common(bodies, "")
+    if found is not NOTHING:
+        found = _own(found, bodies[0], live, other[0] if other else None, other[1].as_json() if other else NOTHING, "")
+    return Expectation(
+        asked.method, asked.path, asked.headers, asked.body, first.status, headers, found, None
+    )  # fmt: skip
+
+
+def _common(values: list[Any], key: str) -> Any:
+    kinds = {kind_of(value) for value in values}
+    if kinds == {"object"}:
+        return {
+            name: _common([it[name] for it in values], name) for name in values[0] if all(name in it for it in values)
+        }
+    if kinds == {"array"}:
+        if len({len(value) for value in values}) > 1 or len(values[0]) > LONGEST_ARRAY:
+            return "#array"
+        return [_common(list(entries), key) for entries in zip(*values, strict=True)]
+    if len(kinds) > 1:
+        return "#ignore"
+    if SECRET.search(key) and kinds == {"string"}:
+        return "#string"
+    if all(value == values[0] for value in values):
+        return f"#literal {values[0]}" if isinstance(values[0], str) and values[0].startswith("#") else values[0]
+    return _marker(values, kinds.pop())
+
+
+def _marker(values: list[Any], kind: str) -> str:
+    if kind == "string":
+        for marker, pattern in (("#uuid", UUID), ("#time", TIME)):
+            if all(pattern.fullmatch(value) for value in values):
+                return marker
+    return f"#{kind}"
+
+
+def _own(found: Any, value: Any, live: Identity, idle: Identity | None, beside: Any, key: str) -> Any:
+    """`found` with patterns where the live color says its own color or release, and the idle one says its own there."""
+    if isinstance(found, dict):
+        there = beside if isinstance(beside, dict) else {}
+        return {name: _own(it, value[name], live, idle, there.get(name, NOTHING), name) for name, it in found.items()}
+    if isinstance(found, list):
+        same = beside if isinstance(beside, list) and len(beside) == len(found) else [NOTHING] * len(found)
+        return [_own(it, value[n], live, idle, same[n], key) for n, it in enumerate(found)]
+    if _says(value, beside, live.color, idle.color if idle else None, "color" in key.lower()):
+        return EITHER_COLOR
+    if _says(str(value), str(beside), str(live.release), str(idle.release) if idle else None, "release" in key.lower()):
+        return "#number" if kind_of(value) == "number" else "#regex ^[0-9]+$"
+    return found
+
+
+def _says(value: Any, beside: Any, mine: str, others: str | None, named_so: bool) -> bool:
+    if value != mine:
+        return False
+    return beside == others if others is not None else named_so
+
+
+def merge(before: Expectation, learned: Expectation) -> Expectation:
+    """A request that is recorded again: what was there stays where today's answer fits it, as a person edited it.
+
+    What is new in an answer is not added to an object that was there: somebody may have taken it out.
+    """
+    headers = {
+        name: value if name not in learned.answer_headers or fits(value, learned.answer_headers[name])
+        else learned.answer_headers[name]
+        for name, value in before.answer_headers.items()
+    }  # fmt: skip
+    found = learned.json if before.json is NOTHING and before.text is None else _merged(before.json, learned.json)
+    return replace(learned, answer_headers=headers, json=found, text=before.text)
+
+
+def _merged(before: Any, learned: Any) -> Any:
+    if isinstance(before, dict) and isinstance(learned, dict):
+        return {name: _merged(value, learned[name]) for name, value in before.items() if name in learned}
+    if isinstance(before, list) and isinstance(learned, list) and len(before) == len(learned):
+        return [_merged(old, new) for old, new in zip(before, learned, strict=True)]
+    if before is NOTHING or learned is NOTHING:
+        return NOTHING if before is NOTHING else learned
+    same = before == learned or (isinstance(learned, str) and learned.startswith("#") and _marked(before, learned))
+    return before if same or fits(before, _plain(learned)) else learned
+
+
+def _plain(learned: Any) -> Any:
+    return learned.removeprefix("#literal ") if isinstance(learned, str) else learned
+
+
+def _marked(before: Any, learned: str) -> bool:
+    """Whether what was there is a marker that a value of the learned kind may fit: #ignore, #regex, or of that kind."""
+    return isinstance(before, str) and (before in ("#ignore", learned) or before.startswith("#regex "))
