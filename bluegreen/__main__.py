@@ -20,6 +20,9 @@ def command(arguments: list[str]) -> int:
 
 def run() -> None:
     """The command's entry point; ends the process with its exit code."""
+    from bluegreen.cli.streams import secure
+
+    secure()
     raise SystemExit(command(sys.argv[1:]))
 
 

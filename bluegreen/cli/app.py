@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +26,7 @@ from bluegreen.state import folder as folders
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.compose.options import Options
     from bluegreen.compose.run import Compose
+    from bluegreen.state.lock import Lock
 
 
 @dataclass
@@ -34,7 +36,7 @@ class App:
     options: Options
     show: Show = field(default_factory=lambda: output.choose("auto"))
     signals: Signals = field(default_factory=Signals)
-    phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
+    lock: Lock | None = None  # while a verb acts
     state_folder: Path | None = None
     acts: bool = False  # a look makes and changes nothing in the state folder
 
@@ -72,7 +74,9 @@ class App:
         from bluegreen.compose.run import Compose
 
         typed = self.options
-        return Compose(typed, lambda: self.state, lambda: folders.find(typed.files, typed.project_name, os.environ))
+        found = Compose(typed, lambda: self.state, lambda: folders.find(typed.files, typed.project_name, os.environ))
+        found.held = self.still_held
+        return found
 
     @property
     def project_directory(self) -> Path:
@@ -110,6 +114,7 @@ class App:
     @contextmanager
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
+        from bluegreen.cli.phases import as_far_as
         from bluegreen.frontdoor.folders import give_to_owner, make_state
         from bluegreen.state.lock import Held, locked
 
@@ -118,16 +123,29 @@ class App:
             make_state(self.state)
         try:
             with locked(self.state, verb, utc_now(), Held(wait, now), self.command, self.show.notice) as lock:
-                self.phase = lock.phase
+                self.lock = lock
                 self.__dict__.pop("routing", None)  # read before the lock, it may be what another one has changed
-                with self.signals.listening():
+                with self.signals.listening(), as_far_as(lambda: lock.reached):
                     yield
         finally:
-            give_to_owner(self.state)
+            with contextlib.suppress(OSError):  # the folder may have been deleted meanwhile; what was done is done
+                give_to_owner(self.state)
 
-    def moved_to(self, state: Path) -> None:
-        """The state folder was moved; the lock on it is the same."""
+    def phase(self, name: str) -> None:
+        """Says how far the operation is: what others may do about it depends on that."""
+        if self.lock is not None:
+            self.lock.phase(name)
+
+    def still_held(self) -> None:
+        """Raises BluegreenError when the lock was taken away from under this command."""
+        if self.lock is not None:
+            self.lock.check()
+
+    def moved_to(self, state: Path, lock: int | None) -> None:
+        """The state folder was moved; the lock on it is the same, or (after a copy) this descriptor as well."""
         self.__dict__["state"] = state
+        if self.lock is not None:
+            self.lock.moved(state, lock)
 
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""

@@ -27,6 +27,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
 from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
 from bluegreen.features.rehearsal.rehearse import LoadPort
+from bluegreen.files import replace
 from bluegreen.flow.values import Tools
 from bluegreen.host import copies, processes
 from bluegreen.places.docker import images, volumes
@@ -137,7 +138,7 @@ class Stage:
 
     def run(self, overlay: str, *arguments: str) -> dict[str, Any]:
         """One verb of the real command on the stage; the fields of its --json. Ends it when we are ended."""
-        self._overlay.write_text(overlay)
+        replace(str(self._overlay), overlay.encode())
         self._app.show.progress(f"rehearsing {arguments[0]}")
         command = [*self._command(*arguments), "--json", "--progress", "json"]
         found, said = processes.follow(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bluegreen.compose.run import Compose
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import read
 
 
 def add_block(compose: Compose, file: Path, block: Callable[[str], str], folder: Path) -> None:
@@ -19,7 +20,7 @@ def add_block(compose: Compose, file: Path, block: Callable[[str], str], folder:
     but for the block; else the file is put back as it was. Raises BluegreenError.
     """
     before = compose.resolve(folder)
-    former = file.read_bytes()
+    former = read(str(file))
     newline = b"\r\n" if b"\r\n" in former else b"\n"
     indent = re.search(rb"^( *)services *:", former, re.MULTILINE)
     text = block(indent[1].decode() if indent else "").encode().replace(b"\n", newline)

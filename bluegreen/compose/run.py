@@ -18,6 +18,7 @@ from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, files
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import replace as write_file
 
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
@@ -43,6 +44,7 @@ class Compose:
         self._state = state
         self._known = known
         self._interpolated: dict[str, str] | None = None
+        self.held: Callable[[], None] = lambda: None  # raises BluegreenError: another one may act on this app by now
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     def command(self) -> list[str]:
@@ -137,7 +139,7 @@ class Compose:
         if self._state is None:
             return ""
         file = self._state() / PLAIN
-        file.write_text(json.dumps(override, indent=2) + "\n")
+        write_file(str(file), f"{json.dumps(override, indent=2)}\n".encode())
         shown = os.path.relpath(file)
         both = [*files(self._options, Path.cwd(), os.environ), shown if not shown.startswith("..") else str(file)]
         options = replace(self._options, files=tuple(both))
@@ -164,6 +166,7 @@ class Compose:
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
         """Runs Compose and passes on what it says. `own_group`: a terminal's Ctrl-C or end does not reach it."""
+        self.held()
         lines: list[str] = []
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],

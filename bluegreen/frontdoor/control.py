@@ -26,7 +26,7 @@ def ask(sockets: str) -> dict[str, Any] | None:
             "app": found["app"], "generation": int(found["generation"]), "live": _color(found["live"]),
             "default": _color(found.get("default", found["live"])), "nginx": found["nginx"], "worker": found["worker"],
         }  # fmt: skip
-    except (NoAnswer, ValueError, KeyError, TypeError):
+    except (NoAnswer, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bluegreen.errors import BluegreenError
+from bluegreen.files import read, sync
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.folders import FOLDER_MODE
-from bluegreen.frontdoor.route import CONF, sync
+from bluegreen.frontdoor.route import CONF
 
 FOLDER = "snippets"
 FILE_MODE = 0o644  # nginx runs as another user; the state folder above is 0700
@@ -107,7 +108,7 @@ def _put(place: Path, contents: Sequence[tuple[Path, bytes]]) -> None:
 def _read(folder: Path) -> list[tuple[Path, bytes]]:
     try:
         files = sorted([*folder.glob("*.conf"), *folder.glob("http/*.conf")])
-        contents = [(path.relative_to(folder), path.read_bytes()) for path in files]
+        contents = [(path.relative_to(folder), read(str(path))) for path in files]
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder")
     except OSError as error:

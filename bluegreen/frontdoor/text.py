@@ -37,7 +37,7 @@ def header(text: str) -> dict[str, Any] | None:
     first = text.partition("\n")[0]
     try:
         found = json.loads(first[len(HEADER) :]) if first.startswith(HEADER) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -7,6 +7,8 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bluegreen.files import begin_of
+
 MAX_FILES = 200  # snippets that are read at most
 MAX_BYTES = 256 * 1024  # read of each
 
@@ -54,8 +56,7 @@ def texts(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*.conf"))[:MAX_FILES]:
         try:
-            with path.open("rb") as file:
-                found[str(path.relative_to(folder))] = file.read(MAX_BYTES).decode(errors="replace")
+            found[str(path.relative_to(folder))] = begin_of(str(path), MAX_BYTES)
         except OSError:
             continue
     return found

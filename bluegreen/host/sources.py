@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bluegreen.files import begin_of
+
 PASSED_OVER = {
     "node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist", "tests", "test", "docs", "examples",
     "htmlcov", "migrations",
@@ -35,8 +37,7 @@ def look(folder: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES).decode(errors="replace")
+        return begin_of(str(path), MAX_BYTES)
     except OSError:
         return None
 

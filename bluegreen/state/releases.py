@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from bluegreen.domain.app import Route
 from bluegreen.domain.release import Begun, Note
 from bluegreen.state.database import Database
 
@@ -15,6 +16,7 @@ COLUMNS = (
     "revision", "subject", "previous", "restores", "figures",
 )  # fmt: skip
 AS_JSON = ("images", "services", "figures")
+TEXTS = ("created", "color", "outcome", "definition", "owner", "expect", "note", "revision", "subject")
 
 
 class Releases:
@@ -25,7 +27,7 @@ class Releases:
 
     def newest(self) -> int:
         """The highest release number given out; 0: none."""
-        return int(self._db.execute("select coalesce(max(number), 0) from releases").fetchone()[0])
+        return int(self._db.rows("select coalesce(max(number), 0) from releases")[0][0])
 
     def start(self, begun: Begun) -> None:
         """Records a release before any container of it exists."""
@@ -57,6 +59,25 @@ class Releases:
         """Every release, the newest first, with the names of COLUMNS as keys."""
         if not self._db.exists():
             return []
-        rows = self._db.execute(f"select {', '.join(COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
-        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        return [{key: json.loads(value) if key in AS_JSON else value for key, value in row.items()} for row in found]
+        rows = self._db.rows(f"select {', '.join(COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
+        found = [_release(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        return [it for it in found if it is not None]
+
+
+def _release(row: dict[str, Any]) -> dict[str, Any] | None:
+    """A row as a value; None: what is written there is none of ours, so there is no such release."""
+    try:
+        found = {key: json.loads(value) if key in AS_JSON else value for key, value in row.items()}
+        images, services = found["images"], found["services"]
+        sound = (
+            all(isinstance(found[key], dict) for key in AS_JSON)
+            and all(isinstance(found[key], str) for key in TEXTS)
+            and all(isinstance(it.get("id"), str) and isinstance(it.get("ref"), str) for it in images.values())
+            and all(isinstance(it.get("environment"), dict) for it in services.get("services", {}).values())
+        )
+        if services:
+            tuple(map(Route.from_dict, services["routes"]))
+            sound = sound and isinstance(services["jobs"], list) and isinstance(services["services"], dict)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
+    return found if sound else None

@@ -29,7 +29,7 @@ class Runs:
     def of(self, release: int) -> list[Run]:
         if not self._db.exists():
             return []
-        rows = self._db.execute(
+        rows = self._db.rows(
             "select id, release, kind, name, started, ended, outcome, code, output from runs where release = ?"
             " order by id", (release,),
         )  # fmt: skip
@@ -39,7 +39,7 @@ class Runs:
         """Migrations of which nobody knows how far they came: cut by a kill, or by a person."""
         if not self._db.exists():
             return []
-        rows = self._db.execute(
+        rows = self._db.rows(
             "select id, release, kind, name, started, ended, outcome, code, output from runs"
             " where kind = 'migrate' and (outcome is null or outcome = 'interrupted') order by id"
         )

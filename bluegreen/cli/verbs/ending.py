@@ -55,12 +55,13 @@ def down(options: Options, /, **words: Any) -> int:
         tools = app.tools(name)
         result = story(tools, stack_or_none(app, tools), typed.volumes)
         if result.error is None:
+            app.still_held()
             _remove_state(app.state)
     return show(result, app, typed.json_)
 
 
 def _sure(question: str) -> bool:
-    if not sys.stdin.isatty():
+    if not output.terminal(sys.stdin):
         raise click.UsageError("down asks before it acts; without a terminal, say --yes")
     return click.confirm(question, default=False, err=True)
 
