@@ -228,7 +228,9 @@ class Site:
         return 0, b"  sl  local_address rem_address\n"
 
 
-_LIVE: dict[str, Any] = {}  # what the first `up` of this process made, for the tests that begin where it ends
+_KEPT: dict[
+    str, dict[str, Any]
+] = {}  # what the first command of this process made, for the tests that begin where it ends
 
 
 @contextlib.contextmanager
@@ -244,21 +246,29 @@ def _place() -> Iterator[str]:
 
 def live_at_once(it: Site) -> None:
     """Release 1 is live: by the command itself for the first test, as that left it for the others."""
+    at_once(it, "live", lambda: it.run("up", "--progress", "none"))
+
+
+def at_once(it: Site, name: str, make: Callable[[], int]) -> None:
+    """A state of the machine: made for the first test that asks for it, as that left it for the others."""
     kept = ("containers", "networks", "volumes", "images", "_count")
-    if not _LIVE:
-        assert it.run("up", "--progress", "none") == 0
+    if name not in _KEPT:
+        assert make() == 0
         files = {
             path.relative_to(it.states): (path.lstat().st_mode & 0o777, _content(path))
             for path in sorted(it.states.rglob("*")) if not path.is_socket()
         }  # fmt: skip
-        _LIVE.update(files=files, engine={name: copy.deepcopy(getattr(it.engine, name)) for name in kept})
+        engine = {part: copy.deepcopy(getattr(it.engine, part)) for part in kept}
+        _KEPT[name] = {"files": files, "engine": engine, "document": copy.deepcopy(it.document)}
         return
-    for path, (mode, content) in _LIVE["files"].items():
+    for path, (mode, content) in _KEPT[name]["files"].items():
         _put(it.states / path, mode, content)
-    for name, value in copy.deepcopy(_LIVE["engine"]).items():
-        setattr(it.engine, name, value)
+    for part, value in copy.deepcopy(_KEPT[name]["engine"]).items():
+        setattr(it.engine, part, value)
+    it.document = copy.deepcopy(_KEPT[name]["document"])
     it.database = it.engine.named("shop-db-1")
-    it.nginx = Nginx(it, it.state)
+    if any(found.labels.get("bluegreen.role") == "proxy" for found in it.engine.containers.values()):
+        it.nginx = Nginx(it, it.state)
 
 
 def _content(path: Path) -> Any:
