@@ -129,10 +129,29 @@ def stat() -> Stat | None:
 
 
 def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
-    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
-    )
+    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on.
+
+    Raises BluegreenError when it does not end, or (`check`) fails.
+    """
+    given: dict[str, Any] = {} if "input" in more else {"stdin": subprocess.DEVNULL}
+    try:
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=CONFIG_TIMEOUT, process_group=0,
+            check=False, **given, **more,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise _refused(command, f"it did not end within {CONFIG_TIMEOUT:g} s", "Compose does not answer.") from None
+    if check and done.returncode:
+        raise _refused(command, done.stderr.strip()[-300:] or f"exit code {done.returncode}", "Compose failed.")
+    return done
+
+
+def _refused(command: list[str], why: str, summary: str) -> BluegreenError:
+    shown = " ".join(it for it in command if not it.startswith("-"))[:100]
+    return BluegreenError(
+        summary, failed=f"{shown}: {why}", expected="an answer within a moment", retry="safe",
+        next="docker compose config (asks it the same)", exit_code=ExitCode.USAGE,
+    )  # fmt: skip
 
 
 def _files() -> Iterator[str]:

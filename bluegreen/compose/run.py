@@ -254,7 +254,10 @@ def _unquoted(text: str) -> str:
 
 
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found = unescape(json.loads(done.stdout))
+    try:
+        found = unescape(json.loads(done.stdout))
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, dict):
         raise BluegreenError(
             "Compose resolved the file to something unexpected.", failed=done.stdout[:100], expected="a JSON object"

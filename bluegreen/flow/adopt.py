@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bluegreen.domain.app import Stack
+from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.world import PlainContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Tools
+
+NO_CONTAINER = "a process that is no container"
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
@@ -33,7 +35,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     for listen, holder in holders.items():
         if holder is not None and not (adopt and holder in [container.name for container in plain]):
             shared = next((it.service for it in found if it.name == holder and it not in plain), None)
-            raise _held(tools, str(listen), holder, shared, plain)
+            raise _held(tools, listen, holder, shared, plain)
     running = [container for container in plain if container.running]
     jobs = [container.name for container in running if container.service in stack.settings.jobs]
     if jobs and not adopt:
@@ -49,7 +51,9 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     return plain if adopt else ()
 
 
-def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> BluegreenError:
+def _held(
+    tools: Tools, port: Listen, holder: str, shared: str | None, plain: Sequence[PlainContainer]
+) -> BluegreenError:
     mine = holder in [container.name for container in plain]
     if mine:
         return BluegreenError(
@@ -60,13 +64,14 @@ def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Seque
             retry="safe",
             next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
         )
-    known = f"container {holder}" if holder else "a process that is no container"
+    known = f"container {holder}" if holder else NO_CONTAINER
     way_out = f"docker stop {holder}, or another listen" if holder else "ss -ltnp (shows who holds it)"
     if shared:
         way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
+    beside = "it" if holder else tools.engine.port_process(port) or "it"
     return BluegreenError(
         f"Port {port} is held by {known}.",
-        failed=f"nginx cannot be published on {port} beside it",
+        failed=f"nginx cannot be published on {port} beside {beside}",
         expected=f"{port} free (listen and preview in x-bluegreen)",
         retry="safe, when the port is free or another is chosen",
         next=way_out,

@@ -14,6 +14,7 @@ from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.adopt import NO_CONTAINER
 from bluegreen.flow.answers import compare
 from bluegreen.flow.checks import retries
 from bluegreen.flow.making import Request
@@ -193,7 +194,7 @@ def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
             yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
         else:
             yield Finding(
-                "ports", "failed", f"{listen} is held by {holder or 'a process that is no container'}",
+                "ports", "failed", f"{listen} is held by {holder or tools.engine.port_process(listen) or NO_CONTAINER}",
                 f"{listen} free", "nginx cannot be published on it", f"{tools.command} up (says how to take it over)",
             )  # fmt: skip
 

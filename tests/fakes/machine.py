@@ -206,6 +206,9 @@ class FakeEngine:
     def port_holder(self, listen: object) -> str | None:  # noqa: ARG002 - the port's
         return None
 
+    def port_process(self, listen: object) -> str:  # noqa: ARG002 - the port's
+        return ""
+
     def remove_leftovers(self) -> list[str]:
         gone = [it.name for it in self.it.replicas.values()]
         self.it.replicas.clear()
