@@ -1,4 +1,4 @@
-"""Inputs that nobody means, for a whole machine: what lies in a file's place, what is typed, what is in the environment."""
+"""Inputs that nobody means, for a whole machine: in a file's place, on the command line, in the environment."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ ODD_TEXT = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
         [
-            "", " ", "-", "--", "a/b", "shop", "../shop", "x" * 300, "\x1b[31m", "é\u202e", "\udcff", "{{ 7 * 7 }}", "$HOME",
-            "${NOT_SET}", "%s%n", "a\nb", "a\tb", "0", "-1", "1e999", "9" * 30, "9" * 5000, "0x1f", "nan", "true", "null",
-            "1s", "500us", "500µs", "1h" * 60, "10.0.0.0/8", "[::1]:80", "0.0.0.0:0", "web", "web=", "=x", "web=shop:2",
-            "GET", "/", "/health", "blue", "green", "1", "2", "(", "a{99999999999}", "(?P<a", "#regex (", "#number",
+            "", " ", "-", "--", "a/b", "shop", "../shop", "x" * 300, "\x1b[31m", "é\u202e", "\udcff", "{{ 7 * 7 }}",
+            "$HOME", "${NOT_SET}", "%s%n", "a\nb", "a\tb", "0", "-1", "1e999", "9" * 30, "9" * 5000, "0x1f", "nan",
+            "true", "null", "1s", "500us", "500µs", "1h" * 60, "10.0.0.0/8", "[::1]:80", "0.0.0.0:0", "web", "web=", "=x",
+            "web=shop:2", "GET", "/", "/health", "blue", "green", "1", "2", "(", "a{99999999999}", "(?P<a", "#regex (", "#number",
         ]
     ),
 )  # fmt: skip
@@ -40,7 +40,8 @@ NUMBERS = st.one_of(
 )  # fmt: skip
 LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, ODD_TEXT)
 VALUES = st.recursive(
-    LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
+    LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)),
     max_leaves=6,
 )  # fmt: skip
 
@@ -91,6 +92,11 @@ def _socket(path: Path) -> None:
         it.bind(str(path))
 
 
+def _huge(path: Path) -> None:
+    path.write_bytes(b"{")
+    os.truncate(path, 2**33)
+
+
 KINDS: dict[str, Callable[[Path], Any]] = {
     "nothing": lambda _: None,
     "empty": lambda path: path.write_bytes(b""),
@@ -103,7 +109,7 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "a circle": lambda path: path.symlink_to(path.name),
     "a link to nothing": lambda path: path.symlink_to("nowhere"),
     "a link to a process": lambda path: path.symlink_to("/proc/self/mem"),
-    "huge": lambda path: (path.write_bytes(b"{"), os.truncate(path, 2**33)),
+    "huge": _huge,
     "deep": lambda path: path.write_bytes(b"[" * 50_000),
     "deep yaml": lambda path: path.write_bytes(b"- " * 2_000),
     "laughs": lambda path: path.write_text(
@@ -194,8 +200,8 @@ def other_header(draw: st.DrawFn, header: Any) -> Act:
 
 COLUMNS = {
     "releases": (
-        "created", "color", "outcome", "definition", "images", "services", "owner", "expect", "note", "revision", "subject",
-        "previous", "restores", "figures",
+        "created", "color", "outcome", "definition", "images", "services", "owner", "expect", "note", "revision",
+        "subject", "previous", "restores", "figures",
     ),
     "operations": ("verb", "release", "target", "pid", "started", "ended", "outcome", "error"),
     "steps": ("phase", "step", "color", "started", "seconds", "outcome", "detail"),
@@ -274,10 +280,10 @@ def typed(draw: st.DrawFn, verbs: list[str]) -> list[str]:
     """A verb with options that it has, most of them with values that it does not."""
     context = click.Context(cli)
     before: list[str] = []
-    for option, value in draw(
+    for name, value in draw(
         st.dictionaries(st.sampled_from(["-f", "-p", "--env-file", "--project-directory"]), INSIDE, max_size=1)
     ).items():
-        before += [option, draw(st.sampled_from([value, "compose.yaml", "shop", "."]))]
+        before += [name, draw(st.sampled_from([value, "compose.yaml", "shop", "."]))]
     verb = draw(st.sampled_from(verbs))
     command = cli.get_command(context, verb)
     assert command is not None
@@ -301,8 +307,8 @@ def typed(draw: st.DrawFn, verbs: list[str]) -> list[str]:
 
 VARIABLES = (
     "COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_PATH_SEPARATOR", "COMPOSE_ENV_FILES",
-    "BLUEGREEN_STATE_FOLDER", "XDG_STATE_HOME", "HOME", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_HOST", "TERM", "COLUMNS",
-    "LANG", "LC_ALL", "USER", "LOGNAME", "TMPDIR", "NO_COLOR", "TAG",
+    "BLUEGREEN_STATE_FOLDER", "XDG_STATE_HOME", "HOME", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_HOST", "TERM",
+    "COLUMNS", "LANG", "LC_ALL", "USER", "LOGNAME", "TMPDIR", "NO_COLOR", "TAG",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Whatever is typed, written or set: never a bug's exit code, never a traceback, never no end.
 
-Hypothesis makes arguments, environments, Compose documents, states and journals; whole commands run on a machine that is
-not real. HYPOTHESIS=nightly: 10,000 of them.
+Hypothesis makes arguments, environments, Compose documents, states and journals; whole commands run on a machine that
+is not real. HYPOTHESIS=nightly: 10,000 of them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ from tests.fakes import hostile
 from tests.fakes.site import Site, at_once, site
 
 NIGHTLY = os.environ.get("HYPOTHESIS") == "nightly"
-EXAMPLES = 10_000 if NIGHTLY else 150
+EXAMPLES = int(os.environ.get("EXAMPLES", "10000")) if NIGHTLY else 150
 HANGS = 30  # seconds
 PLAYED = [verb for verb in VERBS if verb != "rehearse"]  # that starts processes of its own, which play the others
 PLAINLY = {
     "completion": [["bash"]], "down": [["--yes"]], "expect": [[], ["--color", "idle"], ["--record", "GET", "/"]],
     "flip-back": [[], ["--json"], ["--force"], ["--dry-run"], ["--now"]], "init": [[], ["--write"]],
     "show": [[], ["1"], ["2"], ["--json"]], "status": [[], ["--json"]], "history": [[], ["--json"]],
-    "switch": [[], ["--to", "1"], ["--to", "2", "--force"], ["--force", "--json"], ["--dry-run"], ["--migrate", "skip"]],
+    "switch": [[], ["--to", "1"], ["--to", "2", "--force"], ["--force", "--json"], ["--dry-run"],
+               ["--migrate", "skip"]],
     "up": [[], ["--dry-run"], ["--here"], ["--adopt"]], "logs": [[], ["blue"], ["web", "-n", "1"]],
     "prepare": [[], ["--json", "--progress", "json"]],
 }  # fmt: skip
