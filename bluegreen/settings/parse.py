@@ -27,6 +27,9 @@ from bluegreen.settings.blocks import (
 )
 
 
+LONGEST_NAME = 100  # characters that are compared with known names
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: where, what was found, what is expected."""
@@ -166,8 +169,8 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _problem(entry: Any, block: object) -> Problem:
-    where = [str(part) for part in entry["loc"] if part != ""]
-    path = ".".join(where) or "x-bluegreen"
+    where = [str(part) or "''" for part in entry["loc"]]
+    path = ".".join(where) if isinstance(block, Mapping) else "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
         if len(where) == 1 and where[0] in LATER:
@@ -195,7 +198,7 @@ def _known_keys(where: list[str]) -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), "")
+    return next(iter(difflib.get_close_matches(name[:LONGEST_NAME], list(known), n=1, cutoff=0.5)), "")
 
 
 def _shown(value: object) -> str:
