@@ -26,7 +26,6 @@ from bluegreen.settings.blocks import (
     StrictBlock,
 )
 
-
 LONGEST_NAME = 100  # characters that are compared with known names
 
 
@@ -170,7 +169,7 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
 
 def _problem(entry: Any, block: object) -> Problem:
     where = [str(part) or "''" for part in entry["loc"]]
-    path = ".".join(where) if isinstance(block, Mapping) else "x-bluegreen"
+    path = ".".join(part[:LONGEST_NAME] for part in where) if isinstance(block, Mapping) else "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
         if len(where) == 1 and where[0] in LATER:

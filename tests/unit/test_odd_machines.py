@@ -1,5 +1,7 @@
-"""Machines as they are: nobody knows the user, no home, no files left, a full disk, a locale that is none. Each verb ends
-with a code that is true, and says why in a sentence. `make test-faults` tries every verb on each, `make check` a sample.
+"""Machines as they are: nobody knows the user, no home, no files left, a full disk, a locale that is none.
+
+Each verb ends with a code that is true, and says why in a sentence. `make test-faults` tries every verb on each of
+them, `make check` a sample.
 """
 
 from __future__ import annotations
@@ -92,7 +94,7 @@ def _no_threads(_: Site) -> None:
     def refused(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    threading.Thread.start = refused  # type: ignore[method-assign]
+    threading.Thread.start = refused  # type: ignore[method-assign, assignment]
 
 
 MACHINES: dict[str, Callable[[Site], None]] = {
