@@ -209,3 +209,21 @@ def test_no_input_is_a_bug(machine: Site, monkeypatch: pytest.MonkeyPatch) -> No
     judge()
     print(f"\n{dict(codes)}; slowest {sorted(slowest, reverse=True)[:5]}")
     assert codes[0] > EXAMPLES / 20, "enough of them get somewhere"
+
+
+LARGE = [place for place in hostile.places(BLOCK) if place]
+
+
+@pytest.mark.parametrize("place", LARGE if NIGHTLY else LARGE[::9], ids=lambda place: ".".join(map(str, place)))
+@pytest.mark.parametrize(
+    "value", ["a" * 1_000_000, "/" + "a/" * 500_000, ["true"] * 100_000], ids=["text", "path", "list"]
+)
+def test_a_megabyte_of_settings_is_used_or_named(
+    machine: Site, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, ...], value: Any
+) -> None:
+    monkeypatch.setattr(boundary, "_bug", _shown)
+    _fresh(machine)
+    machine.document["x-bluegreen"] = hostile.changed(BLOCK, place, value)
+    for words in (["check"], ["up"], ["status"]):
+        with _within(HANGS):
+            assert machine.run(*words) in set(ExitCode) - {ExitCode.BUG}
