@@ -26,6 +26,7 @@ from bluegreen.settings.blocks import (
     StrictBlock,
 )
 
+MOST_PROBLEMS = 100  # that are told at once
 LONGEST_NAME = 100  # characters that are compared with known names
 
 
@@ -60,7 +61,8 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     try:
         parsed = Block.model_validate(block if isinstance(block, Mapping) else {"": block})
     except ValidationError as error:
-        raise InvalidSettings(_problem(entry, block) for entry in error.errors()) from None
+        found = error.errors(include_url=False)[:MOST_PROBLEMS]
+        raise InvalidSettings(_problem(entry, block) for entry in found) from None
     problems = [*_service_problems(parsed, names), *_listen_problems(parsed)]
     if problems:
         raise InvalidSettings(problems)
