@@ -113,7 +113,7 @@ MACHINES: dict[str, Callable[[Site], None]] = {
 TABLE = [
     (machine, typed) for machine in MACHINES for verb, all_ in TYPED.items() if verb != "rehearse" for typed in all_
 ]
-ROWS = TABLE if os.environ.get("THOROUGH") else TABLE[::13]
+ROWS = TABLE if os.environ.get("THOROUGH") else TABLE[::17]
 
 
 @pytest.mark.parametrize(("machine", "typed"), ROWS, ids=[f"{a}-{' '.join(b)}" for a, b in ROWS])
