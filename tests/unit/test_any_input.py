@@ -46,7 +46,7 @@ PLAINLY = {
 }  # fmt: skip
 BLOCK = {
     "service": "web", "port": 8000, "jobs": ["worker"], "listen": 8123, "preview": 8124, "drain": "10ms",
-    "health": {"path": "/health", "timeout": "300ms", "interval": "10ms", "successes": 1, "expect": {"status": 200}},
+    "health": {"path": "/health", "timeout": "3s", "interval": "10ms", "successes": 1, "expect": {"status": 200}},
     "migrate": {"service": "web", "command": ["true"], "timeout": "1s"}, "keep": 3, "failover": False,
     "hooks": {"after_switch": [{"command": ["true"]}], "before_switch": [{"service": "web", "command": ["true"]}]},
     "proxy": {"include": "snippets", "trust": ["10.0.0.0/8"], "max_body": "1m"}, "require": [],
@@ -85,8 +85,6 @@ STATES: dict[str, Callable[[Site], Any]] = {
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A Compose without processes, an nginx that is not waited for, a bug that is shown as one."""
-    for name in ("ROUTE_TIMEOUT", "CONFIRM_TIMEOUT", "QUIT_TIMEOUT"):
-        monkeypatch.setattr(change, name, 0.05)
     with site(monkeypatch) as it:
         answer = found.ask
 
@@ -164,6 +162,10 @@ def test_no_input_is_a_bug(machine: Site, monkeypatch: pytest.MonkeyPatch) -> No
     original = json.loads(json.dumps(machine.document))
     codes: Counter[int] = Counter()
     slowest: list[tuple[float, list[str]]] = []
+    for make in STATES.values():  # while nothing is odd yet
+        _fresh(machine)
+        machine.document = json.loads(json.dumps(original))
+        make(machine)
     _fresh(machine)
     state_changes = _state_changes(machine)
     project_changes = st.one_of(
@@ -197,6 +199,8 @@ def test_no_input_is_a_bug(machine: Site, monkeypatch: pytest.MonkeyPatch) -> No
         out, err = io.StringIO(), io.StringIO()
         began = time.monotonic()
         with monkeypatch.context() as patch:
+            for timeout in ("ROUTE_TIMEOUT", "CONFIRM_TIMEOUT", "QUIT_TIMEOUT"):
+                patch.setattr(change, timeout, 0.05)
             for name, value in environment.items():
                 patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
             with _within(HANGS), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -216,7 +220,7 @@ LARGE = [place for place in hostile.places(BLOCK) if place]
 
 @pytest.mark.parametrize("place", LARGE if NIGHTLY else LARGE[::9], ids=lambda place: ".".join(map(str, place)))
 @pytest.mark.parametrize(
-    "value", ["a" * 1_000_000, "/" + "a/" * 500_000, ["true"] * 100_000], ids=["text", "path", "list"]
+    "value", ["a" * 1_000_000, "/" + "a/" * 500_000, ["true"] * 10_000], ids=["text", "path", "list"]
 )
 def test_a_megabyte_of_settings_is_used_or_named(
     machine: Site, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, ...], value: Any
