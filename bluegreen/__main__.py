@@ -20,7 +20,15 @@ def command(arguments: list[str]) -> int:
 
 def run() -> None:
     """The command's entry point; ends the process with its exit code."""
-    raise SystemExit(command(sys.argv[1:]))
+    from bluegreen.cli.streams import secure
+
+    secure()
+    try:
+        code = command(sys.argv[1:])
+    except (OSError, ImportError) as error:  # not even the boundary can be loaded: too few files, not to be read
+        sys.stderr.write(f"Error: bluegreen cannot be loaded: {error}\n")
+        code = 1
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -83,5 +83,32 @@ def _masked(text: str) -> str:
     return without_secrets(text)
 
 
+ADVICE = {  # errno(3)
+    "ENOSPC": "df -h; df -i (shows what is full)", "EDQUOT": "df -h; quota (shows what is full)",
+    "EROFS": "mount (shows what is read-only)", "EMFILE": "ulimit -n (shows how many files may be open)",
+    "ENFILE": "sysctl fs.file-nr (shows how many files are open)", "ENOMEM": "free -m (shows what memory is left)",
+    "EAGAIN": "ulimit -u (shows how many processes there may be)",
+}  # fmt: skip
+
+
+# What is no bug of ours and no fault of an input: files, processes, memory, and modules that cannot be read.
+OF_MACHINE = (OSError, ImportError, MemoryError)
+
+
+def of_machine(error: Exception) -> BluegreenError:
+    """What this machine refused, as the error that a person meets."""
+    if isinstance(error, BluegreenError):
+        return error
+    import errno
+
+    number, words, file = (getattr(error, name, None) for name in ("errno", "strerror", "filename"))
+    what = ": ".join(map(str, filter(None, [words or str(error), file])))
+    return BluegreenError(
+        "This machine refused what the command needs.", failed=what or type(error).__name__,
+        expected="files and folders that this user may use, with room for them",
+        retry="safe, after the cause is fixed", next=ADVICE.get(errno.errorcode.get(number or 0, ""), ""),
+    )  # fmt: skip
+
+
 class Interrupted(BluegreenError):
     """The person pressed Ctrl-C, or the command was told to end, before cutover."""

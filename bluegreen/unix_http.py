@@ -53,7 +53,7 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
             return _read(connection, deadline, timeout, most)
     except TimeoutError:
         raise TimedOut("timed out") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, TypeError) as error:  # the last two: of a file of another shape
         raise NoAnswer(str(error) or type(error).__name__) from None
 
 

@@ -67,5 +67,5 @@ def _lively() -> Iterator[None]:
     """A terminal that is gone must not end the operation that was shown on it."""
     try:
         yield
-    except OSError:
+    except (OSError, ValueError):
         silence(sys.stderr)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
@@ -20,6 +21,7 @@ from bluegreen.compose.options import find_file, settled
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import Unfit, refuse_other
 from bluegreen.flow.ports import Show
 from bluegreen.flow.values import Tools
 from bluegreen.state import folder as folders
@@ -27,6 +29,7 @@ from bluegreen.state import folder as folders
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.compose.options import Options
     from bluegreen.compose.run import Compose
+    from bluegreen.state.lock import Lock
 
 
 @dataclass
@@ -36,7 +39,7 @@ class App:
     options: Options
     show: Show = field(default_factory=lambda: output.choose("auto"))
     signals: Signals = field(default_factory=Signals)
-    phase: Callable[[str], None] = lambda _: None  # tells the lock how far an operation is
+    lock: Lock | None = None  # while a verb acts
     state_folder: Path | None = None
     acts: bool = False  # a look makes and changes nothing in the state folder
     usual_preview: bool = False  # the block names none
@@ -97,7 +100,9 @@ class App:
 
         typed = self.options
         known = partial(folders.find, typed.files, typed.project_name, os.environ)
-        return Compose(typed, lambda: self.state, known, cache(partial(trust.believe_project, self)))
+        found = Compose(typed, lambda: self.state, known, cache(partial(trust.believe_project, self)))
+        found.held = self.still_held
+        return found
 
     @property
     def project_directory(self) -> Path:
@@ -139,6 +144,7 @@ class App:
     @contextmanager
     def acting(self, verb: str, wait: float = 0.0, now: bool = False) -> Iterator[None]:
         """Holds the app's lock for one verb; `wait` and `now` say what to do about somebody who holds it."""
+        from bluegreen.cli.phases import as_far_as
         from bluegreen.frontdoor.folders import give_to_owner, make_state
         from bluegreen.state.lock import Held, locked
 
@@ -147,16 +153,29 @@ class App:
             make_state(self.state)
         try:
             with locked(self.state, verb, utc_now(), Held(wait, now), self.command, self.show.notice) as lock:
-                self.phase = lock.phase
+                self.lock = lock
                 self.__dict__.pop("routing", None)  # read before the lock, it may be what another one has changed
-                with self.signals.listening():
+                with self.signals.listening(), as_far_as(lambda: lock.reached):
                     yield
         finally:
-            give_to_owner(self.state)
+            with contextlib.suppress(OSError):  # the folder may have been deleted meanwhile; what was done is done
+                give_to_owner(self.state)
 
-    def moved_to(self, state: Path) -> None:
-        """The state folder was moved; the lock on it is the same."""
+    def phase(self, name: str) -> None:
+        """Says how far the operation is: what others may do about it depends on that."""
+        if self.lock is not None:
+            self.lock.phase(name)
+
+    def still_held(self) -> None:
+        """Raises BluegreenError when the lock was taken away from under this command."""
+        if self.lock is not None:
+            self.lock.check()
+
+    def moved_to(self, state: Path, lock: int | None) -> None:
+        """The state folder was moved; the lock on it is the same, or (after a copy) this descriptor as well."""
         self.__dict__["state"] = state
+        if self.lock is not None:
+            self.lock.moved(state, lock)
 
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""
@@ -214,13 +233,23 @@ def _may_be_there(file: Path) -> bool:
         return True
 
 
+def _what_is_there(named: Path) -> str:
+    try:
+        refuse_other(str(named), named.stat().st_mode)
+    except Unfit as error:
+        return f"{named}: {error.strerror}"
+    except (OSError, ValueError):
+        pass
+    return f"{named} does not exist"
+
+
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
     from bluegreen.domain.words import COMPOSE_FILES
 
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",
-        failed=f"{named} does not exist" if named else f"looked for {', '.join(COMPOSE_FILES)}",
+        failed=_what_is_there(named) if named else f"looked for {', '.join(COMPOSE_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
         next="bluegreen init (in a new project); or cd to your project, bluegreen -f FILE …, or bluegreen -p APP … "

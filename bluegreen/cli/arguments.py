@@ -22,7 +22,7 @@ class Seconds(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return float(value) if str(value).isdecimal() else parse_duration(value)
+            return parse_duration(f"{value}s" if str(value).isdecimal() else value)
         except ValueError as error:
             self.fail(f"{value!r} is not {error}", param, context)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from bluegreen import __version__
 from bluegreen.cli import output
 from bluegreen.cli.show import show_error
-from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
@@ -15,40 +13,62 @@ if TYPE_CHECKING:
 
 
 def guarded(run: Callable[[], int], json_: bool, command: Callable[[], str]) -> int:
-    """Runs a verb and returns its exit code, whatever happens in it. `command`: what reaches this app, for messages."""
+    """Runs a verb and returns its exit code, whatever happens in it and whoever listens.
+
+    `command`: what reaches this app, for messages.
+    """
+    code = _judged(run, json_, command)
+    output.tell_lost()
+    return code
+
+
+def _judged(run: Callable[[], int], json_: bool, command: Callable[[], str]) -> int:
     try:
         return run()
     except BluegreenError as error:
-        error.complete(command())
-        if json_:
-            output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
-        else:
-            show_error(error)
-        return int(error.exit_code)
+        return _told(error, json_, command())
+    except OF_MACHINE as error:  # one that is full, read-only, out of something
+        return _told(of_machine(error), json_, command())
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and one line
         return _bug(error, command())
 
 
+def _told(error: BluegreenError, json_: bool, command: str) -> int:
+    error.complete(command)
+    if json_:
+        output.as_json({"outcome": "failed", "live": None, "previous": None, "steps": [], "error": error.fields()})
+    else:
+        show_error(error)
+    return int(error.exit_code)
+
+
 def _bug(error: Exception, command: str) -> int:
-    import tempfile
     import traceback
 
     from bluegreen.domain import secrets as secrecy
 
-    text = secrecy.masked("".join(traceback.format_exception(error)))
-    with tempfile.NamedTemporaryFile("w", prefix="bluegreen-bug-", suffix=".txt", delete=False) as file:
-        file.write(f"bluegreen {__version__}\n{text}")
+    text = f"bluegreen {__version__}\n{secrecy.masked(''.join(traceback.format_exception(error)))}"
     output.note(
         f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n"
-        f"  failed    an error that nobody foresaw; the traceback is in {file.name}\n"
-        "  expected  no such error: please report it with that file\n"
+        f"  failed    an error that nobody foresaw; the traceback is {_kept(text)}\n"
+        "  expected  no such error: please report it with that traceback\n"
         "  traffic   not known to be changed; look\n"
         "  retry     not before you looked\n"
         f"  next      {command} status"
     )
     return int(ExitCode.BUG)
+
+
+def _kept(text: str) -> str:
+    """Where a text is now: in a file, or on stderr where there is no room for one."""
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="bluegreen-bug-", suffix=".txt", delete=False) as file:
+            file.write(text)
+    except OSError:
+        output.note(text)
+        return "above, because no file could be written"
+    return f"in {file.name}"

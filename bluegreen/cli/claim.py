@@ -121,7 +121,6 @@ def bring_home(app: App) -> None:
     new = where.new(app.stack.app, os.environ)
     with writing(new.parent):
         _move(app, old, new)
-    app.moved_to(new)
     app.show.notice(f"The state of {app.stack.app} is in {new} now, no longer in {old}.")
 
 
@@ -133,18 +132,20 @@ def _move(app: App, old: Path, new: Path) -> None:
             expected=f"no state but {old}", retry="safe, when the other one is out of the way",
             next=shlex.join(["mv", str(new), f"{new}.old"]), exit_code=ExitCode.USAGE,
         )  # fmt: skip
+    lock = None
     try:
         os.rename(old, new)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy(old, new)
+        lock = _copy(old, new)
     os.chmod(new, 0o700)
     old.symlink_to(new)
+    app.moved_to(new, lock)
 
 
-def _copy(old: Path, new: Path) -> None:
-    """Copies a state to another file system, whole or not at all, with its owners; the lock is taken there as well.
+def _copy(old: Path, new: Path) -> int | None:
+    """Copies a state to another file system, whole or not at all, with its owners; returns the lock that it has there.
 
     nginx goes on in what it has mounted, which is put aside. Nothing of run/ is copied: a new nginx makes its own.
     """
@@ -156,9 +157,10 @@ def _copy(old: Path, new: Path) -> None:
         if os.geteuid() == 0:
             os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
     os.sync()  # once in the life of an app
-    holder.take(str(fresh))
+    lock = holder.take(str(fresh))
     os.rename(fresh, new)
     os.rename(old, old.with_name(ASIDE))
+    return lock
 
 
 def forget_old_place(app: App) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +19,15 @@ class ProxyHandle(Protocol):
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
 
 
-def front_door(app: str, state: Path, sockets: Path, place: ProxyHandle) -> tuple[Files, Nginx, Door]:
-    """The files, what nginx says, and what changes it. `sockets`: a short name of the state folder's run/."""
+def front_door(
+    app: str, state: Path, sockets: Path, place: ProxyHandle, *, held: Callable[[], None] = lambda: None
+) -> tuple[Files, Nginx, Door]:
+    """The files, what nginx says, and what changes it. `sockets`: a short name of the state folder's run/.
+
+    `held` raises BluegreenError when this command does not hold the app any more.
+    """
     proxy, folder = f"{app}-proxy", str(sockets)
-    files = Files(str(state / "nginx"))
+    files = Files(str(state / "nginx"), held)
     change = Change(files, folder, lambda: place.send_signal(proxy, "HUP"))
     nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy, command))
     door = Door(files, change, lambda command: place.run_in(proxy, command), nginx.sees_our_folders)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bluegreen.flow.values import StepDone
     from bluegreen.plans.plan import Plan, Step
 
+EPIPE = 32  # errno(3)
 QUIET = 2.0  # seconds between two plain progress lines of one step
 COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "bold": "1", "dim": "2"}
 MARKS = {"done": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red"), "left out": ("-", "yellow")}
@@ -26,47 +27,75 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def colorful(stream: TextIO) -> bool:
+def colorful(stream: TextIO | None) -> bool:
     """Whether a stream gets colors: a terminal, and NO_COLOR (no-color.org) not set."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    known = stream is not None and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return known and terminal(stream)
 
 
-def paint(text: str, color: str, stream: TextIO) -> str:
+def terminal(stream: TextIO | None) -> bool:
+    """Whether a person sits there."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):  # it is closed
+        return False
+
+
+def paint(text: str, color: str, stream: TextIO | None) -> str:
     return f"\x1b[{COLORS[color]}m{text}\x1b[0m" if colorful(stream) else text
 
 
-def result(text: str) -> None:
-    """A result, to stdout. Raises BrokenPipeError when the reader of a pipe has left."""
-    try:
-        _write(sys.stdout, text)
-    except BrokenPipeError:
-        raise
-    except OSError:
-        silence(sys.stdout)
+def result(text: str) -> bool:
+    """A result, to stdout. False: nobody hears it, which changes nothing but that there is no more to say."""
+    return _write(sys.stdout, text)
 
 
 def note(text: str) -> None:
     """Something for the person, to stderr. Nobody there to read it is no reason to stop half-way."""
+    _write(sys.stderr, text)
+
+
+def _write(stream: TextIO | None, text: str) -> bool:
+    if stream is None:
+        return False
     try:
-        _write(sys.stderr, text)
-    except OSError:
-        silence(sys.stderr)
+        stream.write(text + "\n")
+        stream.flush()
+    except UnicodeEncodeError:  # a stream that takes fewer characters than there are
+        return _write(stream, text.encode("ascii", "replace").decode())
+    except (OSError, ValueError):
+        silence(stream)
+        return False
+    return refused(stream) is None
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
-    stream.flush()
+def refused(stream: TextIO | None) -> OSError | None:
+    """Why a stream takes nothing any more; None: it does, or it cannot be told."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    found: OSError | None = getattr(raw, "refused", None)
+    return found
 
 
 def silence(stream: TextIO) -> None:
     """The terminal is gone or its disk is full: what is written from now on goes nowhere, without an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no descriptor of its own, or none is left
+        return
 
 
 def as_json(value: Mapping[str, Any]) -> None:
     result(json.dumps(value, indent=2))
+
+
+def tell_lost() -> None:
+    """Says on what still works what did not arrive on the other; the exit code is of production, not of the paper."""
+    for name, stream in (("result", sys.stdout), ("progress", sys.stderr)):
+        found = refused(stream)
+        if found is not None and found.errno != EPIPE:  # the reader of a pipe who has left has heard enough
+            note(f"Note: The {name} could not be written: {found.strerror}.")
 
 
 class Plain:
@@ -138,7 +167,7 @@ def choose(progress: str) -> Show:
         return Json()
     if progress == "none":
         return Quiet()
-    if progress == "auto" and sys.stderr.isatty():
+    if progress == "auto" and terminal(sys.stderr):
         from bluegreen.cli.alive import Alive
 
         return Alive()

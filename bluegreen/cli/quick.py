@@ -17,6 +17,7 @@ from bluegreen.cli.clock import utc_now
 from bluegreen.cli.show import show_done
 from bluegreen.cli.signals import Signals
 from bluegreen.domain.words import counted, migration_stays, signal_came
+from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 from bluegreen.frontdoor import control, disk, route, seal, text
 from bluegreen.probe import public
 from bluegreen.probe.one import probe
@@ -37,11 +38,12 @@ OTHER = {"blue": "green", "green": "blue"}
 def run(arguments: Sequence[str]) -> int | None:
     """The exit code of a flip-back; None: it is for the full story, and nothing has moved."""
     typed = _read(arguments)
-    found = _find(typed) if typed else None
-    if typed is None or found is None:
+    try:
+        found = _find(typed) if typed else None
+        lock = _lock(found.state) if found else None
+    except (OSError, ValueError):  # the full command meets it again, and says what it is
         return None
-    lock = _lock(found.state)
-    if lock is None:
+    if typed is None or found is None or lock is None:
         return None
     signals = Signals()
     try:
@@ -103,10 +105,25 @@ def usual(routing: dict[str, Any], answer: dict[str, Any] | None, named: str | N
         same = answer and (answer["app"], answer["generation"]) == (routing["app"], routing["generation"])
         going_back = leaving["release"] > slot["release"] and leaving["migrated"] and not leaving["reversible"]
         reached = all(slot["addresses"][it["service"]] and it["health"]["path"] for it in slot["routes"])
+        later = complete(routing, leaving, slot)  # all that is asked for once traffic has moved
         agreed = answer and answer["live"] == answer["default"] == live and named in (live, route.NOBODY)
-        return bool(same and agreed and routing["standing"] == "previous" and reached and not going_back)
+        return bool(same and agreed and routing["standing"] == "previous" and reached and later and not going_back)
     except (KeyError, TypeError):
         return False
+
+
+def complete(routing: dict[str, Any], leaving: dict[str, Any], slot: dict[str, Any]) -> bool:
+    """Whether everything is there that is looked at after the rename. Raises KeyError and TypeError."""
+    texts = [it["service"] for it in slot["routes"]]
+    numbers = [leaving["release"], slot["release"]]
+    lists = [slot["jobs"], leaving["jobs"], routing["hooks"]]
+    return (
+        all(type(it) is str for it in (*texts, routing["app"]))
+        and all(type(it) is int for it in numbers)
+        and all(type(it) in (list, tuple) for it in lists)
+        and type(routing["preview"]) in (str, type(None))
+        and type(routing["failover"]) is bool
+    )
 
 
 def _lock(state: str) -> int | None:
@@ -136,20 +153,31 @@ class Quick:
 
     def run(self) -> int:
         """Returns the exit code. Raises _Unusual while nothing has moved."""
-        self._step("prepare", "health", self._health)
+        try:
+            self._step("prepare", "health", self._health)
+        except BluegreenError:  # a signal
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, nothing has moved, and the full story says it
+            raise _Unusual from None
         output.note(output.headline("flip-back", self.target, self.slot["release"]))
         output.note(output.line(self.steps[0]))
         self.phase("cutover")
         self.signals.hold()
         self._step("cutover", "route", self._turn)
-        confirmed = self._step("cutover", "confirm", self._confirm)
+        try:
+            return self._finish()
+        except (*OF_MACHINE, TypeError) as error:  # a file of another shape, a full machine: left to the next command
+            return _broken_off(self, error)
+
+    def _finish(self) -> int:
+        confirmed = self._step("cutover", "confirm", self.confirm)
         self.steps[-1]["detail"] = confirmed or self.instead
         for done in self.steps[1:]:
             output.note(output.line(done))
         if not confirmed:
             return self._go_on(self.instead)
         self.phase("settle")
-        return self._go_on() if self._more_to_do() or not _reached(self.routing, self.slot) else self._settle()
+        return self._go_on() if _more_to_do(self) or not _reached(self.routing, self.slot) else self._settle()
 
     # -- the steps
 
@@ -173,6 +201,8 @@ class Quick:
 
     def _turn(self) -> str:
         self.since = utc_now()
+        if not holder.on_disk(self.state, self.lock):
+            raise _Unusual  # somebody took the lock's file away; the full story takes the one that is there
         try:
             route.turn(self.nginx, self.target)
         except OSError:
@@ -180,7 +210,7 @@ class Quick:
                 raise _Unusual from None
         return f"renamed to {self.target}"
 
-    def _confirm(self) -> str:
+    def confirm(self) -> str:
         for _ in range(CONFIRM_TRIES):
             answer = control.ask(self.sockets)
             if answer and answer["live"] == self.target:
@@ -199,12 +229,6 @@ class Quick:
 
     # -- what comes after
 
-    def _more_to_do(self) -> bool:
-        jobs = self.slot["jobs"] or self.routing["slots"][self.live]["jobs"]
-        ready = text.header(disk.read(self.nginx, disk.stored_name(self.target)) or "")
-        same = ready is not None and ready.get("slots") == self.routing["slots"]
-        return bool(jobs or self.routing["hooks"] or self.routing["failover"] or not same)
-
     def _settle(self) -> int:
         from bluegreen.state import database
 
@@ -220,12 +244,12 @@ class Quick:
         self._step("settle", "record", lambda: f"release {self.slot['release']}")
         for done in self.steps[-2:]:
             output.note(output.line(done))
-        found = self._result()
+        found = self.result()
         database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
         db.close()
         return show_done(found, self.command(), self.routing["preview"], self.typed.json)
 
-    def _result(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         left = self.routing["slots"][self.live]
         return {
             "outcome": "flipped-back",
@@ -269,6 +293,28 @@ class Quick:
             }
         )  # fmt: skip
         return detail
+
+
+def _broken_off(quick: Quick, error: Exception) -> int:
+    """Something was refused after the rename: says where traffic is, by nginx's own answer."""
+    why = of_machine(error).failed if isinstance(error, OF_MACHINE) else str(error)
+    if not quick.confirm():
+        raise BluegreenError(
+            "It is not known where traffic goes.", failed=f"{why}; {quick.instead}",
+            expected=f"nginx to answer {quick.target}", traffic="unknown; look now",
+            retry="not before you looked", exit_code=ExitCode.UNKNOWN,
+        ) from None  # fmt: skip
+    found = quick.result()
+    words = f"what comes after is not complete ({why}); the next command goes on with it"
+    found["warnings"].append(f"Traffic is back; {words}.")
+    return show_done(found, quick.command(), quick.routing["preview"], quick.typed.json)
+
+
+def _more_to_do(quick: Quick) -> bool:
+    jobs = quick.slot["jobs"] or quick.routing["slots"][quick.live]["jobs"]
+    ready = text.header(disk.read(quick.nginx, disk.stored_name(quick.target)) or "")
+    same = ready is not None and ready.get("slots") == quick.routing["slots"]
+    return bool(jobs or quick.routing["hooks"] or quick.routing["failover"] or not same)
 
 
 def _at_once(sockets: str, targets: Sequence[Any]) -> list[str | None]:

@@ -28,6 +28,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.errors import BluegreenError
 from bluegreen.features.rehearsal.overlay import SUFFIX, built_references
 from bluegreen.features.rehearsal.rehearse import LoadPort
+from bluegreen.files import replace
 from bluegreen.flow.values import Tools
 from bluegreen.host import copies, processes
 from bluegreen.places.docker import held, images, volumes
@@ -138,20 +139,27 @@ class Stage:
 
     def run(self, overlay: str, *arguments: str) -> dict[str, Any]:
         """One verb of the real command on the stage; the fields of its --json. Ends it when we are ended."""
-        self._overlay.write_text(overlay)
+        replace(str(self._overlay), overlay.encode())
         self._app.show.progress(f"rehearsing {arguments[0]}")
         command = [*self._command(*arguments), "--json", "--progress", "json"]
-        found, said = processes.follow(
-            command, self._environment(), lambda line: self._show(arguments[0], line), VERB_TIMEOUT
-        )
-        return _result(found, said, arguments[0])
+        verb = arguments[0]
+        try:
+            found, said = processes.follow(
+                command, self._environment(), lambda line: self._show(verb, line), VERB_TIMEOUT
+            )
+        except processes.Late:
+            raise BluegreenError(
+                f"The rehearsal of {verb} did not end.", failed=f"it ran for {VERB_TIMEOUT:g} s, and was ended",
+                expected="an end before that", traffic="unchanged", retry="safe",
+            ) from None  # fmt: skip
+        return _result(found, said, verb)
 
     def _show(self, verb: str, line: str) -> None:
         try:
             event = json.loads(line)
         except ValueError:
             return
-        if event.get("event") == "end":
+        if isinstance(event, dict) and event.get("event") == "end":
             self._app.show.progress(f"rehearsing {verb}: {event['step']} {event['seconds']:.2f} s {event['detail']}")
 
     def tools(self) -> Tools:
@@ -191,13 +199,15 @@ class Stage:
 
 def _result(output: str, said: Sequence[str], verb: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(output)
-    except ValueError:
+        found = json.loads(output)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
         words = " ".join(said[-3:])[:300]
         raise BluegreenError(
             f"The rehearsal of {verb} ended without a result.", failed=words or "it printed nothing",
             expected="the fields of --json", traffic="unchanged", retry="safe",
-        ) from None  # fmt: skip
+        )  # fmt: skip
     return found
 
 

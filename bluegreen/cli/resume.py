@@ -13,6 +13,8 @@ from bluegreen.compose.options import Options
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.domain.world import World
 from bluegreen.flow.flip_back import Begun, FlipBackOptions, go_on
+from bluegreen.state import holder
+from bluegreen.state.lock import Lock
 
 if TYPE_CHECKING:
     from bluegreen.cli.quick import Quick
@@ -22,7 +24,14 @@ def resume(quick: Quick, wrong: str) -> int:
     """Settles, or moves traffic back when something went `wrong`; returns the exit code."""
     typed = quick.typed
     options = Options(tuple(typed.files), typed.name)
-    app = App(options, output.choose("auto"), quick.signals, quick.phase, Path(quick.state))
+    state = Path(quick.state)
+    app = App(
+        options,
+        output.choose("auto"),
+        quick.signals,
+        Lock(state, quick.lock, holder.me("flip-back", quick.since)),
+        state,
+    )
     routing = Routing.from_dict(quick.routing)
     world = World(routing.app, None, ControlAnswer(**quick.answer), routing, ())
     wanted = FlipBackOptions(False, lambda: app.stack, lambda: owner(app))

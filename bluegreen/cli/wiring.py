@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,8 +41,9 @@ def make_tools(it: App, app: str) -> Tools:
         with writing(it.state):
             prepare_folders(it.state)
     place = docker_place(app, it.compose, it.state, proxy_user(it.state), shipped("compose") / "proxy.yaml")
+    place.api.held = it.still_held
     sockets = short(it.state / "run")
-    files, nginx, door = front_door(app, it.state, sockets, ProxyHandle(place.api))
+    files, nginx, door = front_door(app, it.state, sockets, ProxyHandle(place.api), held=it.still_held)
     return Tools(
         app=app,
         colors=place.colors,
@@ -102,7 +104,7 @@ class ExpectedFile:
     """The file of recorded answers behind the port that the stories know; YAML is loaded when there is one."""
 
     def read(self, path: Path) -> tuple[Expectation, ...] | None:
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         from bluegreen.state import expected_file
 

@@ -12,6 +12,7 @@ from typing import Any
 from bluegreen.compose.cuts import CannotCut, Changes, changed
 from bluegreen.compose.run import Compose
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import read
 
 NOTHING = Changes()
 
@@ -25,7 +26,7 @@ def add_block(
     but for the block and the changes; else the file is put back as it was. Raises BluegreenError.
     """
     before = compose.resolve(folder)
-    former = file.read_bytes()
+    former = read(str(file))
     try:
         replace(file, _with_block(_changed(former, changes), block))
         after = compose.resolve(folder)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bluegreen import files
 from bluegreen.errors import BluegreenError, ExitCode
 
 Version = tuple[int, ...]
@@ -23,7 +24,6 @@ Stat = list[list[str | int]]  # path, times, size and inode of each file
 OLDEST = (2, 20, 0)  # include, and config --format json that resolves everything
 CONFIG_TIMEOUT = 60.0  # seconds; it takes 0.1
 NOTE = "compose.json"
-MOST = 64 * 1024  # bytes of a note
 SCRIPT = "docker-compose"
 # Source: the Docker CLI's documentation of plugins, "Where plugins are looked for"; beside the user's own folder.
 PLUGIN_FOLDERS = (
@@ -76,7 +76,7 @@ class Finder:
             return  # a plugin answers that is in none of these folders
         note = {"candidate": place, "version": self._found.version, "files": self._stat}
         try:
-            _write(os.path.join(state, NOTE), json.dumps(note))
+            files.replace(os.path.join(state, NOTE), json.dumps(note).encode())
         except OSError:  # the next verb asks again
             return
 
@@ -97,8 +97,7 @@ def folders() -> list[str]:
 def read(state: str) -> Found | None:
     """What the note in a state folder says; None: there is none, or something is not as it was."""
     try:
-        with open(os.open(os.path.join(state, NOTE), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            note: Any = json.loads(file.read(MOST))
+        note: Any = json.loads(files.text(os.path.join(state, NOTE), files.MOST))
         place, version = note["candidate"], tuple(note["version"])
         sound = len(version) == 3 and all(type(it) is int for it in (place, *version))
         command = candidates()[place] if sound and place >= 0 and version >= OLDEST else None
@@ -112,9 +111,8 @@ def stat() -> Stat | None:
     """Every file that could answer, as it is now; None: that cannot be told."""
     found: Stat = []
     try:
-        with open(os.path.join(_configuration(), "config.json"), "rb") as file:
-            if MORE_FOLDERS in file.read():
-                return None
+        if MORE_FOLDERS in files.read(os.path.join(_configuration(), "config.json")):
+            return None
     except FileNotFoundError:
         pass
     except OSError:
@@ -131,10 +129,29 @@ def stat() -> Stat | None:
 
 
 def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
-    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on."""
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=CONFIG_TIMEOUT, check=check, process_group=0, **more
-    )
+    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on.
+
+    Raises BluegreenError when it does not end, or (`check`) fails.
+    """
+    given: dict[str, Any] = {} if "input" in more else {"stdin": subprocess.DEVNULL}
+    try:
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=CONFIG_TIMEOUT, process_group=0,
+            check=False, **given, **more,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise _refused(command, f"it did not end within {CONFIG_TIMEOUT:g} s", "Compose does not answer.") from None
+    if check and done.returncode:
+        raise _refused(command, done.stderr.strip()[-300:] or f"exit code {done.returncode}", "Compose failed.")
+    return done
+
+
+def _refused(command: list[str], why: str, summary: str) -> BluegreenError:
+    shown = " ".join(it for it in command if not it.startswith("-"))[:100]
+    return BluegreenError(
+        summary, failed=f"{shown}: {why}", expected="an answer within a moment", retry="safe",
+        next="docker compose config (asks it the same)", exit_code=ExitCode.USAGE,
+    )  # fmt: skip
 
 
 def _files() -> Iterator[str]:
@@ -145,15 +162,6 @@ def _files() -> Iterator[str]:
 
 def _configuration() -> str:
     return os.environ.get("DOCKER_CONFIG") or os.path.expanduser(os.path.join("~", ".docker"))
-
-
-def _write(path: str, text: str) -> None:
-    fresh = f"{path}.new"
-    if os.path.lexists(fresh):
-        os.unlink(fresh)  # of one that was killed
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-        file.write(text)
-    os.replace(fresh, path)
 
 
 def _asked() -> Found:

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import Unfit, refuse_other
+from bluegreen.files import replace as write_file
 
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
@@ -51,6 +54,7 @@ class Compose:
         self._interpolated: dict[str, str] | None = None
         self._folder = Path()
         self._document: dict[str, Any] = {}
+        self.held: Callable[[], None] = lambda: None  # raises BluegreenError: another one may act on this app by now
         self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
 
     def command(self) -> list[str]:
@@ -67,6 +71,7 @@ class Compose:
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
         self._folder = folder
+        self._refuse_pipes(folder)
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
@@ -175,13 +180,29 @@ class Compose:
         if self._state is None:
             return ""
         file = self._state() / PLAIN
-        file.write_text(json.dumps(override, indent=2) + "\n")
+        write_file(str(file), f"{json.dumps(override, indent=2)}\n".encode())
         shown = os.path.relpath(file)
         found = settled(self._options, self._folder, lambda: self)
         both = [*files(self._options, Path.cwd(), found), shown if not shown.startswith("..") else str(file)]
         read = env_files(self._options, Path.cwd(), str(self._folder), found)
         options = replace(self._options, files=tuple(both), env_files=tuple(read))
         return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
+
+    def _refuse_pipes(self, folder: Path) -> None:
+        """What Compose reads is read several times; at a pipe it would wait for ever. Raises BluegreenError."""
+        names = [*files(self._options, Path.cwd(), os.environ), *self._options.env_files, str(folder / ".env")]
+        for name in names:
+            try:
+                mode = os.stat(name).st_mode
+                if stat.S_ISFIFO(mode):  # what else is no file Compose names itself; /dev/null is a habit
+                    refuse_other(name, mode)
+            except Unfit as error:
+                raise BluegreenError(
+                    f"{name} is not a file.", failed=str(error.strerror), expected="a file that can be read again",
+                    retry="safe, after that is fixed", next=f"ls -l {shlex.quote(name)}", exit_code=ExitCode.USAGE,
+                ) from None  # fmt: skip
+            except (OSError, ValueError):
+                continue  # it is not there, or not for this user: Compose knows what that means
 
     def _arguments(self) -> list[str]:
         self._believe()
@@ -197,11 +218,13 @@ class Compose:
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
         """Runs Compose and passes on what it says. `own_group`: a terminal's Ctrl-C or end does not reach it."""
+        self.held()
         lines: list[str] = []
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-            preexec_fn=_end_with_us, process_group=0 if own_group else None, env=_environment(),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            encoding="utf-8", errors="replace", env=_environment(),
+            preexec_fn=_end_with_us, process_group=0 if own_group else None,
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():
@@ -332,7 +355,10 @@ def _unquoted(text: str) -> str:
 
 
 def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    found = unescape(json.loads(done.stdout))
+    try:
+        found = unescape(json.loads(done.stdout))
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, dict):
         raise BluegreenError(
             "Compose resolved the file to something unexpected.", failed=done.stdout[:100], expected="a JSON object"

@@ -140,7 +140,7 @@ def _pattern_problems(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for where, pattern in patterns:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield where, f"found {_short(pattern)}, expected a regular expression ({error})"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from bluegreen.domain.shape import shaped
+
 EXPECTED_FILE = "expected.yaml"
 
 
@@ -36,8 +38,8 @@ class Route:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Route:
-        """The inverse of `asdict`."""
-        return cls(**{**data, "health": Health(**data["health"])})
+        """The inverse of `asdict`. Raises TypeError for a document of another shape."""
+        return shaped(cls, data)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.sources import mounted_code, reloads
-from bluegreen.domain.units import parse_duration
+from bluegreen.domain.units import SECOND, nanoseconds
 
 Outcome = Literal["ok", "warning", "failed", "unknown"]
 LEAST_GRACE = 1.0  # seconds that a job must get to put down what it holds
@@ -65,7 +65,7 @@ def _logs(stack: Stack) -> Iterator[Finding]:
 def _jobs(stack: Stack) -> Iterator[Finding]:
     for name in stack.settings.jobs:
         text = stack.services[name].get("stop_grace_period")
-        grace = parse_duration(text) if text else COMPOSE_GRACE
+        grace = nanoseconds(text) / SECOND if text else COMPOSE_GRACE
         if grace < LEAST_GRACE:
             yield Finding(
                 "retry-safe", "warning", f"{name} gets {grace:g} s to stop", f"at least {LEAST_GRACE:g} s",

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from bluegreen.domain.app import Route
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.release import Image
+from bluegreen.domain.shape import shaped
 
 OLDEST_NGINX = (1, 27, 4)  # the first with keepalive_min_timeout
 
@@ -33,25 +34,6 @@ class Slot:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Slot:
-        """The inverse of `as_dict`. Raises KeyError or TypeError for a document of another shape."""
-        routes = tuple(map(Route.from_dict, data["routes"]))
-        return cls(
-            color=data["color"],
-            release=data["release"],
-            definition=data["definition"],
-            routes=routes,
-            addresses={name: tuple(ips) for name, ips in data["addresses"].items()},
-            images={name: Image(**image) for name, image in data["images"].items()},
-            replicas=dict(data["replicas"]),
-            jobs=tuple(data["jobs"]),
-            max_body=data["max_body"],
-            read_timeout=data["read_timeout"],
-            migrated=data.get("migrated", False),
-            reversible=data.get("reversible", True),
-        )
 
 
 Standing = Literal["previous", "prepared"]
@@ -125,20 +107,11 @@ class Routing:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Routing:
-        return cls(
-            app=data["app"],
-            generation=data["generation"],
-            live=data["live"],
-            slots={color: Slot.from_dict(slot) for color, slot in data["slots"].items()},
-            standing=data["standing"],
-            since=data["since"],
-            drain=data["drain"],
-            listen=tuple(data["listen"]),
-            preview=data["preview"],
-            failover=data.get("failover", False),
-            hooks=tuple(data.get("hooks", ())),
-            aside=Slot.from_dict(data["aside"]) if data.get("aside") else None,
-        )
+        """The inverse of `as_dict`. Raises TypeError for a document of another shape."""
+        found = shaped(cls, data)
+        if any(color != slot.color for color, slot in found.slots.items()):
+            raise TypeError("a slot of another color")
+        return found
 
 
 @dataclass(frozen=True)

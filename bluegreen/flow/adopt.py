@@ -15,6 +15,8 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Tools
 
+NO_CONTAINER = "a process that is no container"
+
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
     """Containers of plain Compose to be taken over: those of services that are ours, and holders of our ports whose
@@ -61,7 +63,7 @@ def _look(
     for listen, holder in holders.items():
         if holder is not None and not (adopt and holder in [container.name for container in plain]):
             shared = next((it.service for it in found if it.name == holder and it not in plain), None)
-            problems[listen] = _held(tools, str(listen), holder, shared, plain)
+            problems[listen] = _held(tools, listen, holder, shared, plain)
     return plain, problems
 
 
@@ -69,7 +71,7 @@ class PortHeld(BluegreenError):
     """Somebody else has a port that nginx is to be published on."""
 
 
-def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> PortHeld:
+def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> PortHeld:
     mine = holder in [container.name for container in plain]
     if mine:
         return PortHeld(
@@ -81,13 +83,14 @@ def _held(tools: Tools, port: str, holder: str, shared: str | None, plain: Seque
             next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
         )
     owner = (tools.engine.owners().get(holder) or Owner(holder)) if holder else None
-    known = owner.words if owner else "a process that is no container"
+    known = owner.words if owner else NO_CONTAINER
+    beside = "it" if holder else tools.engine.port_process(port) or "it"
     way_out = owner.way_out("another listen or preview in x-bluegreen") if owner else "ss -ltnp (shows who holds it)"
     if shared:
         way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
     return PortHeld(
         f"Port {port} is held by {known}.",
-        failed=f"nginx cannot be published on {port} beside it",
+        failed=f"nginx cannot be published on {port} beside {beside}",
         expected=f"{port} free (listen and preview in x-bluegreen)",
         retry="safe, when the port is free or another is chosen",
         next=way_out,

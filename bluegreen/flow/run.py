@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
-from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.differences import leftovers
 from bluegreen.plans.plan import WAITS, Phase, Plan, Step
@@ -125,12 +125,13 @@ def _run_step(tools: Tools, step: Step, action: Action, operation: Operation) ->
     except NothingChanged as nothing:
         detail = str(nothing)
         raise
-    except BluegreenError as error:
+    except (BluegreenError, *OF_MACHINE) as error:  # the latter: a full disk, files or memory that are used up
+        known = of_machine(error)
         outcome = "warning" if step.phase == "settle" else "failed"
-        detail = str(error)
+        detail = str(known)
         if step.phase != "settle":
-            raise
-        operation.result.warnings.append(f"{step.name}: {error}")
+            raise known from None
+        operation.result.warnings.append(f"{step.name}: {known}")
     except BaseException as error:
         outcome, detail = "failed", str(error) or type(error).__name__
         raise

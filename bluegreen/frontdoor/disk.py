@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from bluegreen.frontdoor.route import sync
+from bluegreen import files
 
 LOADED = "nginx.conf"
+MODE = 0o644  # the folder above is 0700; nginx runs as another user
 
 
 def stored_name(color: str) -> str:
@@ -16,23 +17,14 @@ def stored_name(color: str) -> str:
 
 def read(folder: str, name: str = LOADED) -> str | None:
     try:
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError):
+        return files.text(os.path.join(folder, name))
+    except OSError:
         return None
 
 
 def replace(folder: str, name: str, content: str) -> None:
     """A file, replaced in one step and on the disk when this returns. Raises OSError."""
-    temporary = os.path.join(folder, f".{name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o644)  # the folder above is 0700; nginx runs as another user
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, os.path.join(folder, name))
-    sync(folder)
+    files.replace(os.path.join(folder, name), content.encode(), MODE)
 
 
 def forget(folder: str, name: str) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from shlex import quote
 from typing import TypeVar
 
@@ -25,8 +26,9 @@ CANDIDATE = "candidate"  # with a number: a text that nginx -t is asked about
 class Files:
     """The rendered files of one app. `folder`: the state folder's nginx/, which the proxy has mounted."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, folder: str, held: Callable[[], None] = lambda: None) -> None:
+        """`held` raises BluegreenError when this command does not hold the app any more: then nothing is written."""
+        self.folder, self._held = folder, held
 
     def loaded_text(self) -> str | None:
         """What nginx loads at its next start."""
@@ -42,7 +44,7 @@ class Files:
             if wanted := directions.get(color):
                 self.write(wanted, stored_name(color))
             else:
-                disk.forget(self.folder, stored_name(color))
+                self.writing(partial(disk.forget, self.folder, stored_name(color)))
 
     def routing(self) -> Routing | None:
         """What the file and the route beside it say together; None: the file is absent, or not ours."""
@@ -74,6 +76,7 @@ class Files:
 
     def turn(self, color: Color | None) -> None:
         """Renames the route. Raises BluegreenError."""
+        self._held()
         try:
             route.turn(self.folder, color)
         except OSError as error:
@@ -94,6 +97,7 @@ class Files:
 
     def writing(self, act: Callable[[], T]) -> T:
         """Runs what writes nginx's file. Raises BluegreenError for what the disk refuses."""
+        self._held()
         try:
             return act()
         except OSError as error:

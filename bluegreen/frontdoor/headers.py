@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bluegreen.files import read
+
 OURS: tuple[tuple[str, str], ...] = (
     ("Host", "$bg_host"),
     ("Connection", "$bg_connection"),
@@ -90,7 +92,7 @@ def _files(folder: Path | None, pattern: str) -> list[Path]:
 
 
 def _set_headers(file: Path) -> list[list[str]]:
-    statements = _statements(file.read_text(errors="replace"))
+    statements = _statements(read(str(file)).decode(errors="replace"))
     return [words for words in statements if words[0] == "proxy_set_header" and len(words) == 3]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from bluegreen.files import sync
+
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
 RUN = "/run/bluegreen"  # the state folder's run/
 FOLDER = "route"
@@ -75,15 +77,6 @@ def relink(link: str, target: str) -> None:
         pass
     os.symlink(target, fresh)
     os.rename(fresh, link)
-
-
-def sync(folder: str) -> None:
-    """What was renamed or made in a folder is on the disk when this returns. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _folder(path: str) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bluegreen.errors import BluegreenError
+from bluegreen.files import sync
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.folders import FOLDER_MODE, proxy_user
-from bluegreen.frontdoor.route import CONF, sync
+from bluegreen.frontdoor.route import CONF
 
 FOLDER = "snippets"
 FILE_MODE = 0o644  # nginx runs as another user; the state folder above is 0700

@@ -43,7 +43,7 @@ def header(text: str) -> dict[str, Any] | None:
         parts.append(line[len(MORE) :])
     try:
         found = json.loads("".join(parts)) if first.startswith(HEADER) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

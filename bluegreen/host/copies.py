@@ -12,10 +12,7 @@ TIMEOUT = 600.0  # seconds for one folder
 
 def size(path: Path) -> int | None:
     """What a folder takes, in bytes; None: it is not there, or not to be looked at."""
-    done = subprocess.run(
-        ["du", "-sk", "--", str(path)], capture_output=True, text=True, timeout=TIMEOUT, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = _run(["du", "-sk", "--", str(path)])
     first = done.stdout.partition("\t")[0]
     return int(first) * 1024 if done.returncode == 0 and first.isdecimal() else None
 
@@ -33,9 +30,17 @@ def copy(path: Path, to: Path, without: Path | None = None) -> None:
                 if part.resolve() != inner:
                     copy(part, to / part.name, without)
             return
-    done = subprocess.run(
-        ["cp", "-a", "--reflink=auto", "--", str(path), str(to)], capture_output=True, text=True, timeout=TIMEOUT,
-        check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = _run(["cp", "-a", "--reflink=auto", "--", str(path), str(to)])
     if done.returncode:
         raise OSError(done.stderr.strip()[:300])
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Raises OSError when it does not end, or is not there."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise OSError(f"{command[0]} did not end within {TIMEOUT:g} s") from None

@@ -81,7 +81,7 @@ def _ask(folder: Path, *arguments: str, as_owner: bool = True) -> str | None:
     owner = _owner(folder) if as_owner and os.geteuid() == 0 else 0
     try:
         done = subprocess.run(
-            [program, *QUIET, "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace",
+            [program, *QUIET, "-C", str(folder), *arguments], capture_output=True, encoding="utf-8", errors="replace",
             timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL, env=_environment(owner), **_as_user(owner),
         )  # fmt: skip
     except (OSError, ValueError, subprocess.SubprocessError):

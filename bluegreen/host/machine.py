@@ -10,6 +10,8 @@ import struct
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from bluegreen.files import begin_of
+
 SIOCGIFADDR = 0x8915
 MAX_FILES = 200  # snippets that are read at most
 MAX_BYTES = 256 * 1024  # read of each
@@ -58,8 +60,7 @@ def texts(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*.conf"))[:MAX_FILES]:
         try:
-            with path.open("rb") as file:
-                found[str(path.relative_to(folder))] = file.read(MAX_BYTES).decode(errors="replace")
+            found[str(path.relative_to(folder))] = begin_of(str(path), MAX_BYTES)
         except OSError:
             continue
     return found

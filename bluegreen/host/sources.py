@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
+
+from bluegreen.files import begin_of
 
 PASSED_OVER = {
     "node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist", "tests", "test", "docs", "examples",
@@ -38,11 +39,7 @@ def look(folder: Path) -> dict[str, str]:
 def read_text(path: Path, most: int = MAX_BYTES) -> str | None:
     """The text of an ordinary file, or its beginning; None: it is none, or not to be looked at."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for a writer
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            return file.read(most).decode(errors="replace")
+        return begin_of(str(path), most)
     except OSError:
         return None
 

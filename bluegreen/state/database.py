@@ -9,10 +9,14 @@ import json
 import os
 import sqlite3
 
+from bluegreen.files import Unfit, refuse_other
+
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
 
 NAME = "journal.db"
 SCHEMA_VERSION = 3
@@ -110,15 +114,23 @@ class Database:
         return os.path.exists(self.path)
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """One that writes."""
+        return self._done(lambda: self._db.execute(statement, values))
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """One that reads: all its rows. Some of what is broken in a file shows only when a row is fetched."""
+        return self._done(lambda: self._db.execute(statement, values).fetchall())
+
+    def _done(self, act: Callable[[], T]) -> T:
         try:
-            return self._db.execute(statement, values)
+            return act()
         except sqlite3.Error as error:
             self.close()
             if _is_broken(error) and (aside := self._set_aside()):
                 self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
             else:
                 self._opened = self._without(error)
-            return self._db.execute(statement, values)
+            return act()
 
     def close(self) -> None:
         if self._opened is not None:
@@ -137,6 +149,9 @@ class Database:
                 return self._connect(":memory:")
             if not self.exists():
                 os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            for end in ("", "-wal", "-shm"):  # SQLite would wait for ever at a pipe
+                if os.path.lexists(self.path + end):
+                    refuse_other(self.path + end, os.stat(self.path + end).st_mode)
             return self._connect(self.path)
         except (OSError, sqlite3.Error) as error:
             if again and _is_broken(error) and (aside := self._set_aside()):
@@ -146,6 +161,7 @@ class Database:
 
     def _connect(self, path: str) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None)
+        connection.text_factory = lambda raw: raw.decode(errors="replace")
         try:
             connection.execute("pragma journal_mode = wal")
             if _version(connection) > SCHEMA_VERSION:
@@ -213,10 +229,8 @@ def unfinished(db: Database) -> tuple[Any, ...] | None:
     """(id, verb, release, target, pid, started, outcome) of the newest operation, when it never ended."""
     if not db.exists():
         return None
-    row = db.execute(
-        "select id, verb, release, target, pid, started, outcome from operations order by id desc limit 1"
-    ).fetchone()
-    return row if row and row[6] is None else None
+    newest = db.rows("select id, verb, release, target, pid, started, outcome from operations order by id desc limit 1")
+    return newest[0] if newest and newest[0][6] is None else None
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -241,4 +255,8 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
 def _is_broken(error: Exception) -> bool:
     """Whether what is there is no journal: not a full or read-only disk, not a newer version."""
     lost_tables = isinstance(error, sqlite3.OperationalError) and "no such" in str(error)
-    return lost_tables or (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError))
+    return (
+        isinstance(error, Unfit)
+        or lost_tables
+        or (isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError))
+    )

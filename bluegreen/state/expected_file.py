@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bluegreen import files
 from bluegreen.domain.answers import Expectation, document, parse
 from bluegreen.errors import BluegreenError, ExitCode
 
@@ -18,7 +19,8 @@ HEAD = """\
 # In json, "#number", "#string", "#boolean", "#time", "#uuid", "#array", "#object", "#ignore" and "#regex PATTERN"
 # stand for values that vary. What an answer has beyond these keys is fine. ${NAME} comes from the environment.
 """
-MAX_BYTES = 4 * 1024 * 1024  # of the file; more is no recorded answer
+MAX_VALUES = 200_000  # with each alias written out: a short text of nested ones may mean more than any memory holds
+MAX_DEPTH = 100  # lists in mappings in lists
 WIDTH = 110  # columns
 
 
@@ -35,22 +37,34 @@ _Loader.yaml_implicit_resolvers = {
 def read(path: Path) -> tuple[Expectation, ...] | None:
     """The recorded answers; None: there is no such file. Raises BluegreenError (exit 2) with every problem."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = files.text(str(path), files.MUCH)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(path, [str(error.strerror)]) from None
-    if len(raw) > MAX_BYTES:
-        raise _unreadable(path, [f"it is larger than {MAX_BYTES} bytes"])
     try:
         found: Any = yaml.load(raw, _Loader)  # noqa: S506 - a SafeLoader with less in it
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _unreadable(path, str(error).splitlines()[:4]) from None
+        _measure(found, {}, 0)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise _unreadable(path, (str(error) or "nested too deeply").splitlines()[:4]) from None
     expectations, problems = parse(found)
     if problems:
         raise _unreadable(path, problems)
     return expectations
+
+
+def _measure(value: Any, known: dict[int, int], depth: int) -> int:
+    """How many values a document has, each alias written out. Raises ValueError: too many, too deep, or a circle."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        parts = value if isinstance(value, list) else [*value.keys(), *value.values()]
+        known[id(value)] = 1 + sum(_measure(part, known, depth + 1) for part in parts)
+    if known[id(value)] > MAX_VALUES:
+        raise ValueError(f"it has more than {MAX_VALUES} values, with its aliases written out")
+    return known[id(value)]
 
 
 def write(path: Path, expectations: Sequence[Expectation]) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 
 from bluegreen.domain.words import COMPOSE_FILES
+from bluegreen.files import replace
 from bluegreen.state import read_json
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
@@ -81,18 +82,8 @@ def broken(state: str) -> bool:
 
 def write(state: str, app: str, folder: str, files: Sequence[str]) -> None:
     """Records whose state this is: aside, on the disk, renamed. Raises OSError."""
-    fresh = os.path.join(state, f".{PROJECT}.new")
-    if os.path.lexists(fresh):
-        os.unlink(fresh)  # of one that was killed; it may have been another user
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"app": app, "folder": folder, "files": list(files)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    place = os.path.join(state, PROJECT)
-    if os.path.isdir(place) and not os.path.islink(place):
-        os.rmdir(place)
-    os.replace(fresh, place)
+    content = json.dumps({"app": app, "folder": folder, "files": list(files)})
+    replace(os.path.join(state, PROJECT), content.encode())
 
 
 def trusted(state: str) -> bool:

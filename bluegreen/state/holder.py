@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NAME = "lock"
 PREPARE = "prepare"
+FIRST_PID, LAST_PID = 1, 2**22 + 1  # what a process may be called lies between, see proc_sys_kernel(5): pid_max
 
 
 def take(state: str) -> int | None:
@@ -21,11 +22,29 @@ def take(state: str) -> int | None:
 
     Raises OSError.
     """
-    descriptor = os.open(os.path.join(state, NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if taken(descriptor):
-        return descriptor
-    os.close(descriptor)
-    return None
+    while True:
+        descriptor = opened(state)
+        if not taken(descriptor):
+            os.close(descriptor)
+            return None
+        if on_disk(state, descriptor):
+            return descriptor
+        os.close(descriptor)  # somebody took the file away meanwhile, and it is another one now
+
+
+def opened(state: str) -> int:
+    """The lock file, made if there is none. Raises OSError."""
+    return os.open(os.path.join(state, NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def on_disk(state: str, descriptor: int) -> bool:
+    """Whether this is the lock file that others would find now, not one that was removed or replaced."""
+    try:
+        found = os.stat(os.path.join(state, NAME))
+    except OSError:
+        return False
+    mine = os.fstat(descriptor)
+    return (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def taken(descriptor: int) -> bool:
@@ -55,9 +74,19 @@ def write(descriptor: int, holder: dict[str, Any] | None) -> None:
 def read(state: str) -> dict[str, Any] | None:
     """What the lock file says; None: nothing, or nothing that is ours."""
     try:
-        return read_json(os.path.join(state, NAME))
+        found = read_json(os.path.join(state, NAME))
     except (OSError, ValueError):
         return None
+    return _sound(found) if found else None
+
+
+def _sound(found: dict[str, Any]) -> dict[str, Any] | None:
+    """What is ours, each of its type. Its process is one that may be told to end: no group, not init."""
+    texts = {key: found[key] for key in ("verb", "who", "since", "started", "phase") if isinstance(found.get(key), str)}
+    left, pid = found.get("left"), found.get("pid")
+    known = type(pid) is int and FIRST_PID < pid < LAST_PID
+    left = _sound(left) if isinstance(left, dict) and left.get("left") is None else None
+    return {**texts, "pid": pid if known else 0, "left": left} if texts or known else None
 
 
 def started(pid: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.errors import COMMAND, BluegreenError, ExitCode
 from bluegreen.state import holder
 from bluegreen.state.holder import PREPARE
 
@@ -40,17 +40,32 @@ class Holder:
 class Lock:
     """The lock while it is held."""
 
-    def __init__(self, file: int, mine: dict[str, Any]) -> None:
-        self._file, self._mine = file, mine
+    def __init__(self, state: Path, file: int, mine: dict[str, Any]) -> None:
+        self._state, self._files, self._mine = state, [file], mine
+        self.reached = PREPARE  # the phase that the operation is in
         holder.write(file, mine)
 
     def phase(self, name: str) -> None:
         """Says how far the operation is: what others may do about it depends on that."""
-        self._mine["phase"] = name
-        holder.write(self._file, self._mine)
+        self.reached = self._mine["phase"] = name
+        holder.write(self._files[-1], self._mine)
+
+    def check(self) -> None:
+        """Raises BluegreenError when the file that is held is not the one on the disk: somebody else may act."""
+        if not any(holder.on_disk(str(self._state), file) for file in self._files):
+            raise BluegreenError(
+                "The lock of this app was taken away while this command ran, so it stops.",
+                failed=f"{self._state / holder.NAME} was removed or replaced", expected="nobody to remove it",
+                retry="safe, when no other bluegreen acts on this app", next=f"{COMMAND} status",
+            )  # fmt: skip
+
+    def moved(self, state: Path, file: int | None) -> None:
+        """The folder is elsewhere now; `file`: the lock of its copy there, held as well."""
+        self._state = state
+        self._files += [file] if file is not None else []
 
     def clear(self) -> None:
-        holder.write(self._file, None)
+        holder.write(self._files[-1], None)
 
 
 @dataclass(frozen=True)
@@ -78,20 +93,33 @@ def locked(
 
     Raises BluegreenError (exit 75) naming the holder.
     """
-    file = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = _taken(state, verb, held, command, tell)
     try:
-        if not holder.taken(file):
-            if held.end:
-                _take_over(state, file, verb, command, tell)
-            else:
-                _wait(state, file, verb, held.wait, command, tell)
         left = left_by(state)
-        lock = Lock(file, {**holder.me(verb, since), "left": {**asdict(left), "left": None} if left else None})
+        lock = Lock(state, file, {**holder.me(verb, since), "left": {**asdict(left), "left": None} if left else None})
         try:
             yield lock
         finally:
             lock.clear()
     finally:
+        os.close(file)
+
+
+def _taken(state: Path, verb: str, held: Held, command: str, tell: Callable[[str], None]) -> int:
+    """The lock file, held; the one that is there now, should somebody have removed it meanwhile."""
+    while True:
+        file = holder.opened(str(state))
+        try:
+            if not holder.taken(file):
+                if held.end:
+                    _take_over(state, file, verb, command, tell)
+                else:
+                    _wait(state, file, verb, held.wait, command, tell)
+            if holder.on_disk(str(state), file):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
         os.close(file)
 
 

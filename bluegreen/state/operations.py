@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bluegreen.state import database
 from bluegreen.state.database import Database
 from bluegreen.state.lock import left_by
-from bluegreen.state.rows import Operation
+from bluegreen.state.rows import Operation, operation_of
 
 
 class Operations:
@@ -42,24 +42,29 @@ class Operations:
         """How long the newest operation of a verb took until traffic had moved; None: none did."""
         if not self._db.exists():
             return None
-        row = self._db.execute(
+        found = self._db.rows(
             "select sum(seconds) from steps where phase in ('prepare', 'cutover') and operation = (select max(id)"
             " from operations where verb = ? and outcome in ('switched', 'flipped-back'))", (verb,),
-        ).fetchone()  # fmt: skip
-        return float(row[0]) if row and row[0] is not None else None
+        )  # fmt: skip
+        return _seconds(found)
 
     def last_step_seconds(self, step: str) -> float | None:
         """How long the newest step of this name took; None: none was done."""
         if not self._db.exists():
             return None
-        row = self._db.execute(
-            "select seconds from steps where step = ? and outcome = 'done' order by rowid desc limit 1", (step,)
-        ).fetchone()
-        return float(row[0]) if row else None
+        return _seconds(
+            self._db.rows(
+                "select seconds from steps where step = ? and outcome = 'done' order by rowid desc limit 1", (step,)
+            )
+        )
 
     def unfinished(self) -> Operation | None:
         """The newest operation that never ended: its process was killed, or is at work now."""
         if row := database.unfinished(self._db):
-            return Operation(*row)
+            return operation_of(row)
         left = left_by(self._state)
         return Operation(0, left.verb, None, None, left.pid, left.since, None, recorded=False) if left else None
+
+
+def _seconds(found: Sequence[tuple[Any, ...]]) -> float | None:
+    return float(found[0][0]) if found and isinstance(found[0][0], int | float) else None

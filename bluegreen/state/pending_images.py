@@ -21,7 +21,7 @@ class PendingImages:
 
     def names(self) -> dict[str, str | None]:
         """Those of a command that never came to record what it made."""
-        return dict(self._db.execute("select ref, before from makings").fetchall())
+        return dict(self._db.rows("select ref, before from makings where typeof(ref) = 'text'"))
 
     def end(self) -> None:
         self._db.execute("delete from makings")
@@ -32,7 +32,7 @@ class PendingImages:
 
     def orphans(self) -> dict[str, str]:
         """Names by id."""
-        return dict(self._db.execute("select id, ref from orphans").fetchall())
+        return dict(self._db.rows("select id, ref from orphans where typeof(id) = 'text' and typeof(ref) = 'text'"))
 
     def forget_orphan(self, identity: str) -> None:
         self._db.execute("delete from orphans where id = ?", (identity,))

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from bluegreen.domain.release import Begun, Note
+from bluegreen.domain.app import Route
+from bluegreen.domain.release import Begun, Image, Note
+from bluegreen.domain.shape import shaped
 from bluegreen.state.database import Database
 
 COLUMNS = (
@@ -15,6 +17,8 @@ COLUMNS = (
     "revision", "subject", "previous", "restores", "figures",
 )  # fmt: skip
 AS_JSON = ("images", "services", "figures")
+NUMBERS = ("previous", "restores")
+TEXTS = ("created", "color", "outcome", "definition", "owner", "expect", "note", "revision", "subject")
 
 
 class Releases:
@@ -25,7 +29,7 @@ class Releases:
 
     def newest(self) -> int:
         """The highest release number given out; 0: none."""
-        return int(self._db.execute("select coalesce(max(number), 0) from releases").fetchone()[0])
+        return int(self._db.rows("select coalesce(max(number), 0) from releases")[0][0])
 
     def start(self, begun: Begun) -> None:
         """Records a release before any container of it exists."""
@@ -57,6 +61,36 @@ class Releases:
         """Every release, the newest first, with the names of COLUMNS as keys."""
         if not self._db.exists():
             return []
-        rows = self._db.execute(f"select {', '.join(COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
-        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        return [{key: json.loads(value) if key in AS_JSON else value for key, value in row.items()} for row in found]
+        rows = self._db.rows(f"select {', '.join(COLUMNS)} from releases order by number desc")  # noqa: S608 - fixed names
+        found = [_release(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        return [it for it in found if it is not None]
+
+
+def _release(row: dict[str, Any]) -> dict[str, Any] | None:
+    """A row as a value; None: what is written there is none of ours, so there is no such release."""
+    try:
+        found = {key: json.loads(value) if key in AS_JSON else value for key, value in row.items()}
+        images, services, figures = (found[key] for key in AS_JSON)
+        for image in images.values():
+            shaped(Image, image)
+        sound = (
+            all(isinstance(found[key], str) for key in TEXTS)
+            and all(found[key] is None or type(found[key]) is int for key in NUMBERS)
+            and all(type(figure) in (int, float) for figure in figures.values())
+            and (services == {} or _is_definition(services, images if found["outcome"] == "live" else None))
+        )
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
+    return found if sound else None
+
+
+def _is_definition(services: Mapping[str, Any], images: Mapping[str, Any] | None) -> bool:
+    """Whether this is what `written_down` makes of a release; with `images`, one that has served."""
+    names = {Route.from_dict(route).service for route in services["routes"]} | set(services["jobs"])
+    written = services["services"]
+    return (
+        names <= set(written)
+        and (images is None or names <= set(images))
+        and all(isinstance(it["environment"], dict) for it in written.values())
+        and all(type(services[key]) in (int, float) for key in ("max_body", "read_timeout"))
+    )

@@ -29,7 +29,8 @@ sys.exit(command(sys.argv[2:]))
 OURS = {
     "bluegreen", "bluegreen.__main__", "bluegreen.cli", "bluegreen.cli.boundary", "bluegreen.cli.clock",
     "bluegreen.cli.output", "bluegreen.cli.quick", "bluegreen.cli.show", "bluegreen.cli.signals", "bluegreen.cli.text",
-    "bluegreen.domain", "bluegreen.domain.verdict", "bluegreen.domain.words", "bluegreen.errors", "bluegreen.frontdoor",
+    "bluegreen.domain", "bluegreen.domain.verdict", "bluegreen.domain.words", "bluegreen.errors", "bluegreen.files",
+    "bluegreen.frontdoor",
     "bluegreen.frontdoor.control", "bluegreen.frontdoor.disk", "bluegreen.frontdoor.route", "bluegreen.frontdoor.seal",
     "bluegreen.frontdoor.text", "bluegreen.probe", "bluegreen.probe.one", "bluegreen.state", "bluegreen.state.folder",
     "bluegreen.state.holder", "bluegreen.unix_http",

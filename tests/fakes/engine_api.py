@@ -127,7 +127,8 @@ class EngineApi:
             "State": it.state, "Status": f"{words} ({it.health})" if it.health else words,
             "NetworkSettings": {"Networks": networks},
             "Ports": [
-                {"PublicPort": int(at["HostPort"]), "IP": at["HostIp"]} for all_ in bindings.values() for at in all_
+                {"PublicPort": int(at["HostPort"]), "IP": at["HostIp"], "Type": key.partition("/")[2]}
+                for key, all_ in bindings.items() for at in all_
             ] if it.state == "running" else [],
         }  # fmt: skip
 

@@ -242,6 +242,9 @@ class FakeEngine:
     def owners(self) -> dict[str, Owner]:
         return {}
 
+    def port_process(self, listen: object) -> str:  # noqa: ARG002 - the port's
+        return ""
+
     def remove_leftovers(self) -> list[str]:
         gone = [it.name for it in self.it.replicas.values()]
         self.it.replicas.clear()

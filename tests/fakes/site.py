@@ -280,23 +280,26 @@ def _done(it: Site, verb: str) -> None:
     assert it.run(verb, "--progress", "none") == 0
 
 
-def at_once(it: Site, what: str, make: Callable[[], None]) -> None:
+def at_once(it: Site, what: str, make: Callable[[], int | None]) -> None:
     """By the command itself for the first test, as that left it for the others."""
     parts = ("containers", "networks", "volumes", "images", "_count")
     if what not in _KEPT:
-        make()
+        assert not make()
         files = {
             path.relative_to(it.states): (path.lstat().st_mode & 0o777, _content(path))
             for path in sorted(it.states.rglob("*")) if not path.is_socket()
         }  # fmt: skip
-        _KEPT[what] = {"files": files, "engine": {name: copy.deepcopy(getattr(it.engine, name)) for name in parts}}
+        engine = {name: copy.deepcopy(getattr(it.engine, name)) for name in parts}
+        _KEPT[what] = {"files": files, "engine": engine, "document": copy.deepcopy(it.document)}
         return
     for path, (mode, content) in _KEPT[what]["files"].items():
         _put(it.states / path, mode, content)
     for name, value in copy.deepcopy(_KEPT[what]["engine"]).items():
         setattr(it.engine, name, value)
+    it.document = copy.deepcopy(_KEPT[what]["document"])
     it.database = it.engine.named("shop-db-1")
-    it.nginx = Nginx(it, it.state)
+    if any(found.labels.get("bluegreen.role") == "proxy" for found in it.engine.containers.values()):
+        it.nginx = Nginx(it, it.state)
 
 
 def _content(path: Path) -> Any:

@@ -51,7 +51,7 @@ def test_health_check_durations_become_nanoseconds() -> None:
         "Test": ["CMD", "true"], "Interval": 90 * 10**9, "Timeout": 5 * 10**8, "Retries": 3,
     }  # fmt: skip
     assert _request(healthcheck={"disable": True})["Healthcheck"] == {"Test": ["NONE"]}
-    with pytest.raises(ValueError, match="not a duration"):
+    with pytest.raises(ValueError, match="a duration with its unit"):
         nanoseconds("5 minutes")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import socket
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from bluegreen.compose.options import Options
 from bluegreen.compose.run import Compose
 from bluegreen.domain.app import Listen
 from bluegreen.errors import BluegreenError
-from bluegreen.places.docker import creation, images, volumes
+from bluegreen.places.docker import creation, engine, images, volumes
 from bluegreen.places.docker.commands import run_task
 from bluegreen.places.docker.engine import of_compose
 from bluegreen.places.docker.mounts import CopiedFile
@@ -103,12 +105,38 @@ def test_who_holds_a_port(
 
 
 def test_a_process_that_is_no_container_holds_a_port(place: Place) -> None:
-    import socket
-
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
-        assert place.engine.port_holder(Listen("127.0.0.1", busy.getsockname()[1])) == ""
+        held = Listen("127.0.0.1", busy.getsockname()[1])
+        assert place.engine.port_holder(held) == ""
+        name = Path("/proc/self/comm").read_text().strip()
+        assert place.engine.port_process(held) == f"{name} (process {os.getpid()})"
+        assert place.engine.port_process(Listen("127.0.0.2", held.port)) == "", "that address is another one"
+        assert place.engine.port_process(Listen("", held.port)) == place.engine.port_process(held)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_port_of_udp_is_another_port(api: EngineApi, place: Place, family: socket.AddressFamily) -> None:
+    bindings = {"53/udp": [{"HostIp": "0.0.0.0", "HostPort": "48125"}]}
+    api.add("dns", HostConfig={"PortBindings": bindings})
+    assert place.engine.port_holder(Listen("", 48125)) is None
+    with socket.socket(family, socket.SOCK_DGRAM) as busy:
+        busy.bind(("", 48125))
+        assert place.engine.port_holder(Listen("", 48125)) is None
+    with socket.socket(family) as busy:
+        busy.bind(("", 0))
+        busy.listen()
+        address = "[::]" if family == socket.AF_INET6 else ""
+        assert f"process {os.getpid()}" in place.engine.port_process(Listen(address, busy.getsockname()[1]))
+
+
+def test_a_machine_without_ipv6_has_no_such_port_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_here(*_: object) -> socket.socket:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", none_here)
+    assert not engine._is_taken(Listen("[::1]", 80))
 
 
 def test_what_compose_runs(api: EngineApi, place: Place) -> None:

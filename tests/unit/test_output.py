@@ -130,16 +130,22 @@ class Gone(io.StringIO):
         return False
 
 
-def test_nobody_there_to_read_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe")],
+)
+def test_nobody_there_to_read_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch, error: OSError) -> None:
     for name, act in (("stderr", output.note), ("stdout", output.result)):
-        stream = Gone(OSError(28, "No space left on device"))
+        stream = Gone(error)
         monkeypatch.setattr(sys, name, stream)
-        act("x")
+        assert not act("x")
         os.close(stream.fileno())
-    stream = Gone(BrokenPipeError())
-    monkeypatch.setattr(sys, "stdout", stream)
-    with pytest.raises(BrokenPipeError):
-        output.result("x")
-    monkeypatch.setattr(sys, "stderr", stream)
-    output.note("x")
-    os.close(stream.fileno())
+        monkeypatch.setattr(sys, name, None)  # as Python has it for a descriptor that is closed
+        assert not act("x")
+
+
+def test_what_a_stream_cannot_spell_is_said_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    assert output.result("✓ health \udcff")
+    assert raw.getvalue() == b"? health ?\n"

@@ -126,7 +126,7 @@ def test_what_must_outlive_a_power_cut_is_waited_for(tmp_path: Path, monkeypatch
     assert order[:2] == ["fsync blue", "fsync green"], "the visitors' names, when they were made"
     order.clear()
     folder.write(str(tmp_path), "shop", "/srv/shop", [])
-    assert order == ["fsync .project.json.new", "rename project.json"]
+    assert order == ["fsync .project.json.new", "rename project.json", f"fsync {tmp_path.name}"]
 
 
 def test_files_that_nginx_reads_may_be_read_whatever_the_umask(tmp_path: Path) -> None:

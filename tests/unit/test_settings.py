@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from bluegreen.domain.app import Health, Listen, Route
-from bluegreen.domain.units import parse_duration, parse_size
+from bluegreen.domain.units import nanoseconds, parse_duration, parse_size
 from bluegreen.settings.parse import InvalidSettings, parse_settings
 from bluegreen.settings.schema import json_schema
 from bluegreen.settings.types import path_prefix
@@ -199,8 +199,27 @@ def test_whom_nginx_cannot_tell_from_a_visitor_is_not_trusted(change: dict[str, 
 def test_units_are_seconds_and_bytes() -> None:
     assert parse_duration("1h1m1.5s") == 3661.5
     assert parse_duration("250ms") == 0.25
+    assert parse_duration("500us") == parse_duration("500\u00b5s") == parse_duration("500\u03bcs") == 0.0005
+    assert (parse_duration("1.000000001s"), parse_duration("1d"), parse_duration("1w")) == (1.000000001, 86400, 604800)
+    assert (nanoseconds("1ns"), nanoseconds("1.5us"), nanoseconds("1h0.5s")) == (1, 1500, 3600 * 10**9 + 5 * 10**8)
+    assert parse_duration(0) == 0
     assert (parse_size("1k"), parse_size(5), parse_size("3GB")) == (1024, 5, 3 * 1024**3)
-    for wrong in ("5", 5, "s", "-1s", True, None):
+    for wrong in (
+        "5",
+        5,
+        "s",
+        "-1s",
+        True,
+        None,
+        "1 s",
+        "1.s",
+        ".5s",
+        "1ks",
+        "4000d",
+        "9" * 50 + "h",
+        "1s\n",
+        "\u0663s",
+    ):
         with pytest.raises(ValueError, match="duration"):
             parse_duration(wrong)
 

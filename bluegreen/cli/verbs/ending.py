@@ -56,6 +56,7 @@ def down(options: Options, /, **words: Any) -> int:
         tools = app.tools(name)
         result = story(tools, stack_or_none(app, tools), typed.volumes)
         if result.error is None:
+            app.still_held()
             _remove_state(app.state)
             result.warnings.append(_left(app, typed.volumes))
     return show(result, app, typed.json_)
@@ -69,7 +70,7 @@ def _left(app: App, volumes: bool) -> str:
 
 
 def _sure(question: str) -> bool:
-    if not sys.stdin.isatty():
+    if not output.terminal(sys.stdin):
         raise click.UsageError("down asks before it acts; without a terminal, say --yes")
     return click.confirm(question, default=False, err=True)
 

@@ -117,7 +117,8 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
     width = max(len(replica.name) for replica in replicas)
     for line in story.lines(containers, replicas, tail, follow):
         name = output.paint(f"{line.replica.name:<{width}}", line.replica.color or "dim", sys.stdout)
-        output.result(f"{name}  {output.clean(line.text)}")
+        if not output.result(f"{name}  {output.clean(line.text)}"):
+            break  # nobody reads on
     return 0
 
 

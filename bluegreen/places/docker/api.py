@@ -16,6 +16,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.places.docker.connection import DEFAULT, engine_address
 
 TIMEOUT = 60.0  # seconds for one call to the Engine; pulls and builds stream and have none
+LOOKS = ("GET", "HEAD")
 PROXY_VARIABLES = {
     "httpProxy": "HTTP_PROXY",
     "httpsProxy": "HTTPS_PROXY",
@@ -82,6 +83,7 @@ class Api:
 
     def __init__(self, app: str) -> None:
         self.app = app
+        self.held: Callable[[], None] = lambda: None  # raises BluegreenError: another one may act on this app by now
 
     @functools.cached_property
     def client(self) -> Any:
@@ -89,9 +91,20 @@ class Api:
         try:
             client: Any = docker.APIClient(engine_address(os.environ), version="auto", timeout=int(TIMEOUT))
             client.trust_env = False  # a socket of this machine has no proxy; asking for one takes a ms each time
+            client.send = self._while_held(client.send)
             return client
         except (DockerException, requests.exceptions.RequestException) as error:
             raise unreachable(error) from None
+
+    def _while_held(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Before each request that changes something: this command still holds the app."""
+
+        def sent(request: Any, **more: Any) -> Any:
+            if request.method not in LOOKS:
+                self.held()
+            return send(request, **more)
+
+        return sent
 
     @translated
     def version(self) -> str:

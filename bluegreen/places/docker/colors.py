@@ -26,6 +26,7 @@ from bluegreen.domain.color import (
 from bluegreen.domain.release import Image
 from bluegreen.domain.world import SharedState
 from bluegreen.errors import BluegreenError
+from bluegreen.files import text
 from bluegreen.places.docker import creation, volumes
 from bluegreen.places.docker import mounts as container_mounts
 from bluegreen.places.docker import spec as container_spec
@@ -251,8 +252,8 @@ def _seccomp_profiles(service: Mapping[str, Any], folder: Path) -> dict[str, str
     for option in service.get("security_opt") or []:
         if path := container_spec.seccomp_file(option):
             try:
-                found[path] = json.dumps(json.loads((folder / path).read_text()), separators=(",", ":"))
-            except (OSError, ValueError) as error:
+                found[path] = json.dumps(json.loads(text(str(folder / path))), separators=(",", ":"))
+            except (OSError, ValueError, RecursionError) as error:
                 raise BluegreenError(
                     f"The seccomp profile {path} cannot be read.", failed=str(error), expected="a JSON file",
                     retry="safe, when it is there",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bluegreen.errors import BluegreenError
+from bluegreen.files import Unfit, text
 
 DEFAULT = "unix:///var/run/docker.sock"
 
@@ -49,8 +50,8 @@ def _written(name: str, environment: Mapping[str, str]) -> str | None:
     """
     folder = Path(_folder(environment), "contexts", "meta", hashlib.sha256(name.encode()).hexdigest())
     try:
-        host = json.loads((folder / "meta.json").read_text())["Endpoints"]["docker"]["Host"]
-    except (OSError, ValueError, KeyError, TypeError):
+        host = json.loads(text(str(folder / "meta.json")))["Endpoints"]["docker"]["Host"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return str(host) or None
 
@@ -71,8 +72,13 @@ def _here(address: str, source: str) -> str:
 
 def _configured(environment: Mapping[str, str]) -> dict[str, Any]:
     try:
-        found = json.loads(Path(_folder(environment), "config.json").read_text())
-    except (OSError, ValueError):
+        found = json.loads(text(os.path.join(_folder(environment), "config.json")))
+    except Unfit as error:  # docker-py and Compose would read it as well, and wait for ever
+        raise BluegreenError(
+            "The configuration of the Docker command is no file.", failed=f"{error.filename}: {error.strerror}",
+            expected="a file, or none", retry="safe, after the cause is fixed", next=f"ls -l {error.filename}",
+        ) from None  # fmt: skip
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

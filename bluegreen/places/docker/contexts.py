@@ -9,6 +9,8 @@ from typing import Any
 
 from docker.utils.build import PatternMatcher
 
+from bluegreen.files import read
+
 UNWANTED = (".git", ".env")  # history and secrets; both change an image that is otherwise the same
 IGNORE = ".dockerignore"
 
@@ -43,7 +45,7 @@ def _of(name: str, context: Path, dockerfile: str) -> Iterator[str]:
 def _ignored(file: Path, name: str) -> bool:
     """Whether .dockerignore keeps a name out, read as docker-py reads it for its own builds."""
     try:
-        lines = file.read_text(errors="replace").splitlines()
+        lines = read(str(file)).decode(errors="replace").splitlines()
     except OSError:
         return True  # what cannot be read is the builder's to complain about
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]

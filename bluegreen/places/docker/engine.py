@@ -16,6 +16,7 @@ from bluegreen.domain.app import Listen
 from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE
 from bluegreen.domain.owner import Owner
 from bluegreen.domain.world import EngineFacts, PlainContainer
+from bluegreen.host.ports import process_on
 from bluegreen.places.docker import connection, volumes
 from bluegreen.places.docker.addresses import overlap, proxy_name
 from bluegreen.places.docker.api import Api, translated
@@ -72,13 +73,20 @@ class Engine:
     def _holder(self, running: Sequence[Mapping[str, Any]], listen: Listen) -> str | None:
         for entry in running:
             published = any(
-                port.get("PublicPort") == listen.port and overlap(port.get("IP", ""), listen) for port in entry["Ports"]
+                port.get("PublicPort") == listen.port
+                and port.get("Type", "tcp") == "tcp"  # the same number of UDP is another port
+                and overlap(port.get("IP", ""), listen)
+                for port in entry["Ports"] or []
             )
             if published and f"/{proxy_name(self._api.app)}" not in entry["Names"]:
                 return str(entry["Names"][0].lstrip("/"))
             if published:
                 return None
         return "" if _is_taken(listen) else None
+
+    def port_process(self, listen: Listen) -> str:
+        """The process that holds a port, in words; empty: it cannot be told."""
+        return process_on(listen.address.strip("[]"), listen.port)
 
     @translated
     def owners(self) -> dict[str, Owner]:
@@ -149,12 +157,12 @@ class Engine:
 
 def _is_taken(listen: Listen) -> bool:
     address = listen.address.strip("[]")
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, listen.port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
+    except OSError as error:  # others: no such address here, no IPv6, not for this user
+        return error.errno == errno.EADDRINUSE
     return False
 
 

@@ -14,13 +14,13 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from bluegreen.domain.release import Image
+from bluegreen.domain.units import parse_duration
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker.api import Api, translated, unreachable
 
 Tell = Callable[[str], None]
 DAY = 24 * 3600.0
 REFRESH = {"daily": DAY, "weekly": 7 * DAY}
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY, "w": 7 * DAY}
 NO_LOGIN = ("no basic auth credentials", "unauthorized", "authentication required", "denied", "no login")
 NOT_RUN = ("Image", "Hostname", "Domainname")  # of the classic builder's step before; nothing runs by them
 LAYERS_DONE = ("Pull complete", "Already exists")
@@ -70,7 +70,7 @@ def refresh_due(policy: str, found: Mapping[str, Any] | None) -> bool:
     """
     if policy == "always":
         return True
-    wait = REFRESH.get(policy) or (_seconds(policy.removeprefix("every_")) if policy.startswith("every_") else None)
+    wait = _wait(policy)
     if wait is None:
         return False
     tagged = ((found or {}).get("Metadata") or {}).get("LastTagTime") or ""
@@ -81,11 +81,14 @@ def refresh_due(policy: str, found: Mapping[str, Any] | None) -> bool:
     return datetime.now(UTC) > then + timedelta(seconds=wait)
 
 
-def _seconds(text: str) -> float | None:
-    parts = re.findall(r"(\d+(?:\.\d+)?)([a-zµ]+)", text)
-    if not parts or any(unit not in UNITS for _, unit in parts):
+def _wait(policy: str) -> float | None:
+    """Seconds that an image stays fresh; None: for ever."""
+    if policy in REFRESH:
+        return REFRESH[policy]
+    try:
+        return parse_duration(policy.removeprefix("every_")) if policy.startswith("every_") else None
+    except ValueError:  # Compose itself refuses what is none
         return None
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 def pull(api: Api, reference: str, platform: str | None, tell: Tell) -> Image:

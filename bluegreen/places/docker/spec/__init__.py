@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bluegreen.places.docker.spec.limits import CDI
 from bluegreen.places.docker.spec.networks import INTERFACE, SAME_ADDRESS, endpoint, links, networks_by_priority
-from bluegreen.places.docker.spec.part import DURATIONS, LATER, NANOSECONDS, Need, Part, Refusal, Service, nanoseconds
+from bluegreen.places.docker.spec.part import LATER, Need, Part, Refusal, Service, nanoseconds
 from bluegreen.places.docker.spec.restart import restart_policy, restart_text, routed_restart
 from bluegreen.places.docker.spec.rights import depends_on_containers, seccomp_file
 from bluegreen.places.docker.spec.table import (
@@ -30,13 +30,11 @@ from bluegreen.places.docker.spec.table import (
 __all__ = [
     "CDI",
     "DIFFERENT",
-    "DURATIONS",
     "GROUPS",
     "HOOKS",
     "INTERFACE",
     "KNOWN",
     "LATER",
-    "NANOSECONDS",
     "REASONS",
     "SAME_ADDRESS",
     "Group",

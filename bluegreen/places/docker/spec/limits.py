@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bluegreen.places.docker.mounts import Surroundings
-from bluegreen.places.docker.spec.part import NANOSECONDS, Part, Service
+from bluegreen.places.docker.spec.part import Part, Service
 
 CDI = re.compile(r"^[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[\w.:-]+$")  # VENDOR/CLASS=NAME, a device that a driver describes
+
+BILLION = 1_000_000_000  # parts of one CPU, as the Engine counts
 
 
 def limits_part(service: Service, _: Surroundings) -> Part:
@@ -52,7 +54,7 @@ def _nano_cpus(cpus: float) -> int:
     def single(value: float) -> float:
         return float(struct.unpack("f", struct.pack("f", value))[0])
 
-    return int(single(single(cpus) * NANOSECONDS))
+    return int(single(single(cpus) * BILLION))
 
 
 def _ulimit(name: str, value: Any) -> dict[str, Any]:

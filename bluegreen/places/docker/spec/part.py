@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bluegreen.domain import units
+
 LATER = "this version of bluegreen does not know it"
-NANOSECONDS = 1_000_000_000
-
-
-DURATIONS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "ms": 1_000_000,
-    "s": NANOSECONDS,
-    "m": 60 * NANOSECONDS,
-    "h": 3600 * NANOSECONDS,
-}
 
 
 Service = Mapping[str, Any]
@@ -50,14 +39,6 @@ class Need:
     engine: str
 
 
-def nanoseconds(text: Any) -> int:
-    """A duration as Go's time package writes it ("1m30s", "500ms") in nanoseconds; a number is that already.
-
-    Raises ValueError.
-    """
-    if isinstance(text, int | float):
-        return int(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"not a duration: {text!r}")
-    return round(sum(float(number) * DURATIONS[unit] for number, unit in parts))
+def nanoseconds(value: Any) -> int:
+    """A duration in nanoseconds; a number is that already. Raises ValueError."""
+    return int(value) if isinstance(value, int | float) else units.nanoseconds(value)

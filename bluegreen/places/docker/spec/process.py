@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bluegreen.domain import labelled
+from bluegreen.domain.units import SECOND
 from bluegreen.places.docker import mounts as container_mounts
 from bluegreen.places.docker.mounts import Surroundings
-from bluegreen.places.docker.spec.part import NANOSECONDS, Part, Refusal, Service, nanoseconds
+from bluegreen.places.docker.spec.part import Part, Refusal, Service, nanoseconds
 
 
 def health_refusals(service: Service) -> Iterable[Refusal]:
@@ -35,7 +36,7 @@ def process_part(service: Service, _: Surroundings) -> Part:
         part.host["Init"] = bool(service["init"])
     if service.get("stop_grace_period") is not None:
         # Compose cuts off fractions of a second: 2500ms is 2 s.
-        part.config["StopTimeout"] = nanoseconds(service["stop_grace_period"]) // NANOSECONDS
+        part.config["StopTimeout"] = nanoseconds(service["stop_grace_period"]) // SECOND
     if service.get("group_add"):
         part.host["GroupAdd"] = [str(group) for group in service["group_add"]]
     return part
