@@ -22,9 +22,9 @@ def put_aside(tools: Tools, replicas: Iterable[Replica]) -> int:
     count = 0
     for replica in replicas:
         with tools.signals.deferred():
-            tools.containers.never_restart(replica.id)
             if replica.state in RUNS:
                 tools.containers.stop(replica.id, 0)
+            tools.containers.never_restart(replica.id)  # after the stop: what runs comes back by itself, at any moment
             tools.containers.move(replica, "aside")
         count += 1
     return count
@@ -72,7 +72,7 @@ def said(slot: Slot, unhealthy: list[str]) -> str:
 
 
 def _leave_for_logs(tools: Tools, replica: Replica) -> None:
-    tools.containers.never_restart(replica.id)
     if replica.state in RUNS:
         tools.containers.stop(replica.id, FAILED_GRACE)
+    tools.containers.never_restart(replica.id)
     tools.containers.move(replica, "failed")
