@@ -24,10 +24,10 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
     if live is None or live not in slots:
         raise BluegreenError(
             "The state folder is gone, and nothing tells which color was live.",
-            failed=f"{live} has no running containers" if live else "nginx does not answer, and both colors have some",
+            failed=f"{live} has no running containers" if live else _untold(world),
             expected="nginx's answer, or the word of a person, and running containers of that color",
-            traffic="none while nginx does not answer", retry="not before you know",
-            next=_next(tools, world), exit_code=ExitCode.UNKNOWN,
+            traffic="unknown; look now" if world.answer else "none while nginx does not answer",
+            retry="not before you know", next=_next(tools, world, live), exit_code=ExitCode.UNKNOWN,
         )  # fmt: skip
     idle = slots.get(other(live))
     standing: Standing | None = None
@@ -66,10 +66,33 @@ def _addresses(replicas: list[Replica], service: str) -> tuple[str, ...]:
     return tuple(replica.address for replica in ordered if replica.service == service and replica.address)
 
 
-def _next(tools: Tools, world: World) -> str:
-    releases = {it.color: it.release for it in world.replicas if it.running and it.role == "routed"}
-    ways = [f"{tools.command} up --live {color} (release {number})" for color, number in sorted(releases.items())]
-    return " or ".join(ways) or f"docker ps -a; then {tools.command} down and {tools.command} up"
+def _untold(world: World) -> str:
+    if world.answer:
+        return "nginx answers that no color is live"
+    some = any(replica.role == "routed" and replica.place == "slot" for replica in world.replicas)
+    return f"nginx does not answer, and {'both colors have' if some else 'no color has'} containers"
+
+
+def _next(tools: Tools, world: World, live: Color | None) -> str:
+    """What to type. A person is heeded only while nginx does not answer; what does not run has to be started first."""
+    up = f"{tools.command} up"
+    here = [it for it in world.replicas if it.role == "routed" and it.place == "slot"]
+    if world.answer:
+        here = [it for it in here if it.color == live]
+        return f"{_start(here)}{up}" if here or live is None else f"docker ps -a; then {tools.command} down and {up}"
+    there = [it for it in here if it.running] or here
+    ways = [
+        f"{_start(mine)}{up} --live {color} (release {max(it.release for it in mine)})"
+        for color in COLORS
+        if (mine := [it for it in there if it.color == color])
+    ]
+    return " or ".join(ways) or f"docker ps -a; then {tools.command} down and {up}"
+
+
+def _start(replicas: list[Replica]) -> str:
+    names = [it.name for it in replicas if it.release == max(one.release for one in replicas)]
+    idle = names and not any(it.running for it in replicas)
+    return f"docker start {' '.join(sorted(names))}; " if idle else ""
 
 
 def _only_color(world: World) -> Color | None:

@@ -186,12 +186,15 @@ def test_what_was_not_given_comes_from_git_and_the_login(
 # -- the runbook's page
 
 
-def _page(releases: list[dict[str, Any]], routes: tuple[Route, ...], **settings: Any) -> str:
+def _page(releases: list[dict[str, Any]], routes: tuple[Route, ...], shown: Any = None, **settings: Any) -> str:
     stack = Stack(
         "shop", Settings(routes, listen=(Listen("", 80),), **settings), {}, {}, {}, {}, {}, ("db",), "/srv/a b"
     )
     live = {"color": "blue", "release": 4}
-    state = {"live": live, "idle": None, "urls": ["http://localhost/"], "flip_back": None, "no_way_back": "it is gone"}
+    state = {
+        "live": live, "idle": None, "urls": ["http://localhost/"], "flip_back": None, "no_way_back": "it is gone",
+        "forward": False, **(shown or {}),
+    }  # fmt: skip
     facts = Facts("shop", "/srv/a b", "bluegreen -p shop", stack, state, releases, "shop-proxy", 2)
     return page.page(facts, datetime(2026, 11, 3, 12, 0, 59, tzinfo=UTC))
 
@@ -228,6 +231,13 @@ def test_the_page_names_what_can_be_typed_and_only_that() -> None:
     assert text.index("notify 'it'") < text.index("when traffic has moved") < text.index("`web`: when a release or")
     assert "Not at the moment (it is gone)" in text
     assert "migration" not in text.partition("## Is it well?")[0]
+
+
+def test_the_page_says_when_a_flip_back_goes_forward() -> None:
+    back = {"flip_back": "bluegreen flip-back", "idle": {"release": 5, "color": "green"}}
+    texts = [_page([], (Route("web", 1),), back | {"forward": forward}) for forward in (True, False)]
+    assert all("Release 5 is on standby on green" in text for text in texts)
+    assert ["somebody went back from that release" in text for text in texts] == [True, False]
 
 
 def test_the_page_warns_of_a_migration_that_cannot_be_taken_back() -> None:

@@ -104,7 +104,7 @@ def test_without_nginx_no_guess_is_live_and_a_person_says_which(live: Site, tell
     (live.state / "nginx" / "nginx.conf").unlink()
     for verb in ("status", "up"):
         code, found = tell(verb)
-        assert (code, found["error"]["failed"]) == (5, "nginx does not answer, and both colors have some"), verb
+        assert (code, found["error"]["failed"]) == (5, "nginx does not answer, and both colors have containers"), verb
         assert found["error"]["next"] == "bluegreen up --live blue (release 1) or bluegreen up --live green (release 2)"
     assert proxy.state == "exited", "nothing was started"
     code, found = tell("up", "--live", live_color)

@@ -206,10 +206,10 @@ STACK = Stack(
 )  # fmt: skip
 
 
-def _lost(*there: Any, answer: Any = "green", log: list[str] | None = None, proxy: Any = PROXY) -> Routing:
-    said = ControlAnswer("shop", 9, answer, "1.30.6", 7, answer) if answer else None
-    it = tools(containers={"log_tail": log or []})
-    return rebuild(it, STACK, World("shop", proxy, said, None, there))
+def _lost(*there: Any, answer: Any = "green", said: Any = None) -> Routing:
+    """`answer`: the color that nginx answers; empty: none is live; None: it does not answer."""
+    found = None if answer is None else ControlAnswer("shop", 9, answer or None, "1.30.6", 7, answer or None)
+    return rebuild(tools(), STACK, World("shop", PROXY, found, None, there), said)
 
 
 def test_the_routing_is_made_again_from_what_runs() -> None:
@@ -240,33 +240,59 @@ def test_a_newer_release_on_the_other_color_has_never_served() -> None:
 
 
 BOTH = (replica("green", 1), replica("blue", 2))
+STOPPED = replica("blue", 2, state="exited")
+START = "docker start shop-blue-web-1"
+SILENT, NO_TRAFFIC = "nginx does not answer", "none while nginx does not answer"
+TO_GREEN, TO_BLUE = (f"bluegreen -p shop up --live {it}" for it in ("green (release 1)", "blue (release 2)"))
+ANEW = "docker ps -a; then bluegreen -p shop down and bluegreen -p shop up"
 
 
 @pytest.mark.parametrize(
-    ("there", "log", "proxy", "live"),
+    ("there", "said", "live"),
     [
-        (BOTH, ['{"color": "blue"}', '{"color": "green"}', "x", "[]"], PROXY, "green"),
-        ((replica("green", 1), replica("blue", 2, state="exited")), [], PROXY, "green"),
-        ((replica("blue", 2), replica("green", 1, "worker")), ['{"color": "green"}'], None, "blue"),
+        (BOTH, "green", "green"), (BOTH, "blue", "blue"), ((replica("green", 1), STOPPED), "green", "green"),
+        ((replica("green", 1), replace(STOPPED, place="aside")), None, "green"),
+        ((replica("blue", 2), replica("green", 1, "worker")), None, "blue"),
     ],
 )  # fmt: skip
-def test_without_nginx_its_log_or_what_runs_tells(there: Any, log: list[str], proxy: Any, live: str) -> None:
-    found = _lost(*there, answer=None, log=log, proxy=proxy)
+def test_without_nginx_a_person_or_the_only_color_tells(there: Any, said: Any, live: str) -> None:
+    found = _lost(*there, answer=None, said=said)
     assert (found.live, found.generation) == (live, 0)
 
 
+def test_what_nginx_answers_counts_more_than_a_person() -> None:
+    assert _lost(*BOTH, answer="green", said="blue").live == "green"
+
+
 @pytest.mark.parametrize(
-    ("there", "answer", "failed"),
+    ("there", "answer", "failed", "next_step"),
     [
-        (BOTH, None, "its log is empty"), ((), None, "its log is empty"),
-        ((replica("blue", 2),), "green", "green has no containers"),
+        (BOTH, None, f"{SILENT}, and both colors have containers", f"{TO_BLUE} or {TO_GREEN}"),
+        ((replica("green", 1), STOPPED), None, f"{SILENT}, and both colors have containers", TO_GREEN),
+        ((), None, f"{SILENT}, and no color has containers", ANEW),
+        ((replica("blue", 2, "worker"),), None, f"{SILENT}, and no color has containers", ANEW),
+        ((replica("green", 1, state="exited"), STOPPED), None, f"{SILENT}, and both colors have containers",
+         f"{START}; {TO_BLUE} or docker start shop-green-web-1; {TO_GREEN}"),
+        ((STOPPED, replica("blue", 1, number=2, state="exited")), None, "blue has no running containers",
+         f"{START}; {TO_BLUE}"),
+        (BOTH, "", "nginx answers that no color is live", "bluegreen -p shop up"),
+        ((replica("blue", 2),), "green", "green has no running containers", ANEW),
+        ((replica("green", 1), STOPPED), "blue", "blue has no running containers",
+         f"{START}; bluegreen -p shop up"),
     ],
 )  # fmt: skip
-def test_what_nothing_tells_is_not_guessed(there: Any, answer: Any, failed: str) -> None:
+def test_what_nothing_tells_is_not_guessed(there: Any, answer: Any, failed: str, next_step: str) -> None:
     with pytest.raises(BluegreenError) as error:
         _lost(*there, answer=answer)
-    assert error.value.failed.endswith(failed)
-    assert (error.value.exit_code, error.value.traffic) == (ExitCode.UNKNOWN, "unknown; look now")
+    assert (error.value.failed, error.value.next) == (failed, next_step)
+    traffic = NO_TRAFFIC if answer is None else "unknown; look now"
+    assert (error.value.exit_code, error.value.traffic) == (ExitCode.UNKNOWN, traffic)
+
+
+def test_a_person_does_not_make_a_color_live_in_which_nothing_runs() -> None:
+    with pytest.raises(BluegreenError, match="nothing tells which color was live") as error:
+        _lost(replica("green", 1), STOPPED, answer=None, said="blue")
+    assert (error.value.failed, error.value.next) == ("blue has no running containers", TO_GREEN)
 
 
 # -- a look

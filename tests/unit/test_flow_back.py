@@ -144,13 +144,14 @@ def test_without_a_release_on_the_other_color_there_is_no_way_back() -> None:
 def test_who_moved_traffic_meanwhile_is_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flips, "observe", lambda _: _world())
     monkeypatch.setattr(flips, "give_up", lambda *_: False)
-    result = flips._refused(tools(prober={"once": {}}), False, Result("flip-back", "failed"))
+    wanted = FlipBackOptions(False, _no_stack)
+    result = flips._refused(tools(prober={"once": {}}), wanted, Result("flip-back", "failed"))
     assert result.error is not None
     assert result.error.summary == "nginx answers another color than a moment ago."
     assert result.live == {"color": "green", "release": 2}
     world = replace(_world(), intended=None, answer=None)
     monkeypatch.setattr(flips, "observe", lambda _: world)
-    result = flips._refused(tools(), False, Result("flip-back", "failed"))
+    result = flips._refused(tools(), wanted, Result("flip-back", "failed"))
     assert result.error is not None
     assert "no color is live" in result.error.summary
     assert result.error.next == "bluegreen -p shop up"

@@ -126,10 +126,15 @@ def test_only_images_that_no_kept_release_needs_go() -> None:
     assert kept_releases(records, [], 0) == set()
     journal = Journal(*records)
     it = _tools(journal, 3)
+    names = {f"bluegreen/shop/web:{number}": number for number in (1, 2, 4, 5)}
+    it.images._answers["held"] = names
     it.door._answers["intended"] = Routing("shop", 1, "blue", {"blue": _slot(6), "green": _slot(1)}, None, None, 0)
     it.images._answers["remove"] = lambda image, _: image != "sha256:2"  # somebody else uses that one
     assert prune(it, 2) == "1 image removed"
     assert sorted(call[1] for call in it.log if call[0] == "remove") == ["sha256:2", "sha256:5"]
+    over = {"bluegreen/shop/web:2", "bluegreen/shop/web:5"}
+    assert all(over <= call[2] for call in it.log if call[0] == "remove"), "the names that we hold it by count as ours"
+    assert {call[1] for call in it.log if call[0] == "let_go"} == over, "also of an image that somebody else uses"
     it.images._answers["remove"] = False
     assert prune(it, 2) == "nothing to remove"
     it.images._answers["remove"] = True

@@ -37,10 +37,14 @@ def _world(**more: Any) -> World:
 class Play:
     """A release in the making on ports that note what they are asked."""
 
-    def __init__(self, request: Request | None = None, world: World | None = None, **more: Any) -> None:
+    def __init__(
+        self, request: Request | None = None, world: World | None = None, moves: Any = (), records: Any = (),
+        **more: Any,
+    ) -> None:  # fmt: skip
         self.journal: list[tuple[Any, ...]] = []
-        part = Noted(self.journal, names={}, in_doubt=[])
-        journal = SimpleNamespace(releases=part, pending_images=part, runs=part)
+        part = Noted(self.journal, names={}, in_doubt=[], all=records)
+        moved = Noted([], moves=list(moves))
+        journal = SimpleNamespace(releases=part, pending_images=part, runs=part, operations=moved)
         ports: dict[str, Any] = {
             "images": {"of_service": lambda _, name, how, __: how.pinned or Image(f"{name}:x", f"sha256:{name}")},
             "compose": {"interpolated": {}}, "containers": {"replicas": ()},
@@ -75,6 +79,8 @@ def test_what_is_built_comes_first_and_every_name_is_noted_before() -> None:
     assert [call[0] for call in play.journal[1:]] == ["start", "start", "end"]
     (begun,) = (call[1] for call in play.journal if call[0] == "start" and not isinstance(call[1], dict))
     assert (begun.number, begun.color, begun.previous, begun.restores) == (2, "green", 1, None)
+    held = [call for call in play.tools.log if call[0] == "hold"]
+    assert held == [("hold", "sha256:worker", "worker", 2), ("hold", "sha256:web", "web", 2)], "nobody's prune has them"
 
 
 def _restored() -> Restored:
@@ -89,24 +95,48 @@ def test_what_is_brought_back_has_its_very_images_and_none_is_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("definition", "images", "force", "nothing"),
+    ("definition", "images", "content", "force", "nothing"),
     [
-        ("new", "sha256:web", False, True), ("new", "sha256:web", True, False), ("new", "sha256:old", False, False),
-        ("old", "sha256:web", False, False),
+        ("new", "sha256:web", "", False, True), ("new", "sha256:web", "", True, False),
+        ("new", "sha256:old", "", False, False), ("old", "sha256:web", "", False, False),
+        ("new", "sha256:old", "what web has", False, True), ("new", "sha256:old", "something else", False, False),
     ],
 )  # fmt: skip
 def test_a_release_is_new_by_its_definition_or_its_images(
-    definition: str, images: str, force: bool, nothing: bool
+    definition: str, images: str, content: str, force: bool, nothing: bool
 ) -> None:
-    live = replace(BLUE, definition=definition, images={"web": Image("shop:1", images)})
+    live = replace(BLUE, definition=definition, images={"web": Image("shop:1", images, content=content)})
     world = _world(intended=Routing("shop", 5, "blue", {"blue": live}, None, None, 0.0))
-    play = Play(Request(force=force), world, containers={"replicas": replicas("blue", 1)})
+    made = {"of_service": lambda _, name, *__: Image(f"{name}:x", f"sha256:{name}", content=f"what {name} has")}
+    play = Play(Request(force=force), world, containers={"replicas": replicas("blue", 1)}, images=made)
     if not nothing:
         image.image(play.it)
         return
     with pytest.raises(NothingChanged, match="release 1 on blue is what the Compose file says"):
         image.image(play.it)
     assert [call[0] for call in play.journal] == ["names", "start", "end"], "no release was begun"
+
+
+@pytest.mark.parametrize(
+    ("moves", "images", "force", "refused"),
+    [
+        ([("switch", 3), ("flip-back", 1)], "sha256:web", False, True),
+        ([("switch", 3), ("flip-back", 1)], "sha256:web", True, False),
+        ([("switch", 3), ("flip-back", 1)], "sha256:new", False, False), ([("switch", 3)], "sha256:web", False, False),
+    ],
+)  # fmt: skip
+def test_what_somebody_went_back_from_is_not_begun_again(moves: Any, images: str, force: bool, refused: bool) -> None:
+    kept = {"web": {"ref": "shop:3", "id": images}, "worker": {"ref": "shop:3", "id": "sha256:worker"}}
+    records = [{"number": 3, "definition": "new", "images": kept}]
+    play = Play(Request(force=force), moves=moves, records=records)
+    if not refused:
+        image.image(play.it)
+        return
+    with pytest.raises(BluegreenError, match="went back from release 3") as error:
+        image.image(play.it)
+    assert error.value.next == "bluegreen -p shop switch --force"
+    assert [call for call in play.tools.log if call[0] == "hold"] == []
+    assert [call[0] for call in play.journal].count("start") == 1, "no release was begun"
 
 
 @pytest.mark.parametrize(("answer", "migrates", "asked"), [(None, "", 0), ("again", "", 1), ("again", "web", 0)])
@@ -119,7 +149,7 @@ def test_a_doubt_that_no_step_will_settle_is_settled_here(answer: Any, migrates:
 
 def test_the_images_that_the_journal_keeps() -> None:
     new = Candidate("green", 2, images={"web": Image("a", "b", True)})
-    assert new.kept_images() == {"web": {"ref": "a", "id": "b", "ours": True}}
+    assert new.kept_images() == {"web": {"ref": "a", "id": "b", "ours": True, "content": ""}}
     new.slot = GREEN
     assert new.kept_images()["web"]["ref"] == "shop:1"
 

@@ -16,7 +16,7 @@ from bluegreen.cli import claim, quick, where
 from bluegreen.cli.app import App
 from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError
-from bluegreen.frontdoor import control, route, seal
+from bluegreen.frontdoor import control, route, seal, text
 from bluegreen.places.docker import proxies
 from bluegreen.places.docker.proxies import Proxy
 from bluegreen.state import database, folder, holder
@@ -118,17 +118,21 @@ SLOT: dict[str, Any] = {"release": 1, "jobs": [], "migrated": False}
         ({}, False), ({"hooks": ["after_flip_back"]}, True), ({"failover": True}, True),
         ({"slots": {"blue": SLOT | {"jobs": ["w"]}, "green": SLOT}}, True),
         ({"slots": {"blue": SLOT, "green": SLOT | {"jobs": ["w"]}}}, True),
+        ({"ready": {"blue": SLOT, "green": SLOT | {"release": 2}}}, True),
     ],
 )  # fmt: skip
 def test_what_has_more_to_do_than_to_settle_is_for_the_full_story(
     tmp_path: Path, changed: dict[str, Any], more: bool
 ) -> None:
     routing = {"slots": {"blue": SLOT, "green": SLOT}, "hooks": [], "failover": False, **changed}
+    ready = routing.pop("ready", routing["slots"])  # what its text says of the two colors
     it: Any = SimpleNamespace(
         routing=routing, slot=routing["slots"]["green"], live="blue", target="green", nginx=str(tmp_path)
     )
     assert quick.Quick._more_to_do(it) is True, "its text does not lie ready"
     (tmp_path / "live-green.conf").touch()
+    assert quick.Quick._more_to_do(it) is True, "its text is nobody's"
+    (tmp_path / "live-green.conf").write_text(f"{text.HEADER}{json.dumps({'slots': ready})}\n")
     assert quick.Quick._more_to_do(it) is more
 
 

@@ -26,8 +26,9 @@ def _slot(color: str, release: int, **more: Any) -> dict[str, Any]:
 def _state(**more: Any) -> dict[str, Any]:
     return {
         "app": "shop", "live": _slot("green", 2), "idle": None, "urls": ["http://a/", "http://b/"],
-        "preview": "127.0.0.1:8081", "drift": None, "unfinished": None, "failover": None, "migration": None,
-        "jobs": {}, "flip_back": "bluegreen flip-back", "no_way_back": None,
+        "preview": "127.0.0.1:8081", "set_aside": None, "drift": None, "unreached": [], "unfinished": None,
+        "failover": None, "migration": None, "jobs": {}, "flip_back": "bluegreen flip-back", "no_way_back": None,
+        "proxy_image": {"ref": "nginx:1.30-alpine", "newer": False}, "forward": False,
     } | more  # fmt: skip
 
 
@@ -50,14 +51,29 @@ def test_a_healthy_app_has_no_line_of_trouble() -> None:
 def test_status_names_every_trouble_and_what_to_type() -> None:
     found = _status(
         drift="nginx says\x1b blue", migration="of release 3 was cut", unfinished="switch, by process 7", live=None,
-        flip_back=None, no_way_back="web-1 is gone",
+        flip_back=None, no_way_back="web-1 is gone", unreached=["8080 is\x1b silent", "8443 is cut"],
+        proxy_image={"ref": "nginx:1\x1b", "newer": True},
     )  # fmt: skip
+    assert "8080 is  silent; 8443 is cut: visitors do not reach nginx" in found["unreached"]
+    assert "nginx:1  is another image now" in found["nginx"]
+    assert found["nginx"].endswith("bluegreen -p shop up)")
     assert found["live"].split() == ["live", "none:", "bluegreen", "-p", "shop", "up"]
     assert "nginx says  blue" in found["drift"]
     assert "bluegreen -p shop up" in found["drift"]
     assert "of release 3 was cut" in found["migration"]
     assert "switch, by process 7" in found["unfinished"]
     assert "web-1 is gone" in found["back"]
+
+
+def test_a_release_that_is_set_aside_and_one_that_was_left_are_said_to_be() -> None:
+    idle = _slot("blue", 1, standing="prepared")
+    found = _status(idle=idle, set_aside=7, forward=True)
+    assert found["aside"].split()[:3] == ["aside", "release", "7,"]
+    assert "to release 1, which somebody went back from" in found["back"]
+    found = _status(idle=idle)
+    assert "aside" not in found
+    assert "went back" not in found["back"]
+    assert "nginx" not in _status(proxy_image=None), "there is no proxy, or it cannot be told"
 
 
 def test_the_idle_color_is_shown_with_its_preview() -> None:
