@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +89,6 @@ class App:
         context = click.get_current_context(silent=True)
         return f"{self.command} {context.info_name if context else 'status'}"
 
-    def named(self, app: str) -> str:
-        """The same for the app of another name."""
-        return replace(self.options, project_name=app).command()
-
     @cached_property
     def compose(self) -> Compose:
         from bluegreen.cli import trust
@@ -100,7 +96,7 @@ class App:
 
         typed = self.options
         known = partial(folders.find, typed.files, typed.project_name, os.environ)
-        found = Compose(typed, lambda: self.state, known, cache(partial(trust.believe_project, self)))
+        found = Compose(typed, lambda: self.state, known, trust.Belief(self))
         found.held = self.still_held
         return found
 
@@ -171,12 +167,6 @@ class App:
         if self.lock is not None:
             self.lock.check()
 
-    def moved_to(self, state: Path, lock: int | None) -> None:
-        """The state folder was moved; the lock on it is the same, or (after a copy) this descriptor as well."""
-        self.__dict__["state"] = state
-        if self.lock is not None:
-            self.lock.moved(state, lock)
-
     def runs(self) -> bool:
         """Whether the Engine has a proxy of this app, whatever the state folder says."""
         from bluegreen.places.docker import proxies
@@ -220,7 +210,7 @@ def _same_app(it: App, app: str) -> None:
             failed=f"{it.state} belongs to {it.routing.app}",
             expected="one app for each folder",
             retry="not useful",
-            next=f"{it.named(it.routing.app)} status, or another folder for {app}",
+            next=f"{named(it, it.routing.app)} status, or another folder for {app}",
             exit_code=ExitCode.USAGE,
         )
 
@@ -256,3 +246,8 @@ def no_compose_file(named: Path | None = None) -> BluegreenError:
         "(bluegreen apps lists them)",
         exit_code=ExitCode.USAGE,
     )  # fmt: skip
+
+
+def named(it: App, app: str) -> str:
+    """`bluegreen` with the options that reach the app of this name."""
+    return replace(it.options, project_name=app).command()

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,11 +75,13 @@ def refuse_another_name(app: App) -> None:
     for state in folders.of_folder(directory, app.options.files, os.environ):
         found = folders.read(state)
         if found and found["app"] != app.stack.app and Files(str(Path(state, "nginx"))).routing():
+            other = replace(app.options, project_name=found["app"])
+            mine = replace(app.options, project_name=app.stack.app)
             raise BluegreenError(
                 f"This folder serves the app {found['app']}, not {app.stack.app}.",
                 failed=f"{directory} is recorded for {found['app']}", expected="the same name as at the first up",
                 retry="not useful", exit_code=ExitCode.USAGE,
-                next=f"{app.named(found['app'])} status, or {app.named(app.stack.app)} up for a second app",
+                next=f"{other.command()} status, or {mine.command()} up for a second app",
             )  # fmt: skip
 
 
@@ -141,7 +144,9 @@ def _move(app: App, old: Path, new: Path) -> None:
         lock = _copy(old, new)
     os.chmod(new, 0o700)
     old.symlink_to(new)
-    app.moved_to(new, lock)
+    app.__dict__["state"] = new
+    if app.lock is not None:
+        app.lock.moved(new, lock)
 
 
 def _copy(old: Path, new: Path) -> int | None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import Any
 
+from bluegreen import files
 from bluegreen.cli import output, report
 from bluegreen.cli.app import App
 from bluegreen.cli.show import show_result
@@ -57,12 +58,12 @@ def new_notices(app: App, tools: Tools, said: tuple[str, ...]) -> None:
     """Those that the last `up` has not told: what a person has read three times is not read any more."""
     place = app.state / TOLD
     try:
-        told = place.read_text(errors="replace").splitlines()
+        told = files.text(str(place)).splitlines()
     except OSError:
         told = []
     notices(tools, tuple(words for words in said if words not in told))
     with contextlib.suppress(OSError):
-        place.write_text("".join(f"{words}\n" for words in said))
+        files.replace(str(place), "".join(f"{words}\n" for words in said).encode())
 
 
 def refuse_before_up(app: App, wait: float = 0.0, live: bool = True) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bluegreen import files
 from bluegreen.cli.statefolder import writing
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.flow.values import Tools
@@ -21,8 +22,7 @@ PORTS = 200  # that are tried beyond the usual one
 def kept(state: Path) -> Listen | None:
     """The one that an `up` chose; None: the usual one."""
     try:
-        with (state / FILE).open("rb") as file:
-            address, _, port = file.read(MOST).decode("ascii").strip().rpartition(":")
+        address, _, port = files.text(str(state / FILE), MOST).strip().rpartition(":")
         return Listen(address, int(port)) if address and 0 < int(port) < 1 << 16 else None
     except (OSError, ValueError):
         return None

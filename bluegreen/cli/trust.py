@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from bluegreen.cli import where
-from bluegreen.compose.options import files
+from bluegreen.compose.options import env_files, files
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.state import owners
 
 if TYPE_CHECKING:
     from bluegreen.cli.app import App
     from bluegreen.places.docker.proxies import Proxy
+
+
+class Belief:
+    """Asked before Compose is: whether what it reads is somebody else's. Each stage is looked at once."""
+
+    def __init__(self, app: App) -> None:
+        self._app, self._known = app, set[bool]()
+
+    def __call__(self) -> None:
+        """Which files it reads may stand in env files: until those were read, they alone are looked at."""
+        whole = "environment" in self._app.__dict__
+        if whole not in self._known:
+            believe_project(self._app)
+            self._known.add(whole)
 
 
 def believe_project(app: App) -> None:
@@ -42,15 +57,22 @@ def for_others(state: Path) -> dict[str, str]:
 
 
 def _folder(app: App) -> Path:
-    beside = app.compose_file.parent if app.compose_file else Path.cwd()
-    return Path(app.options.project_directory or beside).absolute()
+    here = Path.cwd()
+    named = files(app.options, here, _known(app))
+    return Path(app.options.project_directory or (here / named[0]).parent if named else here).absolute()
+
+
+def _known(app: App) -> Mapping[str, str]:
+    """The environment, with what env files say once they were read."""
+    found: Mapping[str, str] = app.__dict__.get("environment", os.environ)
+    return found
 
 
 def _read(app: App, folder: Path) -> Iterator[Path]:
     here = Path.cwd()
     yield folder
-    yield from (here / file for file in files(app.options, here, os.environ))
-    yield from (here / file for file in app.options.env_files or (folder / ".env",))
+    yield from (here / file for file in files(app.options, here, _known(app)))
+    yield from (here / file for file in env_files(app.options, here, str(folder), _known(app)))
 
 
 def _stranger(paths: Sequence[str], ours: Callable[[Proxy], bool]) -> tuple[str, int] | None:
@@ -88,5 +110,6 @@ def _not_believed(app: App, what: str, path: str, owner: int) -> BluegreenError:
         failed=f"{path} belongs to {whose}; this is {me}",
         expected="files and folders of root, of the user who runs this, or of the one who typed sudo",
         retry="safe", exit_code=ExitCode.USAGE,
-        next=f"ls -ld {path}; {owners.VARIABLE}={owners.word(owner)} {app.command} … (believes what that user writes)",
+        next=f"ls -ld {quote(path)}; {owners.VARIABLE}={owners.word(owner)} {app.command} … "
+        "(believes what that user writes)",
     )  # fmt: skip

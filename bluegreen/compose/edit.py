@@ -47,7 +47,7 @@ def add_block(
 
 def elsewhere(file: Path, changes: Changes) -> list[tuple[str, str]]:
     """The keys to take out that do not stand in this file, but in another one that Compose reads with it."""
-    text = file.read_bytes().decode(errors="replace")
+    text = read(str(file)).decode(errors="replace")
     left = []
     for key in changes.take_out:
         try:

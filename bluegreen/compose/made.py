@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bluegreen.files import read as read_file
+
 FILE = "shared.json"
 MOST = 1024 * 1024  # bytes of it
 KINDS = ("networks", "volumes", "secrets", "configs")
@@ -43,7 +45,7 @@ def write(state: Path, services: Mapping[str, str], files: Sequence[Any]) -> Non
 def fingerprints(document: Mapping[str, Any], services: Iterable[str], state: Path) -> dict[str, str]:
     """Of what a container of each is made from."""
     try:
-        key = (state / "salt").read_bytes()
+        key = read_file(str(state / "salt"))
     except OSError:
         key = b""
     return {name: hmac.new(key, _text(document, name), hashlib.sha256).hexdigest() for name in services}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.errors import BluegreenError
+from bluegreen.files import read as read_file
 
 if TYPE_CHECKING:
     from bluegreen.compose.run import Compose
@@ -122,7 +123,7 @@ def settled(options: Options, folder: Path, compose: Callable[[], Compose]) -> M
 
 def _bytes(file: str) -> bytes:
     try:
-        return Path(file).read_bytes()
+        return read_file(file)
     except OSError:
         return b""  # Compose has something to say about it
 

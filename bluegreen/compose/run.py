@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import signal
-import stat
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +17,9 @@ from typing import Any
 from bluegreen.compose import made
 from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, env_files, files, settled
+from bluegreen.compose.pipes import refuse_pipes
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.files import Unfit, refuse_other
 from bluegreen.files import replace as write_file
 
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
@@ -71,7 +70,7 @@ class Compose:
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
         self._folder = folder
-        self._refuse_pipes(folder)
+        refuse_pipes(self._options, folder)
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
@@ -187,22 +186,6 @@ class Compose:
         read = env_files(self._options, Path.cwd(), str(self._folder), found)
         options = replace(self._options, files=tuple(both), env_files=tuple(read))
         return shlex.join([*self.command(), *options.arguments(), "up", "-d", *services])
-
-    def _refuse_pipes(self, folder: Path) -> None:
-        """What Compose reads is read several times; at a pipe it would wait for ever. Raises BluegreenError."""
-        names = [*files(self._options, Path.cwd(), os.environ), *self._options.env_files, str(folder / ".env")]
-        for name in names:
-            try:
-                mode = os.stat(name).st_mode
-                if stat.S_ISFIFO(mode):  # what else is no file Compose names itself; /dev/null is a habit
-                    refuse_other(name, mode)
-            except Unfit as error:
-                raise BluegreenError(
-                    f"{name} is not a file.", failed=str(error.strerror), expected="a file that can be read again",
-                    retry="safe, after that is fixed", next=f"ls -l {shlex.quote(name)}", exit_code=ExitCode.USAGE,
-                ) from None  # fmt: skip
-            except (OSError, ValueError):
-                continue  # it is not there, or not for this user: Compose knows what that means
 
     def _arguments(self) -> list[str]:
         self._believe()

@@ -94,7 +94,7 @@ def give_up(tools: Tools, world: World) -> bool:
     left = tools.journal.operations.unfinished()
     if left is None:
         return False
-    tools.containers.remove_tasks()
+    tools.engine.remove_tasks()
     tools.door.tidy()
     let_go(tools, world)
     unsealed = world.intended is not None and not world.intended.sealed

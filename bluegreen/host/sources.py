@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bluegreen.files import begin_of
+from bluegreen.files import begin_of, read
 
 PASSED_OVER = {
     "node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist", "tests", "test", "docs", "examples",
@@ -55,7 +55,7 @@ def write_new(folder: Path, files: dict[str, str]) -> None:
 
 def add_lines(path: Path, lines: list[str]) -> None:
     """Adds lines at the end of a file. Raises OSError."""
-    former = path.read_bytes()
+    former = read(str(path))
     gap = "" if not former or former.endswith(b"\n") else "\n"
     with path.open("a") as file:
         file.write(gap + "".join(f"{line}\n" for line in lines))

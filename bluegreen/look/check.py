@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bluegreen.domain import findings
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
 from bluegreen.domain.findings import Finding
-from bluegreen.domain.owner import Owner
 from bluegreen.domain.routing import Slot, too_old
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
@@ -18,7 +17,7 @@ from bluegreen.domain.world import EngineFacts, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import PortHeld, held_ports
 from bluegreen.flow.answers import compare
-from bluegreen.flow.checks import retries, taken_names
+from bluegreen.flow.checks import retries
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
@@ -26,6 +25,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.shared import DIFFERS, asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
+from bluegreen.look import neighbours
 from bluegreen.look.listeners import listeners
 from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
@@ -52,8 +52,8 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     found += _ports(tools, stack)
     found += listeners(tools, stack, world)
     owners = tools.engine.owners()
-    found += _names(owners, stack, wish)
-    found += _beside(tools, stack, world, owners)
+    found += neighbours.names(owners, stack, wish)
+    found += neighbours.beside(tools, stack, world, owners)
     found += _shared(tools, stack)
     found += [_changed(tools, name) for name in wish.changed]
     found += _live(tools, stack, world, wish)
@@ -254,24 +254,6 @@ def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
             yield Finding("ports", "failed", error.summary, error.expected, error.failed, error.next)
         else:
             yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
-
-
-def _beside(tools: Tools, stack: Stack, world: World, owners: Mapping[str, Owner]) -> Iterator[Finding]:
-    """What plain Compose runs of the release services while a color is live: by habit, beside it."""
-    for it in owners.values() if world.live else ():
-        if it.project == stack.app and it.running and it.service in stack.settings.own_services():
-            job = it.service in stack.settings.jobs
-            yield Finding(
-                "beside", "failed" if job else "warning", f"{it.container} runs from plain Compose beside the colors",
-                f"{it.service} in the colors only", "a second worker does the same work on the same data" if job
-                else "it uses the same data, and gets no traffic", f"{tools.command} up --adopt (stops and removes it; "
-                f"profiles: [release] of {it.service} keeps a plain docker compose up from starting it)",
-            )  # fmt: skip
-
-
-def _names(owners: Mapping[str, Owner], stack: Stack, wish: Wish) -> Iterator[Finding]:
-    for error in taken_names(owners, stack, wish.replicas):
-        yield Finding("names", "failed", error.failed, error.expected, "its container cannot be made", error.next)
 
 
 def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:

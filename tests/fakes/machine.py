@@ -117,9 +117,6 @@ class FakeContainers:
     def task_containers(self, role: str) -> tuple[TaskContainer, ...]:  # noqa: ARG002 - the port's
         return ()
 
-    def remove_tasks(self) -> None:
-        pass
-
     def _set(self, container: str, **values: Any) -> None:
         if container not in self.it.replicas:
             raise BluegreenError("There is no such container.", failed=container, expected="it to be there")
@@ -229,6 +226,9 @@ class FakeEngine:
 
     def plain_containers(self) -> tuple[PlainContainer, ...]:
         return ()
+
+    def remove_tasks(self) -> None:
+        pass
 
     def publishes_here(self) -> bool:
         return True

@@ -113,14 +113,14 @@ def test_an_end_by_hand_and_a_reader_that_left_are_no_bugs(
     def ends(error: BaseException) -> int:
         raise error
 
-    assert boundary.guarded(lambda: 7, False) == 7
-    assert boundary.guarded(lambda: ends(KeyboardInterrupt()), False) == ExitCode.INTERRUPTED
-    assert boundary.guarded(lambda: ends(BluegreenError("no", exit_code=ExitCode.USAGE)), False) == ExitCode.USAGE
+    assert boundary.guarded(lambda: 7, False, str) == 7
+    assert boundary.guarded(lambda: ends(KeyboardInterrupt()), False, str) == ExitCode.INTERRUPTED
+    assert boundary.guarded(lambda: ends(BluegreenError("no", exit_code=ExitCode.USAGE)), False, str) == ExitCode.USAGE
     said = capsys.readouterr()
     assert (said.out, said.err.splitlines()[0]) == ("", "Error: no")
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    assert boundary.guarded(lambda: ends(BrokenPipeError()), False) == ExitCode.DONE
+    assert boundary.guarded(lambda: ends(BrokenPipeError()), False, str) == ExitCode.DONE
     assert stream.closed, "nobody reads what Python would say of it"
 
 

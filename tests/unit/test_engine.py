@@ -282,7 +282,7 @@ def test_a_command_that_runs_once_leaves_nothing(api: EngineApi, place: Place) -
     assert api.containers == {}
     api.add("left", Labels={"bluegreen.app": "shop", "bluegreen.role": "once"})
     api.add("other", Labels={"bluegreen.app": "shop", "bluegreen.role": "migration", "bluegreen.release": "4"})
-    place.containers.remove_tasks()
+    place.engine.remove_tasks()
     (found,) = place.containers.task_containers("migration")
     assert (found.name, found.release, found.running, found.exit_code) == ("other", 4, True, None)
     api.named("other").state, api.named("other").code = "exited", 5

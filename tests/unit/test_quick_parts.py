@@ -101,7 +101,7 @@ def test_traffic_has_moved_when_nginx_says_so(
 
     monkeypatch.setattr(control, "ask", ask)
     it: Any = SimpleNamespace(sockets="/run", target="green", instead="")
-    found = quick.Quick._confirm(it)
+    found = quick.Quick.confirm(it)
     if words is None:
         assert (found, asked, it.instead) == ("nginx answers green", ["/run"], "")
     else:
@@ -129,11 +129,11 @@ def test_what_has_more_to_do_than_to_settle_is_for_the_full_story(
     it: Any = SimpleNamespace(
         routing=routing, slot=routing["slots"]["green"], live="blue", target="green", nginx=str(tmp_path)
     )
-    assert quick.Quick._more_to_do(it) is True, "its text does not lie ready"
+    assert quick._more_to_do(it) is True, "its text does not lie ready"
     (tmp_path / "live-green.conf").touch()
-    assert quick.Quick._more_to_do(it) is True, "its text is nobody's"
+    assert quick._more_to_do(it) is True, "its text is nobody's"
     (tmp_path / "live-green.conf").write_text(f"{text.HEADER}{json.dumps({'slots': ready})}\n")
-    assert quick.Quick._more_to_do(it) is more
+    assert quick._more_to_do(it) is more
 
 
 def test_what_has_to_be_known_of_a_migration_and_of_a_signal() -> None:
@@ -151,7 +151,7 @@ def test_what_has_to_be_known_of_a_migration_and_of_a_signal() -> None:
 )
 def test_the_command_is_shown_as_it_has_to_be_typed(files: list[str], name: str | None, shown: str) -> None:
     it: Any = SimpleNamespace(typed=SimpleNamespace(files=files, name=name))
-    assert quick.Quick._command(it) == shown
+    assert quick.Quick.command(it) == shown
 
 
 def test_an_operation_that_was_killed_or_is_at_work_is_for_the_full_story(tmp_path: Path) -> None:

@@ -58,13 +58,6 @@ class Containers:
         )  # fmt: skip
 
     @translated
-    def remove_tasks(self) -> None:
-        """Removes containers of `run_task` that a killed command left."""
-        label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}=once"]}
-        for entry in self._api.client.containers(all=True, filters=label):
-            self.remove(entry["Id"])
-
-    @translated
     def start(self, container: str) -> None:
         """Starts a container, in whatever state it is: one that somebody has paused goes on."""
         try:

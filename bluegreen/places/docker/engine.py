@@ -129,6 +129,13 @@ class Engine:
         return connection.in_our_network(connection.engine_address(os.environ).removeprefix("unix://"))
 
     @translated
+    def remove_tasks(self) -> None:
+        """Removes containers of `run_task` that a killed command left."""
+        label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}=once"]}
+        for entry in self._api.client.containers(all=True, filters=label):
+            Containers(self._api).remove(entry["Id"])
+
+    @translated
     def remove_leftovers(self) -> list[str]:
         """Removes every container and network with this app's label; returns their names."""
         gone = []
