@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bluegreen.host.sources import MAX_BYTES, read_text
+from bluegreen.host.sources import read_text
 
 WANTED = re.compile(
     r"(?:\.py|\.[cm]?[jt]sx?|\.go|\.sh|\.conf|\.cfg|\.template|\.tmpl|\.toml|\.conf\.\w+)$"
@@ -20,8 +20,10 @@ PASSED_OVER = {
     "node_modules", "__pycache__", "site-packages", "venv", "dist", "tests", "test", "docs", "htmlcov", "vendor",
     "bower_components", "target", "coverage", "versions", "static", "staticfiles", "media", "public",
 }  # fmt: skip
-MAX_FILES = 800
+PLATFORMS = ("Procfile", "fly.toml", "render.yaml", "railway.json", "railway.toml", "heroku.yml")  # at the top
+MAX_FILES = 2000
 MAX_DEPTH = 6
+MAX_BYTES = 64 * 1024  # of one file: what is longer was written by a program
 MAX_ENTRIES = 20_000  # looked at, whatever they are
 
 
@@ -43,7 +45,7 @@ def read(places: Iterable[str]) -> dict[str, str]:
 
 
 def _below(place: str, seen: set[str], budget: list[int]) -> Iterator[str]:
-    if os.path.isfile(place):
+    if not os.path.isdir(place):
         yield place
         return
     for path, folders, files in os.walk(place):

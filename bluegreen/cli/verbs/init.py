@@ -72,7 +72,7 @@ def _proposal(app: App, document: dict[str, Any], service: str | None) -> Propos
     from bluegreen.places.docker import contexts
 
     folder = str(app.project_directory)
-    files = around.read([folder, *_places(document)])
+    files = around.read([*_places(document), *(f"{folder}/{name}" for name in around.PLATFORMS)])
     found = propose(document, files, folder, _answer(service, app), docker_bridge())
     if service and not found.block:
         raise BluegreenError(

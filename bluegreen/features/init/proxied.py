@@ -16,9 +16,9 @@ from bluegreen.features.init.passes import Does, Passed, path_of
 CERTIFICATES = re.compile(r"letsencrypt|/certs?(?:/|$)|/ssl(?:/|$)|acme|/tls(?:/|$)|\.pem$|\.crt$|\.key$|certificates")
 FILES = re.compile(r"static|media|assets|/html|/www|public|dist|uploads")
 CONFIGURATION = re.compile(r"\.(?:conf|cfg|template|tmpl|ya?ml|toml|j2|caddy)$|/Caddyfile[^/]*$|/nginx[^/]*$|\.conf\.")
-HAPROXY_SERVER = re.compile(r"^\s*server\s+\S+\s+(?P<host>[\w.-]+):(?P<port>\d+)", re.MULTILINE)
+HAPROXY_SERVER = re.compile(r"^[ \t]*server\s+\S+\s+(?P<host>[\w.-]+):(?P<port>\d+)", re.MULTILINE)
 APACHE = re.compile(
-    r"^\s*ProxyPass\s+(?P<path>/\S*)\s+[\"']?\w+://(?P<host>[\w.-]+)(?::(?P<port>\d+))?(?P<uri>/\S*)?", re.MULTILINE
+    r"^[ \t]*ProxyPass\s+(?P<path>/\S*)\s+[\"']?\w+://(?P<host>[\w.-]+)(?::(?P<port>\d+))?(?P<uri>/\S*)?", re.MULTILINE
 )
 URL = re.compile(r"https?://(?P<host>[\w.-]+):(?P<port>\d+)")
 
@@ -59,9 +59,9 @@ def kind_of(name: str, service: Service, texts: Iterable[str] = ()) -> str:
     if "httpd" in image or "apache" in image:
         return "httpd"
     joined = "\n".join(texts)
-    if re.search(r"^\s*(?:reverse_proxy|handle_path)\b", joined, re.MULTILINE):
+    if re.search(r"^[ \t]*(?:reverse_proxy|handle_path)\b", joined, re.MULTILINE):
         return "caddy"
-    return "haproxy" if re.search(r"^\s*default_backend\b", joined, re.MULTILINE) else "nginx"
+    return "haproxy" if re.search(r"^[ \t]*default_backend\b", joined, re.MULTILINE) else "nginx"
 
 
 def _texts(service: Service, files: Mapping[str, str]) -> list[str]:
@@ -123,9 +123,9 @@ def _haproxy(text: str) -> Does:
         head = section.split()
         if head and head[0] in ("backend", "listen") and len(head) > 1:
             servers[head[1]] = [(it["host"], int(it["port"])) for it in HAPROXY_SERVER.finditer(section)]
-    rules = dict(re.findall(r"^\s*acl\s+(\S+)\s+((?:path_beg|path|hdr).*)$", text, re.MULTILINE))
+    rules = dict(re.findall(r"^[ \t]*acl\s+(\S+)\s+((?:path_beg|path|hdr).*)$", text, re.MULTILINE))
     chosen: list[tuple[str, str]] = re.findall(
-        r"^\s*use_backend\s+(\S+)\s+if\s+\{?\s*(.+?)\s*\}?\s*$", text, re.MULTILINE
+        r"^[ \t]*use_backend\s+(\S+)\s+if\s+\{?\s*(.+?)\s*\}?\s*$", text, re.MULTILINE
     )
     passed: list[Passed] = []
     for backend, condition in chosen:
@@ -138,7 +138,7 @@ def _haproxy(text: str) -> Does:
         ]
     seen = {it for it, _ in chosen}
     passed += [Passed(name, port) for key, here in servers.items() if key not in seen for name, port in here]
-    own = ["TLS"] if re.search(r"^\s*bind\b.*\bssl\b", text, re.MULTILINE) else []
+    own = ["TLS"] if re.search(r"^[ \t]*bind\b.*\bssl\b", text, re.MULTILINE) else []
     own += ["passwords"] if "http-request auth" in text else []
     return Does(own=tuple(own), passed=tuple(passed), read=True)
 
@@ -154,8 +154,8 @@ def _apache(text: str) -> Does:
         )
         for it in APACHE.finditer(text)
     ]
-    own = ["TLS"] if re.search(r"^\s*SSLEngine\s+on", text, re.MULTILINE | re.IGNORECASE) else []
-    own += ["static files"] if re.search(r"^\s*DocumentRoot\b", text, re.MULTILINE) else []
+    own = ["TLS"] if re.search(r"^[ \t]*SSLEngine\s+on", text, re.MULTILINE | re.IGNORECASE) else []
+    own += ["static files"] if re.search(r"^[ \t]*DocumentRoot\b", text, re.MULTILINE) else []
     return Does(own=tuple(own), passed=tuple(passed), read=True)
 
 

@@ -46,7 +46,7 @@ def _lines(text: str) -> Iterator[tuple[list[str], str, str, bool]]:
     """(addresses of the site, directive, path of its matcher, whether that is taken away) for each line."""
     site: list[str] = []
     opened: list[tuple[str, bool]] = []  # of each brace: the path that it is for
-    matchers = dict(re.findall(r"^\s*(@\w+)\s+path\s+(\S+)", text, re.MULTILINE))
+    matchers = dict(re.findall(r"^[ \t]*(@\w+)\s+path\s+(\S+)", text, re.MULTILINE))
     for raw in text.splitlines():
         line = re.sub(r"(?:^|\s)#.*", "", VARIABLE.sub(lambda it: it["default"] or "site.example", raw)).strip()
         if line == "}":

@@ -19,7 +19,7 @@ ROUTE = re.compile(
     r"@(?P<owner>\w+)\.(?P<kind>get|api_route|route)\(\s*(?:path\s*=\s*)?['\"](?P<path>[^'\"]*)['\"](?P<rest>[^)]*)"
 )
 OWNER = re.compile(
-    r"^\s*(?P<name>\w+)\s*(?::\s*[\w.]+\s*)?=\s*(?:\w+\.)?"
+    r"^[ \t]*(?P<name>\w+)\s*(?::\s*[\w.]+\s*)?=\s*(?:\w+\.)?"
     r"(?P<kind>FastAPI|APIRouter|Flask|Blueprint|Starlette|Quart|Sanic|APIFlask|Litestar)\((?P<rest>[^)]*)",
     re.MULTILINE,
 )
@@ -27,20 +27,47 @@ INCLUDE = re.compile(
     r"(?P<parent>\w+)\.(?:include_router|register_blueprint)\(\s*(?:router\s*=\s*)?(?P<child>[\w.]+)(?P<rest>[^)]*)"
 )
 PREFIX = re.compile(r"(?:url_)?prefix\s*=\s*(?P<value>f?['\"][^'\"]*['\"]|[\w.]+)")
-IMPORT = re.compile(r"^\s*from\s+(?P<module>[\w.]+)\s+import\s+(?P<names>\([^)]*\)|[^\n]+)", re.MULTILINE)
-CONSTANT = re.compile(r"^\s*(?P<name>[A-Z][A-Z0-9_]*)\s*(?::\s*\w+\s*)?=\s*['\"](?P<value>/[^'\"]*)['\"]", re.MULTILINE)
+IMPORT = re.compile(r"^[ \t]*from\s+(?P<module>[\w.]+)\s+import\s+(?P<names>\([^)]*\)|[^\n]+)", re.MULTILINE)
+CONSTANT = re.compile(
+    r"^[ \t]*(?P<name>[A-Z][A-Z0-9_]*)\s*(?::\s*\w+\s*)?=\s*['\"](?P<value>/[^'\"]*)['\"]", re.MULTILINE
+)
 ROOTS = ("FastAPI", "Flask", "Starlette", "Quart", "Sanic", "APIFlask", "Litestar")
-RAILS = re.compile(r"^\s*get\s*\(?\s*['\"]/?(?P<path>[\w/-]+)['\"]", re.MULTILINE)
+RAILS = re.compile(r"^[ \t]*get\s*\(?\s*['\"]/?(?P<path>[\w/-]+)['\"]", re.MULTILINE)
 GO = re.compile(
     r"\b(?:http|mux|r|router|app|e|engine)\.(?:HandleFunc|Handle|GET|Get)\(\s*\"(?:GET )?(?P<path>/[\w/.-]*)\""
 )
 DEEPEST = 6
 
 
+@dataclass(frozen=True)
+class _Include:
+    """One place where a router is mounted. `prefix` None: it is computed."""
+
+    path: str
+    parent: str
+    prefix: str | None
+
+
 @dataclass
-class _File:
-    owners: dict[str, tuple[str, str | None]] = field(default_factory=dict)  # name: (kind, prefix; None: computed)
-    names: dict[str, tuple[str, str]] = field(default_factory=dict)  # imported as: (module's last part, name there)
+class _Project:
+    """What all files say together, each read once."""
+
+    constants: dict[str, set[str]] = field(default_factory=dict)
+    owners: dict[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)  # (path, name): kind, prefix
+    includes: dict[tuple[str, str], list[_Include]] = field(default_factory=dict)  # (module's last part or path, name)
+
+    def prefix(self, rest: str) -> str | None:
+        """What `prefix=` says; "" without one, None when it cannot be told."""
+        match = PREFIX.search(rest)
+        if not match:
+            return ""
+        value = match["value"]
+        if value[0] in "'\"":
+            return value[1:-1].rstrip("/")
+        if value[0] == "f" and value[1] in "'\"" and not re.fullmatch(r"f['\"]\{[\w.]+\}['\"]", value):
+            return None
+        known = self.constants.get(value.strip("f'\"{}").rpartition(".")[2], set())
+        return next(iter(known)).rstrip("/") if len(known) == 1 else None
 
 
 def health(files: Mapping[str, str]) -> tuple[str, str] | None:
@@ -61,7 +88,7 @@ def health(files: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def paths(files: Mapping[str, str]) -> Iterator[str]:
-    """Every path that answers GET, as far as it can be followed."""
+    """Paths that answer GET and may be a health check or the first page, as far as they can be followed."""
     python = {path: text for path, text in files.items() if path.endswith(".py")}
     yield from _decorated(python)
     yield from django(python)
@@ -69,7 +96,7 @@ def paths(files: Mapping[str, str]) -> Iterator[str]:
     for path, text in files.items():
         if path.endswith("config/routes.rb"):
             yield from (f"/{match['path']}" for match in RAILS.finditer(_top_of_rails(text)))
-            if re.search(r"^\s*root\b", text, re.MULTILINE):
+            if re.search(r"^[ \t]*root\b", text, re.MULTILINE):
                 yield "/"
         elif path.endswith(".go"):
             yield from (match["path"] for match in GO.finditer(text))
@@ -81,82 +108,73 @@ def paths(files: Mapping[str, str]) -> Iterator[str]:
 
 def _top_of_rails(text: str) -> str:
     """Without what stands in a namespace or scope."""
-    return re.sub(r"^\s*(?:namespace|scope)\b.*?^\s*end\b", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^[ \t]*(?:namespace|scope)\b.*?^[ \t]*end\b", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _decorated(files: Mapping[str, str]) -> Iterator[str]:
     """FastAPI, Flask and their like: decorators, the prefixes of their routers, and where those are included."""
-    read = {path: _read(text, files) for path, text in files.items()}
+    project = _read(files)
     for path, text in files.items():
         for route in ROUTE.finditer(text):
             if route["kind"] != "get" and "methods" in route["rest"] and "GET" not in route["rest"]:
                 continue
-            if "{" in route["path"] or "<" in route["path"]:
-                continue
-            for prefix in _prefixes(path, route["owner"], files, read, DEEPEST):
+            if not (HEALTH.search(route["path"]) or route["path"] in ("", "/")):
+                continue  # neither a health check nor the first page, wherever it is mounted
+            for prefix in _prefixes(project, path, route["owner"], DEEPEST):
                 full = prefix + route["path"]
                 yield full if full.startswith("/") else f"/{full}"
 
 
-def _read(text: str, files: Mapping[str, str]) -> _File:
-    found = _File()
-    for match in OWNER.finditer(text):
-        found.owners[match["name"]] = (match["kind"], _prefix(match["rest"], files))
+def _read(files: Mapping[str, str]) -> _Project:
+    found = _Project()
+    for text in files.values():
+        for constant in CONSTANT.finditer(text):
+            found.constants.setdefault(constant["name"], set()).add(constant["value"])
+    for path, text in files.items():
+        for owner in OWNER.finditer(text):
+            found.owners[path, owner["name"]] = owner["kind"], found.prefix(owner["rest"])
+        names = _imported(text)
+        for include in INCLUDE.finditer(text):
+            made = _Include(path, include["parent"], found.prefix(include["rest"]))
+            for key in _meant(include["child"], path, names):
+                found.includes.setdefault(key, []).append(made)
+    return found
+
+
+def _imported(text: str) -> dict[str, tuple[str, str]]:
+    """Names of a file to (last part of the module, name there)."""
+    found = {}
     for match in IMPORT.finditer(text):
         module = match["module"].rpartition(".")[2] or "__init__"
         for part in re.split(r"[,\n]", match["names"].strip("() \n")):
             name, _, alias = part.strip().partition(" as ")
             if name.strip():
-                found.names[(alias or name).strip()] = (module, name.strip())
+                found[(alias or name).strip()] = (module, name.strip())
     return found
 
 
-def _prefix(rest: str, files: Mapping[str, str]) -> str | None:
-    """What `prefix=` says; "" without one, None when it cannot be told."""
-    match = PREFIX.search(rest)
-    if not match:
-        return ""
-    value = match["value"]
-    if value[0] in "'\"":
-        return value[1:-1].rstrip("/")
-    name = value.strip("f'\"{}").rpartition(".")[2]
-    if value[0] == "f" and value[1] in "'\"" and not re.fullmatch(r"f['\"]\{[\w.]+\}['\"]", value):
-        return None
-    known = {it["value"] for text in files.values() for it in CONSTANT.finditer(text) if it["name"] == name}
-    return known.pop().rstrip("/") if len(known) == 1 else None
+def _meant(child: str, path: str, names: Mapping[str, tuple[str, str]]) -> set[tuple[str, str]]:
+    """What `child` of an include may be: (last part of its module, or this very file; its name there)."""
+    module, _, name = child.rpartition(".")
+    if not module:
+        return {names.get(child, (path, child))}
+    last = module.rpartition(".")[2]
+    return {(last, name), (names[last][1], name)} if last in names else {(last, name)}
 
 
-def _prefixes(path: str, owner: str, files: Mapping[str, str], read: Mapping[str, _File], deep: int) -> Iterator[str]:
+def _prefixes(project: _Project, path: str, owner: str, deep: int) -> Iterator[str]:
     """Every prefix under which an application or a router of a file answers."""
-    kind, own = read[path].owners.get(owner, ("", ""))
-    if kind in ROOTS:
-        yield ""
-        return
-    if not kind and owner in ("app", "application", "api", "server"):  # made by a function, or imported
+    kind, own = project.owners.get((path, owner), ("", ""))
+    if kind in ROOTS or (
+        not kind and owner in ("app", "application", "api", "server")
+    ):  # made by a function, or imported
         yield ""
         return
     if own is None or deep == 0:
         return
-    for parent_path, text in files.items():
-        for include in INCLUDE.finditer(text):
-            if not _means(include["child"], parent_path, path, owner, read):
-                continue
-            given = _prefix(include["rest"], files)
-            if given is None:
-                continue
-            here = given or own if kind == "Blueprint" else given + own
-            for above in _prefixes(parent_path, include["parent"], files, read, deep - 1):
-                yield above + here
-
-
-def _means(child: str, parent_path: str, path: str, owner: str, read: Mapping[str, _File]) -> bool:
-    """Whether `child`, named in one file, is `owner` of another one."""
-    module, _, name = child.rpartition(".")
     stem = path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
-    if not module:
-        if child in read[parent_path].names:
-            return read[parent_path].names[child] == (stem, owner)
-        return parent_path == path and child == owner
-    last = module.rpartition(".")[2]
-    imported = read[parent_path].names.get(last)
-    return name == owner and stem in (last, imported[1] if imported else last)
+    for include in [*project.includes.get((stem, owner), []), *project.includes.get((path, owner), [])]:
+        if include.prefix is not None:
+            here = include.prefix or own if kind == "Blueprint" else include.prefix + own
+            for above in _prefixes(project, include.path, include.parent, deep - 1):
+                yield above + here

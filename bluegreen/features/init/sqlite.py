@@ -12,7 +12,7 @@ BY_VARIABLE = re.compile(
     rf"(?:getenv|environ\.get|environ\.setdefault|config|env)\(\s*['\"](?P<name>[A-Z]\w*)['\"]\s*,\s*(?:default\s*=\s*)?['\"](?P<url>{URL})['\"]"
 )
 BY_SETTING = re.compile(
-    rf"^\s+(?P<name>\w+)\s*:\s*\w+\s*=\s*(?:Field\(\s*(?:default\s*=\s*)?)?['\"](?P<url>{URL})['\"]", re.MULTILINE
+    rf"^[ \t]+(?P<name>\w+)\s*:\s*\w+\s*=\s*(?:Field\(\s*(?:default\s*=\s*)?)?['\"](?P<url>{URL})['\"]", re.MULTILINE
 )
 WRITTEN = re.compile(rf"['\"]{URL}['\"]")
 CONNECTED = re.compile(r"\bsqlite3?\.connect\(\s*['\"](?P<file>[^'\":]+)['\"]")
