@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 TLS = (b"\x15\x03", b"\x16\x03")  # how an alert and a handshake begin: RFC 8446, 5.1
 OF_HOST = (400, 403, 421)  # what frameworks say to a Host that they do not know
-ALONE = ": nothing listens there"
+UNREACHED = 0.5  # seconds after which no connection was no refusal
 MAX_BODY = 64 * 1024  # bytes read of an answer; health answers are small, and an endless one must end
 OURS = "x-bluegreen-probe"  # set by our nginx when it has nothing of the replica to pass on; its words are the reason
 READ = "it was read"  # something came, so it was reached; nginx's words say why it could not be passed on
@@ -47,17 +47,28 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
 def silence(facts: str, port: int) -> str | None:
     """Why a replica said nothing, by what nginx saw of it; None: nginx did not say."""
     words = facts.split()
-    if len(words) != 3:
+    if len(words) != 4:
         return None
-    status, connected, received = words
+    status, connected, received, seconds = words
     late = status == "504"
     if connected == "-":
-        return f"took no connection on port {port} in time" if late else f"refused the connection on port {port}{ALONE}"
+        if late:
+            return f"took no connection on port {port} in time"
+        if _seconds(seconds) >= UNREACHED:  # the network gave up; a refusal comes at once
+            return f"cannot be reached on port {port}: its container is down, or not on the network"
+        return f"refused the connection on port {port}: nothing listens there"
     if late:
         return f"took the connection on port {port} and said nothing in time"
     if received in ("0", "-"):
         return f"closed the connection on port {port} without an answer"
     return READ
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _not_http(error: NotHttp, at: tuple[str, int] | None) -> str:

@@ -110,7 +110,7 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     project.ok("flip-back")
     assert project.state.stat().st_mode & 0o777 == 0o700, "a verb that acts mends it"
     docker("stop", "-t", "0", f"{project.name}-blue-web-1")
-    assert _said(_findings(project, 1), "failed", "GET /health of web-1 on blue gave no answer")
+    assert _said(_findings(project, 1), "failed", "GET /health of web-1 on blue cannot be reached")
     assert project.status()["live"]["color"] == "blue"
 
 

@@ -202,7 +202,9 @@ def test_a_reverse_proxy_that_was_taken_out_of_the_file_is_taken_over_as_well(pl
     _wait_for(plain)
     done = plain.run("up")
     assert done.code == 1
-    assert f"is held by container {plain.name}-front-1." in done.err, "it is in the file, so it would come back"
+    assert f"is held by {plain.name}-front-1, front of the Compose project {plain.name}" in done.err, (
+        "it is in the file, so it would come back"
+    )
     assert "next      take front out of the Compose file, then bluegreen up --adopt; or another listen" in done.err
     plain.write(text.replace(own, ""))
     done = plain.run("up")

@@ -95,7 +95,7 @@ def test_a_port_that_is_taken(lean: Project) -> None:
 def test_another_project_name_does_not_act_on_this_app(lean: Project) -> None:
     lean.ok("up")
     done = lean.run("-p", "somebody-else", "up", SHOP_NAME="somebody-else")
-    _says(done, 1, f"is held by container {lean.name}-proxy", "nginx cannot be published on")
+    _says(done, 1, f"is held by {lean.name}-proxy, the proxy of the app {lean.name}", "nginx cannot be published on")
     for verb in (("switch",), ("flip-back",), ("status",)):
         done = lean.run("-p", "somebody-else", *verb, SHOP_NAME="somebody-else")
         _says(done, 1, "Nothing is live yet.", f"of somebody-else; this folder serves {lean.name}")
