@@ -29,7 +29,7 @@ def reached_by_others(settings: Settings) -> tuple[Listen, ...]:
     """The listeners that others than this machine reach.
 
     The Engine hands nginx what comes from this machine at the address of a network's gateway; what comes by IPv6 from
-    anywhere, too (docker-proxy; seen on 20.10). So that address is one of this machine only where nothing
+    anywhere, too (docker-proxy; seen on 20.10 and 28). So that address is one of this machine only where nothing
     listens for others.
     """
     return tuple(listen for listen in settings.listeners() if not on_loopback(listen))
