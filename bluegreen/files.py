@@ -24,22 +24,10 @@ class Unfit(OSError):
 
 def read(path: str, most: int = MUCH) -> bytes:
     """The whole of an ordinary file of at most `most` bytes. Raises OSError, which names it."""
-    refuse_other(path, os.stat(path).st_mode)  # some devices do something when they are merely opened
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    try:
-        refuse_other(path, os.fstat(descriptor).st_mode)
-        pieces, left = [], most + 1
-        while left and (piece := os.read(descriptor, left)):
-            pieces.append(piece)
-            left -= len(piece)
-    except OSError as error:
-        error.filename = error.filename or path
-        raise
-    finally:
-        os.close(descriptor)
-    if not left:
+    found = _begin(path, most + 1)
+    if len(found) > most:
         raise Unfit(EFBIG, f"it is larger than {most} bytes", path)
-    return b"".join(pieces)
+    return found
 
 
 def text(path: str, most: int = MUCH) -> str:
@@ -54,11 +42,23 @@ def text(path: str, most: int = MUCH) -> str:
 
 
 def begin_of(path: str, most: int) -> str:
-    """The first `most` bytes of an ordinary file, whatever they are, as text. Raises OSError."""
-    refuse_other(path, os.stat(path).st_mode)
+    """The first `most` bytes of an ordinary file, whatever they are, as text. Raises OSError, which names it."""
+    return _begin(path, most).decode(errors="replace")
+
+
+def _begin(path: str, most: int) -> bytes:
+    refuse_other(path, os.stat(path).st_mode)  # some devices do something when they are merely opened
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
-        return os.read(descriptor, most).decode(errors="replace")
+        refuse_other(path, os.fstat(descriptor).st_mode)
+        pieces: list[bytes] = []
+        while most and (piece := os.read(descriptor, most)):
+            pieces.append(piece)
+            most -= len(piece)
+        return b"".join(pieces)
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
     finally:
         os.close(descriptor)
 
