@@ -217,6 +217,8 @@ def _ago(moment: str, now: datetime) -> str:
         then = datetime.fromisoformat(moment)
     except ValueError:
         return clean(moment)
+    if then.tzinfo is None:  # none that we wrote
+        return clean(moment)
     seconds = max(0, int((now - then).total_seconds()))
     for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

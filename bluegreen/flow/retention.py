@@ -42,7 +42,14 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
             next=f"{tools.command} switch --to {number} --force (if you know that it works)",
         )  # fmt: skip
     interpolated = tools.compose.interpolated(Path(today.project_directory))
-    restored = restore(records[number], today, tools.fingerprint, define, interpolated)
+    try:
+        restored = restore(records[number], today, tools.fingerprint, define, interpolated)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BluegreenError(
+            f"Release {number} cannot be brought back: what is written of it is not whole.",
+            failed=f"{type(error).__name__}: {error}", expected="a journal that nobody else wrote into",
+            retry="not useful", next=f"{tools.command} history",
+        ) from None  # fmt: skip
     if restored.differing:
         tools.show.notice(
             f"Not as at release {number}: {', '.join(restored.differing)}. Values are never kept; today's are used."

@@ -186,6 +186,13 @@ class _HookList:
 HookList = Annotated[list[HookBlock], BeforeValidator(_hook_list), Field(min_length=1), _HookList]
 
 
+def _job_names(value: object) -> object:
+    """A list of names is the short form."""
+    if isinstance(value, list) and not all(isinstance(name, str) for name in value):
+        raise ValueError("names of services, such as [worker]")
+    return {name: {} for name in value} if isinstance(value, list) else value
+
+
 class HooksBlock(StrictBlock):
     """Commands at named moments. One that fails is a warning, except before_switch: it may veto."""
 
@@ -240,7 +247,7 @@ class Block(StrictBlock):
     """The health check of services that have none of their own; a path, or a whole policy."""
     jobs: Annotated[
         dict[str, dict[str, Any]],
-        BeforeValidator(lambda value: {name: {} for name in value} if isinstance(value, list) else value),
+        BeforeValidator(lambda value: _job_names(value)),
         WithJsonSchema(
             {
                 "anyOf": [

@@ -26,6 +26,9 @@ from bluegreen.settings.blocks import (
     StrictBlock,
 )
 
+MOST_PROBLEMS = 100  # that are told at once
+LONGEST_NAME = 100  # characters that are compared with known names
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -58,7 +61,8 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     try:
         parsed = Block.model_validate(block if isinstance(block, Mapping) else {"": block})
     except ValidationError as error:
-        raise InvalidSettings(_problem(entry, block) for entry in error.errors()) from None
+        found = error.errors(include_url=False)[:MOST_PROBLEMS]
+        raise InvalidSettings(_problem(entry, block) for entry in found) from None
     problems = [*_service_problems(parsed, names), *_listen_problems(parsed)]
     if problems:
         raise InvalidSettings(problems)
@@ -166,8 +170,8 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _problem(entry: Any, block: object) -> Problem:
-    where = [str(part) for part in entry["loc"] if part != ""]
-    path = ".".join(where) or "x-bluegreen"
+    where = [str(part) or "''" for part in entry["loc"]]
+    path = ".".join(part[:LONGEST_NAME] for part in where) if isinstance(block, Mapping) else "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
         if len(where) == 1 and where[0] in LATER:
@@ -195,7 +199,7 @@ def _known_keys(where: list[str]) -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), "")
+    return next(iter(difflib.get_close_matches(name[:LONGEST_NAME], list(known), n=1, cutoff=0.5)), "")
 
 
 def _shown(value: object) -> str:

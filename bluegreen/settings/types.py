@@ -17,7 +17,8 @@ from bluegreen.domain import app as model
 from bluegreen.domain.units import DURATION, SIZE, parse_duration, parse_size
 
 # Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) means something to nginx.
-PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+/?)*$")
+# Each character can be matched in one way only: a long path that is none is refused at once.
+PATH = re.compile(r"^/(?:[A-Za-z0-9._~%@:+-]+(?:/[A-Za-z0-9._~%@:+-]+)*/?)?$")
 HEALTH_PATH = re.compile(r"^/[!-~]*$")
 HOST = re.compile(r"^(?:\*\.)?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$")
 LISTEN = re.compile(r"^(?:(?P<address>[0-9.]+|\[[0-9A-Fa-f:]+\]):)?(?P<port>\d+)$", re.ASCII)

@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.state import database
 from bluegreen.state.database import Database
 from bluegreen.state.lock import left_by
-from bluegreen.state.rows import Operation
+from bluegreen.state.rows import Operation, operation_of
 
 
 class Operations:
@@ -51,7 +51,7 @@ class Operations:
     def unfinished(self) -> Operation | None:
         """The newest operation that never ended: its process was killed, or is at work now."""
         if row := database.unfinished(self._db):
-            return Operation(*row)
+            return operation_of(row)
         left = left_by(self._state)
         return Operation(0, left.verb, None, None, left.pid, left.since, None, recorded=False) if left else None
 

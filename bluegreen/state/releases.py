@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from bluegreen.domain.app import Route
-from bluegreen.domain.release import Begun, Note
+from bluegreen.domain.release import Begun, Image, Note
+from bluegreen.domain.shape import shaped
 from bluegreen.state.database import Database
 
 COLUMNS = (
@@ -16,6 +17,7 @@ COLUMNS = (
     "revision", "subject", "previous", "restores", "figures",
 )  # fmt: skip
 AS_JSON = ("images", "services", "figures")
+NUMBERS = ("previous", "restores")
 TEXTS = ("created", "color", "outcome", "definition", "owner", "expect", "note", "revision", "subject")
 
 
@@ -68,16 +70,27 @@ def _release(row: dict[str, Any]) -> dict[str, Any] | None:
     """A row as a value; None: what is written there is none of ours, so there is no such release."""
     try:
         found = {key: json.loads(value) if key in AS_JSON else value for key, value in row.items()}
-        images, services = found["images"], found["services"]
+        images, services, figures = (found[key] for key in AS_JSON)
+        for image in images.values():
+            shaped(Image, image)
         sound = (
-            all(isinstance(found[key], dict) for key in AS_JSON)
-            and all(isinstance(found[key], str) for key in TEXTS)
-            and all(isinstance(it.get("id"), str) and isinstance(it.get("ref"), str) for it in images.values())
-            and all(isinstance(it.get("environment"), dict) for it in services.get("services", {}).values())
+            all(isinstance(found[key], str) for key in TEXTS)
+            and all(found[key] is None or type(found[key]) is int for key in NUMBERS)
+            and all(type(figure) in (int, float) for figure in figures.values())
+            and (services == {} or _is_definition(services, images if found["outcome"] == "live" else None))
         )
-        if services:
-            tuple(map(Route.from_dict, services["routes"]))
-            sound = sound and isinstance(services["jobs"], list) and isinstance(services["services"], dict)
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
     return found if sound else None
+
+
+def _is_definition(services: Mapping[str, Any], images: Mapping[str, Any] | None) -> bool:
+    """Whether this is what `written_down` makes of a release; with `images`, one that has served."""
+    names = {Route.from_dict(route).service for route in services["routes"]} | set(services["jobs"])
+    written = services["services"]
+    return (
+        names <= set(written)
+        and (images is None or names <= set(images))
+        and all(isinstance(it["environment"], dict) for it in written.values())
+        and all(type(services[key]) in (int, float) for key in ("max_body", "read_timeout"))
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bluegreen.state.database import Database
-from bluegreen.state.rows import Run
+from bluegreen.state.rows import Run, run_of
 
 
 class Runs:
@@ -33,7 +33,7 @@ class Runs:
             "select id, release, kind, name, started, ended, outcome, code, output from runs where release = ?"
             " order by id", (release,),
         )  # fmt: skip
-        return [Run(*row) for row in rows]
+        return [run_of(row) for row in rows]
 
     def in_doubt(self) -> list[Run]:
         """Migrations of which nobody knows how far they came: cut by a kill, or by a person."""
@@ -43,4 +43,4 @@ class Runs:
             "select id, release, kind, name, started, ended, outcome, code, output from runs"
             " where kind = 'migrate' and (outcome is null or outcome = 'interrupted') order by id"
         )
-        return [Run(*row) for row in rows]
+        return [run_of(row) for row in rows]
