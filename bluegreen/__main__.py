@@ -23,7 +23,12 @@ def run() -> None:
     from bluegreen.cli.streams import secure
 
     secure()
-    raise SystemExit(command(sys.argv[1:]))
+    try:
+        code = command(sys.argv[1:])
+    except (OSError, ImportError) as error:  # not even the boundary can be loaded: too few files, not to be read
+        sys.stderr.write(f"Error: bluegreen cannot be loaded: {error}\n")
+        code = 1
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -78,17 +78,22 @@ ADVICE = {  # errno(3)
 }  # fmt: skip
 
 
-def of_machine(error: OSError | BluegreenError) -> BluegreenError:
+# What is no bug of ours and no fault of an input: files, processes, memory, and modules that cannot be read.
+OF_MACHINE = (OSError, ImportError, MemoryError)
+
+
+def of_machine(error: Exception) -> BluegreenError:
     """What this machine refused, as the error that a person meets."""
     if isinstance(error, BluegreenError):
         return error
     import errno
 
-    what = ": ".join(map(str, filter(None, [error.strerror or str(error), error.filename])))
+    number, words, file = (getattr(error, name, None) for name in ("errno", "strerror", "filename"))
+    what = ": ".join(map(str, filter(None, [words or str(error), file])))
     return BluegreenError(
         "This machine refused what the command needs.", failed=what or type(error).__name__,
         expected="files and folders that this user may use, with room for them",
-        retry="safe, after the cause is fixed", next=ADVICE.get(errno.errorcode.get(error.errno or 0, ""), ""),
+        retry="safe, after the cause is fixed", next=ADVICE.get(errno.errorcode.get(number or 0, ""), ""),
     )  # fmt: skip
 
 

@@ -28,34 +28,29 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
     """
     deadline = time.monotonic() + timeout
     request = f"GET {target} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: bluegreen\r\nAccept: */*\r\n\r\n"
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout)
-        connection.connect(path)
-        connection.sendall(request.encode())
-        return _read(connection, deadline, timeout, most)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout)
+            connection.connect(path)
+            connection.sendall(request.encode())
+            return _read(connection, deadline, timeout, most)
     except TimeoutError:
         raise NoAnswer("timed out") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, TypeError) as error:  # the last two: of a file of another shape
         raise NoAnswer(str(error) or type(error).__name__) from None
-    finally:
-        connection.close()
 
 
 def listens(path: str, timeout: float) -> bool:
     """Whether somebody listens there; one that hangs does, and is not waited for."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout)
-        connection.connect(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout)
+            connection.connect(path)
     except (TimeoutError, BlockingIOError):  # the latter: more wait there than it accepts
         return True
     except (OSError, ValueError):
         return False
-    else:
-        return True
-    finally:
-        connection.close()
+    return True
 
 
 def _read(connection: socket.socket, deadline: float, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:

@@ -19,6 +19,7 @@ from bluegreen.compose.options import find_file
 from bluegreen.domain.app import Stack
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import Unfit, refuse_other
 from bluegreen.flow.ports import Show
 from bluegreen.flow.values import Tools
 from bluegreen.state import folder as folders
@@ -195,13 +196,23 @@ def _may_be_there(file: Path) -> bool:
         return True
 
 
+def _what_is_there(named: Path) -> str:
+    try:
+        refuse_other(str(named), named.stat().st_mode)
+    except Unfit as error:
+        return f"{named}: {error.strerror}"
+    except (OSError, ValueError):
+        pass
+    return f"{named} does not exist"
+
+
 def no_compose_file(named: Path | None = None) -> BluegreenError:
     """What a newcomer meets in a folder without a Compose file."""
     from bluegreen.domain.words import COMPOSE_FILES
 
     return BluegreenError(
         f"There is no Compose file{f' {named}' if named else ' here or above'}.",
-        failed=f"{named} does not exist" if named else f"looked for {', '.join(COMPOSE_FILES)}",
+        failed=_what_is_there(named) if named else f"looked for {', '.join(COMPOSE_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",
         next="cd to your project, or bluegreen -f FILE …, or bluegreen -p APP … (bluegreen apps lists them)",

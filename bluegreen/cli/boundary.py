@@ -5,7 +5,7 @@ from __future__ import annotations
 from bluegreen import __version__
 from bluegreen.cli import output
 from bluegreen.cli.show import show_error
-from bluegreen.errors import BluegreenError, ExitCode, of_machine
+from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def _judged(run: Callable[[], int], json_: bool) -> int:
         return run()
     except BluegreenError as error:
         return _told(error, json_)
-    except OSError as error:  # of files, processes and sockets: a machine that is full, read-only, out of something
+    except OF_MACHINE as error:  # one that is full, read-only, out of something
         return _told(of_machine(error), json_)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bluegreen.errors import COMMAND, BluegreenError, ExitCode, of_machine
+from bluegreen.errors import COMMAND, OF_MACHINE, BluegreenError, ExitCode, of_machine
 
 TRAFFIC = {
     "cutover": "unknown; look now", "settle": "moved, and confirmed; what comes after is not complete",
@@ -18,7 +18,7 @@ def as_far_as(reached: Callable[[], str]) -> Iterator[None]:
     """`reached`: the phase that the operation is in. In prepare nothing has moved, whatever went wrong."""
     try:
         yield
-    except (BluegreenError, OSError) as error:
+    except (BluegreenError, *OF_MACHINE) as error:
         known = of_machine(error)
         if (traffic := TRAFFIC.get(reached())) and known.exit_code == ExitCode.FAILED:
             known.traffic = known.traffic or traffic

@@ -17,7 +17,7 @@ from bluegreen.cli.clock import utc_now
 from bluegreen.cli.show import show_done
 from bluegreen.cli.signals import Signals
 from bluegreen.domain.words import counted, migration_stays, signal_came
-from bluegreen.errors import BluegreenError, ExitCode, of_machine
+from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 from bluegreen.frontdoor import control, disk, route, seal, text
 from bluegreen.probe.one import probe
 from bluegreen.state import holder
@@ -164,7 +164,7 @@ class Quick:
         self._step("cutover", "route", self._turn)
         try:
             return self._finish()
-        except (OSError, TypeError) as error:  # a full machine, a file of another shape: left to the next command
+        except (*OF_MACHINE, TypeError) as error:  # a file of another shape, a full machine: left to the next command
             return _broken_off(self, error)
 
     def _finish(self) -> int:
@@ -295,7 +295,7 @@ class Quick:
 
 def _broken_off(quick: Quick, error: Exception) -> int:
     """Something was refused after the rename: says where traffic is, by nginx's own answer."""
-    why = of_machine(error).failed if isinstance(error, OSError) else str(error)
+    why = of_machine(error).failed if isinstance(error, OF_MACHINE) else str(error)
     if not quick.confirm():
         raise BluegreenError(
             "It is not known where traffic goes.", failed=f"{why}; {quick.instead}",

@@ -136,7 +136,7 @@ def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.C
     given: dict[str, Any] = {} if "input" in more else {"stdin": subprocess.DEVNULL}
     try:
         done: subprocess.CompletedProcess[str] = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=CONFIG_TIMEOUT, process_group=0,
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=CONFIG_TIMEOUT, process_group=0,
             check=False, **given, **more,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

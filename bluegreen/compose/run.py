@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import stat
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, files
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.files import Unfit, refuse_other
 from bluegreen.files import replace as write_file
 
 OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
@@ -60,6 +62,7 @@ class Compose:
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
+        self._refuse_pipes(folder)
         done = self._call(["--profile", "*", *AS_JSON])
         self.warnings = tuple(dict.fromkeys(map(_unquoted, WARNING.findall(done.stderr))))
         document = _document(done)
@@ -145,6 +148,22 @@ class Compose:
         options = replace(self._options, files=tuple(both))
         return shlex.join(["docker", "compose", *options.arguments(), "up", "-d", *services])
 
+    def _refuse_pipes(self, folder: Path) -> None:
+        """What Compose reads is read several times; at a pipe it would wait for ever. Raises BluegreenError."""
+        names = [*files(self._options, Path.cwd(), os.environ), *self._options.env_files, str(folder / ".env")]
+        for name in names:
+            try:
+                mode = os.stat(name).st_mode
+                if stat.S_ISFIFO(mode):  # what else is no file Compose names itself; /dev/null is a habit
+                    refuse_other(name, mode)
+            except Unfit as error:
+                raise BluegreenError(
+                    f"{name} is not a file.", failed=str(error.strerror), expected="a file that can be read again",
+                    retry="safe, after that is fixed", next=f"ls -l {shlex.quote(name)}", exit_code=ExitCode.USAGE,
+                ) from None  # fmt: skip
+            except (OSError, ValueError):
+                continue  # it is not there, or not for this user: Compose knows what that means
+
     def _arguments(self) -> list[str]:
         return [*self.command(), "--ansi", "never", *self._options.arguments()]
 
@@ -170,8 +189,8 @@ class Compose:
         lines: list[str] = []
         with subprocess.Popen(
             [*self._arguments(), "--progress", "plain", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace",
-            preexec_fn=_end_with_us, process_group=0 if own_group else None,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            encoding="utf-8", errors="replace", preexec_fn=_end_with_us, process_group=0 if own_group else None,
         ) as process:  # fmt: skip
             try:
                 for line in process.stdout or ():

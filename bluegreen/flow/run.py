@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
-from bluegreen.errors import COMMAND, BluegreenError, ExitCode, of_machine
+from bluegreen.errors import COMMAND, OF_MACHINE, BluegreenError, ExitCode, of_machine
 from bluegreen.flow.values import Result, StepDone, Tools
 from bluegreen.plans.plan import WAITS, Phase, Plan, Step
 
@@ -116,7 +116,7 @@ def _run_step(tools: Tools, step: Step, action: Action, operation: Operation) ->
     except NothingChanged as nothing:
         detail = str(nothing)
         raise
-    except (BluegreenError, OSError) as error:  # the latter: a disk that is full, files or memory that are used up
+    except (BluegreenError, *OF_MACHINE) as error:  # the latter: a full disk, files or memory that are used up
         known = of_machine(error)
         outcome = "warning" if step.phase == "settle" else "failed"
         detail = str(known)

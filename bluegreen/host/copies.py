@@ -26,7 +26,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Raises OSError when it does not end, or is not there."""
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False,
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=TIMEOUT, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

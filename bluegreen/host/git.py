@@ -38,7 +38,7 @@ def user(folder: Path) -> str:
 def _ask(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *QUIET, "-C", str(folder), *arguments], capture_output=True, text=True, errors="replace",
+            ["git", *QUIET, "-C", str(folder), *arguments], capture_output=True, encoding="utf-8", errors="replace",
             timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

@@ -100,7 +100,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], timeout: float) 
     """(exit code, standard error) of a command that runs to its end, or is ended when its time is over."""
     try:
         done = subprocess.run(
-            list(command), capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL,
+            list(command), capture_output=True, encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL,
             env=dict(environment), check=False, timeout=timeout,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -46,8 +46,12 @@ def _parallel(ask: Callable[[Target], str | None], targets: Sequence[Target]) ->
             found[number] = ask(targets[number])
 
     threads = [threading.Thread(target=work, args=(place,)) for place in range(min(PARALLEL, len(targets)))]
+    for place, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:  # this user may have no more of them
+            work(place)
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
     return list(zip(targets, found, strict=True))
