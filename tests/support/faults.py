@@ -120,6 +120,18 @@ FAULTS = (
           f"{CROWDS}:test_flip_back_now_kills_a_switch_that_does_not_react"),
     Fault("600 slow clients hold connections open", NONE, "nothing", "nothing",
           "engine/test_bad_actors.py:test_many_slow_clients_do_not_keep_others_from_being_served"),
+    Fault("stdout or stderr closed, on a full disk, without a reader; the terminal gone", "traffic goes on",
+          "the exit code that it would have been; what could not be written is said on the other stream", "nothing",
+          "unit/test_streams.py:test_the_exit_code_tells_what_happened_whoever_listens"),
+    Fault("the lock file removed while a command runs, and a second command", NONE,
+          "the first: exit 1, `The lock of this app was taken away`; nothing more is removed or moved", "`status`",
+          f"{CROWDS}:test_a_lock_that_is_removed_ends_the_first_command_and_not_what_the_second_made"),
+    Fault("a pipe, a folder, a device or other bytes in the place of one of our files or of yours", "traffic goes on",
+          "an error that names it; ours are made again by `up`", "`up`, or mend yours",
+          "unit/test_any_input.py:test_no_input_is_a_bug"),
+    Fault("no more file descriptors, threads, memory, temporary folder; a user whom nobody knows", "traffic goes on",
+          "exit 1: `This machine refused what the command needs`; after traffic has moved a warning", "the same, when there is room",
+          "unit/test_odd_machines.py:test_a_code_that_is_true_and_a_sentence"),
 )  # fmt: skip
 # Tests in tests/faults that say something about a fault that has its row, or about no fault at all.
 BESIDE = {

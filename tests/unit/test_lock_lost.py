@@ -56,7 +56,7 @@ MOST = 60  # requests of the longest of these
 
 
 @pytest.mark.parametrize("typed", VERBS, ids=" ".join)
-@pytest.mark.parametrize("at", range(1, MOST) if THOROUGH else range(6, MOST, 21))
+@pytest.mark.parametrize("at", range(1, MOST) if THOROUGH else range(6, MOST, 31))
 def test_a_command_without_its_lock_changes_nothing_more(shop: Site, tell: Tell, typed: list[str], at: int) -> None:
     at_once(shop, "two", lambda: _second(shop))
     if typed in (["switch"], ["prepare"]):
