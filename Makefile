@@ -39,7 +39,8 @@ test-faults: setup ## What `make test` only samples, whole: every kill, both Eng
 	@tests/machine/test_tools.sh
 	HYPOTHESIS=nightly THOROUGH=1 .venv/bin/pytest -s --timeout 20000 tests/faults tests/e2e/test_no_request_lost.py tests/e2e/test_background_work.py \
 	    tests/e2e/test_rehearsal.py \
-	    tests/engine/test_bad_input.py
+	    tests/engine/test_bad_input.py tests/unit/test_any_input.py tests/unit/test_streams.py \
+	    tests/unit/test_lock_lost.py tests/unit/test_odd_machines.py
 	.venv/bin/pytest -n 3 --dist loadfile -m "long" tests/engine tests/e2e
 	@.venv/bin/python -m tests.support.project
 
