@@ -146,7 +146,7 @@ def test_a_lock_that_is_removed_ends_the_first_command_and_not_what_the_second_m
         time.sleep(0.3)
     assert load.tally.lost == [], load.tally.why()
     assert "An earlier switch" in done.err
-    assert two.status()["live"]["release"] == 3
+    assert two.status()["live"]["color"] == color
 
 
 def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Project) -> None:
