@@ -60,6 +60,35 @@ def test_ci_gets_plain_lines_on_stderr_and_the_result_on_stdout(lean: Project) -
     assert re.fullmatch(r"Switched: live is blue, release 1 \(traffic moved after \d+\.\d\d s\)\.\n", done.out)
 
 
+def _unheard(project: Project, listener: str, *arguments: str, **more: str) -> int:
+    """The exit code of a verb that nobody listens to."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    full = os.open("/dev/full", os.O_WRONLY)
+    to = {"full": full, "pipe": theirs, "closed": None}[listener]
+    done = subprocess.run(
+        [*project.command, *arguments], cwd=project.folder, env=project.environment(more), stdin=subprocess.DEVNULL,
+        stdout=to, stderr=to, check=False, preexec_fn=(lambda: os.closerange(0, 3)) if to is None else None,
+    )  # fmt: skip
+    os.close(theirs)
+    os.close(full)
+    return done.returncode
+
+
+def test_nobody_listens_and_the_code_is_that_of_production(lean: Project) -> None:
+    assert _unheard(lean, "pipe", "up") == 0
+    assert _unheard(lean, "closed", "switch", GREETING="two") == 0
+    assert lean.color() == "green"
+    assert _unheard(lean, "full", "switch", GREETING="three", BEHAVIOUR="sick", HEALTH_TIMEOUT="2s") == 1
+    assert lean.color() == "green"
+    assert _unheard(lean, "full", "switch", "--json", GREETING="four") == 0
+    assert lean.color() == "blue"
+    assert _unheard(lean, "closed", "flip-back") == 0
+    assert lean.color() == "green"
+    assert _unheard(lean, "pipe", "check") == lean.run("check").code
+    assert _unheard(lean, "closed", "down", "--yes") == 0
+
+
 def test_no_escape_sequence_of_a_container_reaches_the_terminal(lean: Project) -> None:
     lean.write(lean.compose.replace("GREETING: ", 'SAY: "x", GREETING: '))
     server = lean.folder / "server.py"

@@ -82,7 +82,7 @@ def mutated(draw: st.DrawFn, document: Any, value: st.SearchStrategy[Any] = VALU
 
 
 def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    if os.path.isdir(path) and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -133,6 +133,22 @@ def test_the_lock_dies_with_its_holder(two: Project) -> None:
     assert two.status()["unfinished"] is None
 
 
+def test_a_lock_that_is_removed_ends_the_first_command_and_not_what_the_second_made(two: Project) -> None:
+    with (
+        Load(two.port, MIX) as load,
+        _hanging_switch(two, "health", BEHAVIOUR="elsewhere", HEALTH_TIMEOUT="12s") as first,
+    ):
+        (two.state / "lock").unlink()
+        done = two.ok("switch", GREETING="second", HEALTH_TIMEOUT="12s")
+        color = two.color()
+        assert first.wait(30) == 1, "it had not moved anything"
+        assert two.color() == color
+        time.sleep(0.3)
+    assert load.tally.lost == [], load.tally.why()
+    assert "An earlier switch" in done.err
+    assert two.status()["live"]["color"] == color
+
+
 def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Project) -> None:
     with _registry_that_never_answers() as image, Load(two.port, MIX) as load:
         with _hanging_switch(two, "image", WEB_IMAGE=image) as holder:

@@ -111,11 +111,11 @@ def _fresh(it: Site) -> None:
         it.nginx.end()
         it.nginx = None
     for path in it.states.rglob("*"):
-        if path.is_dir() and not path.is_symlink():
+        if os.path.isdir(path) and not path.is_symlink():
             path.chmod(0o700)
     for folder in (it.states, it.project, it.folder / "mine"):
         for path in folder.iterdir() if folder.is_dir() else ():
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            shutil.rmtree(path) if os.path.isdir(path) and not path.is_symlink() else path.unlink()
     (it.project / "compose.yaml").write_text("services: {}\n")
     (it.project / "expected.yaml").write_text(json.dumps([]))
     (it.project / "snippets").mkdir()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bluegreen.places.docker.mounts import Surroundings
+from bluegreen.places.docker.refused import refusals
 from bluegreen.places.docker.spec import create_request, depends_on_containers, endpoint, links, networks_by_priority
 
 GROUND = Surroundings(
@@ -218,3 +219,18 @@ def test_links_have_composes_three_names() -> None:
     assert depends_on_containers(named) == [
         "a", "c", "d",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("command", "a 'b"), ("entrypoint", "'"), ("expose", ["x"]), ("extra_hosts", ["a"]), ("gpus", "all"),
+        ("mem_limit", "1e3"), ("shm_size", "64m"), ("restart", "on-failure:y"), ("stop_grace_period", "5 minutes"),
+        ("devices", ["/dev/null:/dev/null:r"]), ("healthcheck", {"test": ["NONE"], "interval": "soon"}),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_none_is_refused_by_its_service_before_anything_is_made(key: str, value: Any) -> None:
+    document = {"services": {"web": {"image": "x", key: value}}}
+    ((path, reason),) = refusals(document, ["web"], lambda: "1.44")
+    assert path.startswith("services.web")
+    assert reason

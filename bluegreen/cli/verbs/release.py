@@ -62,7 +62,8 @@ def up(options: Options, /, **words: Any) -> int:
         new_notices(app, tools, stack.notices)
         result = story(tools, stack, wishes.wish(app, tools, stack, proxy=True), request)
         if result.error is None:
-            forget_old_place(app)
+            with contextlib.suppress(OSError):  # the next up tries again; what was done is done
+                forget_old_place(app)
         return show(result, app, typed.json_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,12 @@ def refusals(
     found: list[tuple[str, str]] = []
     for name in names:
         service = document["services"][name]
-        found += [(f"services.{name}.{it.key}", it.reason) for it in container_spec.refusals(service, around)]
+        try:
+            found += [(f"services.{name}.{it.key}", it.reason) for it in container_spec.refusals(service, around)]
+            _tried(service, around)
+        except (ValueError, TypeError, AttributeError) as error:  # what no Compose of today gives
+            found.append((f"services.{name}", f"a value in it cannot be understood ({error})"))
+            continue
         for need in container_spec.needs(service):
             if _version(api_version()) < _version(need.api):
                 reason = (
@@ -28,6 +34,12 @@ def refusals(
                 )
                 found.append((f"services.{name}.{need.key}", reason))
     return found
+
+
+def _tried(service: Mapping[str, Any], around: Surroundings) -> None:
+    """Translates a service for nothing: better now than in the middle of a release. Raises as that does."""
+    with contextlib.suppress(KeyError):  # of other containers and of files, which are looked at when they are needed
+        container_spec.create_request(service, around)
 
 
 def _version(text: str) -> tuple[int, ...]:
