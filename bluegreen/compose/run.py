@@ -18,6 +18,7 @@ from bluegreen.compose import made
 from bluegreen.compose.found import HERE, Version, ask
 from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.compose.pipes import refuse_pipes
+from bluegreen.compose.secret_files import remember_files
 from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
@@ -28,7 +29,6 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
 PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
-MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 PR_SET_PDEATHSIG = 1  # prctl(2)
 Tell = Callable[[str], None]
 
@@ -82,7 +82,7 @@ class Compose:
                 mount["bind"].setdefault("create_host_path", False)
         _fill_in(self, document, folder)
         secrecy.remember(document)
-        _remember_files(document, folder)
+        remember_files(document, folder)
         self._document = document
         return document
 
@@ -146,10 +146,8 @@ class Compose:
         arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
         self._stream(arguments, "Compose did not start the shared services.", tell)
         if self._state is not None and recreate and self._document:
-            found = settled(self._options, self._folder, lambda: self)
-            read = env_files(self._options, Path.cwd(), str(self._folder), found)
-            named = made.stats([*files(self._options, Path.cwd(), found), *read])
-            made.write(self._state(), made.fingerprints(self._document, services, self._state()), named)
+            prints = made.fingerprints(self._document, services, self._state())
+            made.write(self._state(), prints, _stats(self, self._options, self._folder))
 
     def changed(self, services: Sequence[str], running: Callable[[], Mapping[str, str]]) -> list[str]:
         """Those that the next `up` would recreate, because the file says something else than their containers.
@@ -263,25 +261,9 @@ def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> Non
         defined["content"] = values[defined["environment"]]
 
 
-def _remember_files(document: Mapping[str, Any], folder: Path) -> None:
-    """What is in the files of secrets is to be masked as well; one that this user may not read says nothing here."""
-    for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
-        for entry in (document.get(kind) or {}).values():
-            file = entry.get("file") if isinstance(entry, Mapping) else None
-            if file and (text := _text(folder / str(file))):
-                remember(text)
-
-
-def _remember_secret(text: str) -> None:
-    secrecy.remember_variables({"secret": text})
-
-
-def _text(file: Path) -> str | None:
-    try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            return opened.read(MOST_OF_A_SECRET).decode(errors="replace")
-    except (OSError, ValueError):
-        return None
+def _stats(it: Compose, options: Options, folder: Path) -> list[list[Any]]:
+    found = settled(options, folder, lambda: it)
+    return made.stats([*files(options, Path.cwd(), found), *env_files(options, Path.cwd(), str(folder), found)])
 
 
 def _environment() -> dict[str, str]:

@@ -16,6 +16,7 @@ import click
 from hypothesis import strategies as st
 
 from bluegreen.cli.main import cli
+from bluegreen.frontdoor.text import HEADER, MORE
 from bluegreen.state.database import SCHEMA_VERSION
 from tests.fakes.site import Site
 
@@ -193,8 +194,11 @@ def other_header(draw: st.DrawFn, header: Any) -> Act:
 
     def act(it: Site) -> None:
         path = it.state / "nginx" / name
-        first, _, rest = _text(path).partition("\n")
-        _bytes(path, first[:21].encode() + _json(found) + b"\n" + rest.encode())
+        said, _, rest = _text(path).partition("\n")
+        while rest.startswith(MORE):
+            _, _, rest = rest.partition("\n")
+        assert said.startswith(HEADER)
+        _bytes(path, HEADER.encode() + _json(found) + b"\n" + rest.encode())
 
     return act
 

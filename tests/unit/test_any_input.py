@@ -27,7 +27,7 @@ from bluegreen.cli import boundary
 from bluegreen.cli.main import VERBS
 from bluegreen.compose import found, run
 from bluegreen.errors import ExitCode
-from bluegreen.frontdoor import change
+from bluegreen.frontdoor import change, text
 from tests.fakes import hostile
 from tests.fakes.site import Site, at_once, site
 
@@ -140,7 +140,7 @@ def _within(seconds: int) -> Iterator[None]:
 
 
 def _header(it: Site) -> Any:
-    return json.loads((it.state / "nginx" / "nginx.conf").read_text().split("\n", 1)[0][21:])
+    return text.header((it.state / "nginx" / "nginx.conf").read_text())
 
 
 def _state_changes(it: Site) -> st.SearchStrategy[hostile.Act]:

@@ -24,17 +24,17 @@ VERBS = {
     "--help": (133, {"click"}),
     "--version": (125, {"click"}),
     "completion bash": (140, {"click"}),
-    "status": (200, {"click"}),
+    "status": (203, {"click"}),
     "history": (200, {"click"}),
     "show": (200, {"click"}),
     "logs": (202, {"click"}),
-    "flip-back": (200, {"click"}),
+    "flip-back": (202, {"click"}),
     "down --yes": (200, {"click"}),
     "up": (190, {"click"}),
     "switch": (190, {"click"}),
     "prepare": (190, {"click"}),
     "check": (190, {"click"}),
-    "init": (200, {"click"}),  # it reads the code of several frameworks
+    "init": (206, {"click"}),  # it reads the code of several frameworks
     "schema": (
         300,
         {"click", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"},

@@ -1,0 +1,33 @@
+"""What the files of secrets and configs hold, which is to be masked as well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bluegreen.domain import secrets as secrecy
+
+MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
+
+
+def remember_files(document: Mapping[str, Any], folder: Path) -> None:
+    """What is in the files of secrets is to be masked as well; one that this user may not read says nothing here."""
+    for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
+        for entry in (document.get(kind) or {}).values():
+            file = entry.get("file") if isinstance(entry, Mapping) else None
+            if file and (text := _text(folder / str(file))):
+                remember(text)
+
+
+def _remember_secret(text: str) -> None:
+    secrecy.remember_variables({"secret": text})
+
+
+def _text(file: Path) -> str | None:
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            return opened.read(MOST_OF_A_SECRET).decode(errors="replace")
+    except (OSError, ValueError):
+        return None
