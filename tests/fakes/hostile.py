@@ -16,6 +16,7 @@ import click
 from hypothesis import strategies as st
 
 from bluegreen.cli.main import cli
+from bluegreen.files import begin_of
 from bluegreen.frontdoor.text import HEADER, MORE
 from bluegreen.state.database import SCHEMA_VERSION
 from tests.fakes.site import Site
@@ -153,9 +154,10 @@ def _json(value: Any) -> bytes:
 
 
 def _text(path: Path) -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        return path.read_text() if path.is_file() else ""
-    return ""
+    try:
+        return begin_of(str(path), 1 << 20)
+    except OSError:
+        return ""  # another act was here before
 
 
 def odd_file(folder: Callable[[Site], Path], names: tuple[str, ...]) -> st.SearchStrategy[Act]:
@@ -194,10 +196,9 @@ def other_header(draw: st.DrawFn, header: Any) -> Act:
 
     def act(it: Site) -> None:
         path = it.state / "nginx" / name
-        said, _, rest = _text(path).partition("\n")
+        _, _, rest = _text(path).partition("\n")
         while rest.startswith(MORE):
             _, _, rest = rest.partition("\n")
-        assert said.startswith(HEADER)
         _bytes(path, HEADER.encode() + _json(found) + b"\n" + rest.encode())
 
     return act
