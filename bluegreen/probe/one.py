@@ -52,9 +52,7 @@ def silence(facts: str, port: int) -> str | None:
     status, connected, received, seconds = words
     late = status == "504"
     if connected == "-":
-        if late:
-            return f"took no connection on port {port} in time"
-        if _seconds(seconds) >= UNREACHED:  # the network gave up; a refusal comes at once
+        if late or _seconds(seconds) >= UNREACHED:  # nobody is there to refuse, which comes at once
             return f"cannot be reached on port {port}: its container is down, or not on the network"
         return f"refused the connection on port {port}: nothing listens there"
     if late:

@@ -124,7 +124,7 @@ def test_why_a_replica_is_not_healthy(tmp_path: Path, pieces: Pieces, words: str
         ("502 - - -", "refused the connection on port 8000: nothing listens there"),
         ("502 - 0 3.062", "cannot be reached on port 8000: its container is down, or not on the network"),
         ("502 0.001 0 0.002", "closed the connection on port 8000 without an answer"),
-        ("504 - 0 5.001", "took no connection on port 8000 in time"),
+        ("504 - 0 1.001", "cannot be reached on port 8000: its container is down, or not on the network"),
         ("504 0.002 0 5.002", "took the connection on port 8000 and said nothing in time"),
         ("silent", "gave no answer on port 8000"),  # of an nginx with a file of before
     ],
