@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from bluegreen.cli import arguments, boundary, page, wishes
+from bluegreen.cli import arguments, boundary, page, streams, wishes
 from bluegreen.cli.probes import Probes
 from bluegreen.cli.show import show_result
 from bluegreen.cli.statefolder import fingerprint, salt, writing
@@ -118,10 +119,18 @@ def test_an_end_by_hand_and_a_reader_that_left_are_no_bugs(
     assert boundary.guarded(lambda: ends(BluegreenError("no", exit_code=ExitCode.USAGE)), False, str) == ExitCode.USAGE
     said = capsys.readouterr()
     assert (said.out, said.err.splitlines()[0]) == ("", "Error: no")
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    assert boundary.guarded(lambda: ends(BrokenPipeError()), False, str) == ExitCode.DONE
-    assert stream.closed, "nobody reads what Python would say of it"
+    broken = BrokenPipeError(32, "Broken pipe")
+    assert boundary.guarded(lambda: ends(broken), False, str) == ExitCode.FAILED, "no reader: the Engine's socket"
+    assert "Broken pipe" in capsys.readouterr().err
+    for refused, words in ((broken, ""), (OSError(28, "No space left on device"), "No space left on device")):
+        stream = io.TextIOWrapper(io.BufferedWriter(raw := streams.Patient(os.devnull, "w")))
+        raw.refused = refused
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert boundary.guarded(lambda: 7, False, str) == 7, "a verb ends as it would have"
+        said = capsys.readouterr()
+        assert words in said.err
+        assert bool(words) is bool(said.err), "who left has heard enough"
+        stream.close()
 
 
 def test_a_result_that_failed_is_an_error_with_its_warnings(capsys: pytest.CaptureFixture[str]) -> None:

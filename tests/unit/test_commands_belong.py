@@ -9,7 +9,7 @@ import json
 import shutil
 import threading
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -379,7 +379,7 @@ def test_init_from_nothing(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPat
 
 
 def test_init_with_json_prints_json_and_nothing_else(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    def printed(*words: str) -> tuple[dict[str, object], str]:
+    def printed(*words: str) -> tuple[dict[str, Any], str]:
         capsys.readouterr()
         shop.run("init", *words, "--json")
         found = capsys.readouterr()
@@ -391,8 +391,15 @@ def test_init_with_json_prints_json_and_nothing_else(shop: Site, capsys: pytest.
     found, said = printed()
     assert found["block"]
     assert said == ""
+    shop.document["services"]["web"]["container_name"] = "shop"  # in another file than the one that gets the block
     (shop.folder / "with_block.json").write_text(json.dumps({**shop.document, "x-bluegreen": block}))
     found, said = printed("--write")
     assert found["block"]
     assert "x-bluegreen" in (shop.project / "compose.yaml").read_text()
     assert said == ""
+    assert found["write_also"]["take_out"] == ["web.container_name"]
+    assert [it for it in found["advice"] if it.startswith("container_name of web is not in ")], "nothing is kept back"
+    (shop.folder / "with_block.json").unlink()
+    (shop.project / "compose.yaml").write_text("services: {}\n")
+    found, said = printed("--write")
+    assert (found["error"]["exit_code"], said) == (2, ""), "one document, when nothing could be written, too"

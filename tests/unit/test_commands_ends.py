@@ -89,7 +89,10 @@ def test_down_that_fails_keeps_the_state_and_can_be_gone_on_with(live: Site, tel
     assert (live.state / "nginx" / "nginx.conf").is_file()
     live.engine.refuse.clear()
     code, found = tell("down", "--yes")
-    assert (code, found["outcome"], found["warnings"]) == (0, "down", [])
+    assert (code, found["outcome"]) == (0, "down")
+    alone, left = found["warnings"]
+    assert "the command above serves release 1" in alone
+    assert left.startswith(f"Left: its history (rm -r {live.state})")
     assert not (live.state / "nginx").exists()
 
 
@@ -180,7 +183,7 @@ def test_init_says_why_and_what_to_type(shop: Site, capsys: pytest.CaptureFixtur
     shop.run("init", "--json")
     said = capsys.readouterr()
     assert said.err == ""
-    assert {"file", "block", "decisions", "advice"} == set(json.loads(said.out))
+    assert {"file", "block", "decisions", "advice", "question", "write_also"} == set(json.loads(said.out))
 
 
 def test_init_writes_the_block_and_says_what_comes_next(
@@ -209,11 +212,21 @@ def fresh(shop: Site, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_init_from_nothing_lists_what_it_wrote(shop: Site, fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def listed(verb: str, said: str) -> list[str]:
+        return [line.removeprefix(verb).strip() for line in said.splitlines() if line.startswith(verb)]
+
+    before = sorted(it.name for it in fresh.iterdir())
     assert shop.run("init") == 0
     said = capsys.readouterr()
-    written = [line.removeprefix("written").strip() for line in said.out.splitlines()]
-    assert "compose.yaml" in written
-    assert all((fresh / name).is_file() for name in written)
+    wanted = listed("to write", said.err)
+    assert "compose.yaml" in wanted
+    assert sorted(it.name for it in fresh.iterdir()) == before, "without --write nothing is"
+    assert said.err.splitlines()[-1].endswith("bluegreen init --write")
+    assert shop.run("init", "--write") == 0
+    said = capsys.readouterr()
+    assert listed("written", said.err) == wanted
+    assert all((fresh / name).is_file() for name in wanted)
+    assert said.out == "", "files are there to be read"
     assert "Next: bluegreen up" in said.err
 
 
@@ -231,7 +244,7 @@ def _told(shop: Site) -> tuple[int, Any]:
     stream, before = io.StringIO(), sys.stdout
     sys.stdout = stream
     try:
-        code = shop.run("init", "--json")
+        code = shop.run("init", "--write", "--json")
     finally:
         sys.stdout = before
     return code, json.loads(stream.getvalue())

@@ -61,6 +61,8 @@ def test_an_nginx_that_ends_at_its_file_gets_one_that_is_accepted_today(
     assert (code, found["live"]["release"]) == (0, 1), found
     assert written == ["blue"]
     assert live.engine.named("shop-proxy").state == "running"
+    ours = [it.rpartition("/")[2] for it in live.engine.asked if it.startswith(f"POST /containers/{proxy.id}/")]
+    assert ours[-2:] == ["stop", "start"], "the Engine's own next try may be a minute away"
 
 
 def test_an_nginx_that_sees_folders_which_are_gone_is_restarted(live: Site, tell: Tell) -> None:

@@ -211,7 +211,7 @@ def test_a_state_that_cannot_be_moved_stays_and_is_no_bug(
 
     monkeypatch.setattr(os, "rename", refused)
     code, found = tell("up")
-    assert (code, found["error"]["summary"]) == (1, "The state folder cannot be written.")
+    assert (code, found["error"]["summary"]) == (1, "The state folder cannot be used.")
     assert "Permission denied" in found["error"]["failed"]
     assert (old / "nginx" / "nginx.conf").is_file()
     assert not old.is_symlink()
@@ -300,7 +300,7 @@ def test_a_state_folder_that_cannot_be_written_is_said_as_such(
     monkeypatch.setattr(folders, "write", full)
     (live.state / "project.json").unlink()
     code, found = tell("up")
-    assert (code, found["error"]["summary"]) == (1, "The state folder cannot be written.")
+    assert (code, found["error"]["summary"]) == (1, "The state folder cannot be used.")
     assert found["error"]["failed"] == f"No space left on device: {live.state}"
     assert found["error"]["next"].startswith(f"ls -ld {live.state}")
 

@@ -26,7 +26,11 @@ PROXY = ProxyContainer("p", "shop-proxy", "running", "d", "172.20.0.2", publishe
 
 def _found(plain: tuple[PlainContainer, ...], say_so: bool, **holders: str) -> tuple[Any, Any]:
     """(tools, what is to be taken over). `holders`: who holds p80 and p8081."""
-    it = tools(engine={"plain_containers": plain, "port_holder": lambda at: holders.get(f"p{at.port}")})
+    engine = {
+        "plain_containers": plain, "owners": {},
+        "port_holders": lambda listeners: {at: holders.get(f"p{at.port}") for at in listeners},
+    }  # fmt: skip
+    it = tools(engine=engine)
     return it, find_plain(it, STACK, say_so)
 
 

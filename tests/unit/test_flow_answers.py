@@ -44,25 +44,50 @@ def _asked(it: Any) -> list[tuple[str, str]]:
 # -- held against
 
 
-WRONG = Expectation("GET", "/a", status=404)
+FINE, WRONG = Expectation("GET", "/fine"), Expectation("GET", "/a", status=404)
 
 
 def test_a_release_that_answers_otherwise_is_refused_with_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    it = _tools(monkeypatch)
-    assert gate(it, [GET], "green", "/srv") == "1 recorded answer"
+    it = _color_by_color(monkeypatch, public=404)
+    assert gate(it, [FINE], "green", "/srv") == "1 recorded answer"
+    assert {where for where, _ in _asked(it)} == {"preview"}, "live is asked only when something differs"
     with pytest.raises(BluegreenError, match="green does not answer as recorded") as error:
-        gate(it, [GET, WRONG, WRONG], "green", "/srv")
+        gate(it, [FINE, WRONG, WRONG], "green", "/srv")
     assert error.value.failed == "2 of 3 recorded answers differ"
     assert len(error.value.lines) == 2
     assert all(line.startswith("GET /a: ") for line in error.value.lines)
-    assert {where for where, _ in _asked(it)} == {"preview"}
-    assert it.told.progress == ["expected: GET /a"] * 4
+    assert "fix the release" in error.value.next
+    assert [where for where, _ in _asked(it)] == ["preview"] * 4 + ["public"] * 2, "live by what differs alone"
+    assert it.told.progress == [*["expected: GET /fine"] * 2, *["expected: GET /a"] * 4]
+
+
+def test_what_live_does_not_answer_either_is_recorded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BluegreenError) as error:
+        gate(_tools(monkeypatch), [FINE, WRONG], "green", "/srv")
+    assert error.value.failed == "1 of 2 recorded answers differ; live differs in the same way in 1 of them"
+    assert error.value.lines[1:] == ["GET /a: live differs in the same way"]
+    assert error.value.next.startswith("bluegreen -p shop expect --record GET /a")
+    with pytest.raises(BluegreenError) as error:
+        gate(_color_by_color(monkeypatch, public=500), [WRONG], "green", "/srv")
+    assert error.value.failed == "1 of 1 recorded answer differ", "in another way"
+    it = _tools(monkeypatch)
+    with pytest.raises(BluegreenError) as error:
+        gate(it, [WRONG, Expectation("POST", "/b", status=404)], "green", "/srv")
+    assert _asked(it) == [("preview", "GET /a"), ("preview", "POST /b"), ("public", "GET /a")], "no data is changed"
+    assert "fix the release" in error.value.next, "of one it is not known"
+
+
+def _color_by_color(monkeypatch: pytest.MonkeyPatch, public: int) -> Any:
+    """The idle color answers 200, and live what is given."""
+    it = _tools(monkeypatch)
+    it.prober._answers["ask"] = lambda where, _: Answer(public if where == "public" else 200, {}, "fine")
+    return it
 
 
 @pytest.mark.parametrize(("count", "lines", "more"), [(20, 20, ""), (21, 21, "and 1 more"), (29, 21, "and 9 more")])
 def test_not_every_difference_is_shown(monkeypatch: pytest.MonkeyPatch, count: int, lines: int, more: str) -> None:
     with pytest.raises(BluegreenError) as error:
-        gate(_tools(monkeypatch), [WRONG] * count, "green", "/srv")
+        gate(_color_by_color(monkeypatch, public=404), [WRONG] * count, "green", "/srv")
     assert len(error.value.lines) == lines
     assert error.value.lines[-1].startswith(more or "GET /a")
 

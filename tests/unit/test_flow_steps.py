@@ -12,7 +12,7 @@ from bluegreen.domain.app import Health, Migration, Route, Settings, Stack, Task
 from bluegreen.domain.record import Restored
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import Routing
-from bluegreen.domain.world import World
+from bluegreen.domain.world import DockerHealth, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Candidate, Making, Request
 from bluegreen.flow.run import NothingChanged
@@ -47,7 +47,7 @@ class Play:
         journal = SimpleNamespace(releases=part, pending_images=part, runs=part, operations=moved)
         ports: dict[str, Any] = {
             "images": {"of_service": lambda _, name, how, __: how.pinned or Image(f"{name}:x", f"sha256:{name}")},
-            "compose": {"interpolated": {}}, "containers": {"replicas": ()},
+            "compose": {"interpolated": {}}, "containers": {"replicas": ()}, "engine": {"owners": {}},
         }  # fmt: skip
         self.tools = tools(journal=journal, **{**ports, **more})
         steps = (Step("prepare", "create", "x"),)
@@ -181,7 +181,8 @@ def test_containers_get_addresses_that_nobody_has_and_stand_in_their_order() -> 
         return [f"10.{release}.{count}.{number}" for number in range(count)]
 
     colors = {"free_addresses": free, "create": create}
-    play: Play = Play(colors=colors, containers={"replicas": (left, replica("green", 0, "x", address=None))})
+    world = _world(replicas=(left, replica("green", 0, "x", address=None)))
+    play: Play = Play(world=world, colors=colors)
     play.it.new.images = {"web": Image("w", "sha256:w"), "worker": Image("j", "sha256:j")}
     assert make.create(play.it) == "3 containers"
     orders = [order for order, _ in made]
@@ -203,22 +204,30 @@ def test_only_what_is_routed_starts_before_traffic_moves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "after", "words"),
-    [(["starting", "healthy"], 0.25, None), (["starting"] * 300, 60.25, "starting"), (["unhealthy"], 0.0, "unhealthy")],
-)
-def test_dockers_own_health_check_is_waited_for(says: list[str], after: float, words: str | None) -> None:
+    ("says", "patience", "after", "words"),
+    [
+        (["starting", "healthy"], 0.0, 0.25, None), (["starting"] * 300, 5.0, 60.25, "starting"),
+        (["starting"] * 400, 90.0, 90.25, "starting"), (["starting"] * 300 + ["healthy"], 90.0, 75.0, None),
+        (["unhealthy"], 90.0, 0.0, "unhealthy"),
+    ],
+)  # fmt: skip
+def test_dockers_own_health_check_is_waited_for(
+    says: list[str], patience: float, after: float, words: str | None
+) -> None:
     said = iter(says)
     routed = lambda: (replica("green", 2, health=next(said)), replica("green", 2, "worker", health="starting"))  # noqa: E731 - asked again and again
-    play = Play(prober={"wait": {}}, containers={"replicas": routed, "log_tail": ["boom"]})
+    its_own = DockerHealth(patience, 1, "first\nrefused\n")  # of its image: a start period, what its last try said
+    containers = {"replicas": routed, "log_tail": ["boom"], "docker_health": its_own}
+    play = Play(prober={"wait": {}}, containers=containers)
     play.it.new.addresses = {"web": ("10.0.0.2",)}
     if words is None:
         assert health.health(play.it) == "1 replica"
-        assert play.told.progress == ["Docker's health check of shop-green-web-1: starting"]
+        assert set(play.told.progress) == {"Docker's health check of shop-green-web-1: starting"}
     else:
         with pytest.raises(BluegreenError) as error:
             health.health(play.it)
-        assert error.value.failed.endswith(f"of web-1 says {words}")
-        assert error.value.lines == ["web-1  boom"]
+        assert error.value.failed.endswith(f"of web-1 says {words}, its last try ended with 1: refused")
+        assert error.value.lines == ["healthcheck  first", "healthcheck  refused", "web-1  boom"]
     assert play.told.now - 100 == pytest.approx(after)
 
 

@@ -169,12 +169,16 @@ def test_an_operation_that_was_killed_or_is_at_work_is_for_the_full_story(tmp_pa
     assert quick._lock(str(tmp_path / "none")) is None
 
 
-def test_a_route_that_may_have_been_renamed_is_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: str) -> None:
+def test_a_route_that_may_have_been_renamed_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    turned: list[str] = []
+
+    def refuse(*given: str) -> None:
+        turned.append(given[1])
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(route, "turn", refuse)
-    it: Any = SimpleNamespace(nginx="/x", target="green", since="")
+    lock = quick._lock(str(tmp_path))
+    it: Any = SimpleNamespace(nginx="/x", target="green", since="", state=str(tmp_path), lock=lock)
     for named, moved in (("green", True), ("blue", False)):
         monkeypatch.setattr(route, "read", lambda _, named=named: named)
         if moved:
@@ -183,6 +187,12 @@ def test_a_route_that_may_have_been_renamed_is_gone_on_with(monkeypatch: pytest.
             with pytest.raises(quick._Unusual):
                 quick.Quick._turn(it)
     assert it.since
+    turned.clear()
+    (tmp_path / "lock").unlink()
+    with pytest.raises(quick._Unusual):
+        quick.Quick._turn(it)
+    assert turned == [], "without the lock nothing moves"
+    os.close(it.lock)
 
 
 def test_the_first_replica_that_is_sick_is_enough(machine: Site, tell_again: Tell) -> None:

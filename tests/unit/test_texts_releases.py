@@ -167,7 +167,7 @@ def _result(**more: Any) -> list[str]:
         "outcome": "switched", "live": {"color": "green", "release": 2}, "previous": {"color": "blue", "release": 1},
         "steps": [], "error": None, "message": "", "warnings": [], "next": None,
     } | more  # fmt: skip
-    return result_text(found, "bluegreen", more.get("preview")).splitlines()
+    return result_text(found, "bluegreen", more.get("preview"), more.get("addresses", ())).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,9 @@ def test_what_was_done_and_what_to_type_next() -> None:
     assert _result(message="Taken over from web-1.")[1:] == [
         "Taken over from web-1.", "To go back to release 1: bluegreen flip-back",
     ]  # fmt: skip
-    assert len(_result(previous=None)) == 1
+    assert _result(previous=None)[1:] == ["Next, for each new release: bluegreen switch"], "there is no way back yet"
+    assert _result(previous=None, addresses=["http://localhost/"])[1] == "Open it: http://localhost/"
+    assert len(_result(outcome="flipped-back", previous=None)) == 1
     stays, move = _result(outcome="prepared", preview="127.0.0.1:8081")
     assert "green, release 2" in stays
     assert "http://127.0.0.1:8081/" in stays

@@ -16,6 +16,9 @@ from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bluegreen.compose.cuts import Changes
     from bluegreen.features.init.propose import Answer, Proposal
 
 
@@ -41,18 +44,18 @@ def init(options: Options, write: bool, service: str | None, json_: bool) -> int
     proposal = _proposal(app, document, service)
     if not service and proposal.question and not json_ and sys.stdin.isatty() and sys.stderr.isatty():
         proposal = _proposal(app, document, _asked(proposal))
-    if json_:
-        output.as_json(_fields(proposal, file))
-    else:
-        _show(app, proposal, service)
+    if json_:  # written first: what cannot be is the one document then
+        left = _write(app, proposal, file)[1] if write and proposal.block else []
+        output.as_json(_fields(proposal, file, left))
+        return int(ExitCode.DONE if proposal.block else ExitCode.FAILED)
+    _show(app, proposal, service)
     if not proposal.block:
         return int(ExitCode.FAILED)
-    if not json_:
-        output.note("")
-        output.result(proposal.text().rstrip())
+    output.note("")
+    output.result(proposal.text().rstrip())
     if write:
-        _write(app, proposal, file)
-    elif not json_:
+        _say_written(app, proposal, file, *_write(app, proposal, file))
+    else:
         output.note(f"\nTo add it: {app.command} init{f' --service {service}' if service else ''} --write")
     return int(ExitCode.DONE)
 
@@ -136,11 +139,12 @@ def _show(app: App, proposal: Proposal, service: str | None) -> None:
         output.note(f"Note: {proposal.question.words} {chosen}; another one: {another}")
 
 
-def _fields(proposal: Proposal, file: Path) -> dict[str, Any]:
+def _fields(proposal: Proposal, file: Path, left: Iterable[tuple[str, str]]) -> dict[str, Any]:
     asked = proposal.question
+    advice = [*proposal.advice, *(_elsewhere(it, file) for it in left)]
     return {
         "file": str(file), "block": proposal.block,
-        "decisions": [{"key": key, "why": why} for key, why in proposal.decisions], "advice": proposal.advice,
+        "decisions": [{"key": key, "why": why} for key, why in proposal.decisions], "advice": advice,
         "question": {"words": asked.words, "choices": [name for name, _ in asked.choices]} if asked else None,
         "write_also": {
             "take_out": [f"{name}.{key}" for name, key in proposal.take_out], "rename": proposal.renamed,
@@ -149,7 +153,8 @@ def _fields(proposal: Proposal, file: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write(app: App, proposal: Proposal, file: Path) -> None:
+def _write(app: App, proposal: Proposal, file: Path) -> tuple[Changes, Sequence[tuple[str, str]]]:
+    """Adds the block; (what was changed besides, keys to take out of another file). Raises BluegreenError."""
     from bluegreen.compose.cuts import Changes
     from bluegreen.compose.edit import add_block, elsewhere
 
@@ -157,8 +162,16 @@ def _write(app: App, proposal: Proposal, file: Path) -> None:
     left = elsewhere(file, changes)
     changes = replace(changes, take_out=[it for it in changes.take_out if it not in left])
     add_block(app.compose, file, proposal.text, app.project_directory, changes)
-    for name, key in left:
-        output.note(f"Note: {key} of {name} is not in {file}: take it out where it is.")
+    return changes, left
+
+
+def _elsewhere(key: tuple[str, str], file: Path) -> str:
+    return f"{key[1]} of {key[0]} is not in {file}: take it out where it is."
+
+
+def _say_written(app: App, proposal: Proposal, file: Path, changes: Changes, left: Iterable[tuple[str, str]]) -> None:
+    for it in left:
+        output.note(f"Note: {_elsewhere(it, file)}")
     for name, key in changes.take_out:
         output.note(f"taken out  {key} of {name}")
     for old, new in proposal.renamed.items():

@@ -114,6 +114,8 @@ class Proxy:
             if published and not existing.published:
                 self.publish(existing.id, stack)
             if not existing.running:
+                if existing.state == "restarting":  # the Engine waits longer and longer between two tries
+                    self._containers.stop(existing.id, 1)
                 self._start(existing.id, stack)
                 return "started"
             return "running" if existing.published else "published"
