@@ -115,7 +115,7 @@ FAULTS = (
     Fault("a release fails in prepare, is interrupted or killed there", NONE, "exit 1 (130): `Release 1 is the way back again, on blue`",
           "`flip-back` goes to it, `switch` tries again",
           "e2e/test_releases_that_must_not_serve.py:test_a_release_that_fails_does_not_cost_the_way_back"),
-    Fault("`listen` or `preview` is changed in the file, or a variable of it is missing", NONE,
+    Fault("`listen` or `preview` is changed in the file, or a variable of it is missing", "traffic goes on",
           "a notice; nginx stays where it is published", "`up` takes it over",
           "unit/test_commands_listen.py:test_a_release_keeps_nginx_where_it_is_published"),
     Fault("nobody reaches the public listener", "what does not arrive",
