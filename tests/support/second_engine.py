@@ -6,6 +6,7 @@ network namespace and a mount namespace that end with it. It is reached by its s
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ mkdir -p former-root
 # Not chroot: in there, what is executed in a running container later would see this system and not the container.
 pivot_root . former-root
 umount -l /former-root
-exec dockerd --host unix:///engine/docker.sock --group 0 </dev/null
+exec dockerd --config-file /engine/daemon.json --host unix:///engine/docker.sock --group 0 </dev/null
 """
 
 
@@ -56,13 +57,14 @@ class Second:
 
 
 @contextmanager
-def second_engine(folder: Path, images: list[str]) -> Iterator[Second]:
-    """Starts Engine 28. `folder` is visible to its containers by the same path."""
+def second_engine(folder: Path, images: list[str], settings: Mapping[str, object] | None = None) -> Iterator[Second]:
+    """Starts Engine 28. `folder` is visible to its containers by the same path; `settings`: of its daemon.json."""
     subprocess.run([ROOT / "tests" / "machine" / "second_engine.sh"], check=True)  # at once, when it was unpacked
     system = CACHE / "engine28"
     work = Path(tempfile.mkdtemp(prefix="bgt-engine-"))
     for name in ("data", "socket"):
         (work / name).mkdir()
+    (work / "socket" / "daemon.json").write_text(json.dumps(settings or {}))
     namespace = f"bgt-{uuid.uuid4().hex[:8]}"
     host = f"unix://{work}/socket/docker.sock"
     log = (work / "log").open("wb")
