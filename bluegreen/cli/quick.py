@@ -19,7 +19,6 @@ from bluegreen.cli.signals import Signals
 from bluegreen.domain.words import counted, migration_stays, signal_came
 from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
 from bluegreen.frontdoor import control, disk, route, seal, text
-from bluegreen.probe import public
 from bluegreen.probe.one import probe
 from bluegreen.state import holder
 from bluegreen.state.folder import find
@@ -326,6 +325,8 @@ def _at_once(sockets: str, targets: Sequence[Any]) -> list[str | None]:
 
 def _reached(routing: dict[str, Any], slot: dict[str, Any]) -> bool:
     """Whether nginx answers where visitors come; if not, the full story says so."""
+    from bluegreen.probe import public
+
     first = slot["routes"][0]
     return not public.silent(routing["listen"], first["host"], first["health"]["path"], patience=0.0)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bluegreen.domain.words import counted, migration_stays
-from bluegreen.errors import BluegreenError, ExitCode
+from bluegreen.errors import BluegreenError
 from bluegreen.flow.cutover import Cutover
 from bluegreen.flow.observe import at_the_door, look_again, observe
 from bluegreen.flow.probes import replica_checks
@@ -167,8 +167,10 @@ class FlipBack:
         self.result.outcome = "flipped-back"
         self._tell_of_migration()
         more = self._unfinished or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
+        from bluegreen.flow.public import after_cutover
+
         after = look_again(tools, self.world) if more else at_the_door(tools, wait=False)
-        if unreached := self._unreached():
+        if unreached := after_cutover(tools, self.slot, self.target):
             return self.operation.failed(unreached, after)
         let_go(tools, after)
         self._tell_of_drift(after)
@@ -196,25 +198,6 @@ class FlipBack:
                 expected="the file with the hook", retry="safe",
             ) from None  # fmt: skip
         return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
-
-    def _unreached(self) -> BluegreenError | None:
-        """Traffic was moved, and visitors do not reach nginx: it has to be looked at now."""
-        from bluegreen.flow.public import refuse_unreached
-
-        intended = self.world.intended
-        if not self.tools.prober.public(intended.listen if intended else (), *self._asked()):
-            return None
-        try:
-            refuse_unreached(self.tools, self.tools.proxy.container(), self.slot)
-        except BluegreenError as error:
-            error.traffic = f"{self.target} by what nginx says of itself; visitors do not reach it"
-            error.exit_code = ExitCode.UNKNOWN
-            return error
-        return None
-
-    def _asked(self) -> tuple[str | None, str]:
-        route = self.slot.routes[0]
-        return route.host, route.health.path
 
     def _tell_of_migration(self) -> None:
         left = self.world.slot(self.world.live) if self.world.live else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bluegreen.domain.app import Listen, Stack
+from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import ProxyContainer, World
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
 
 
@@ -67,12 +69,38 @@ def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | No
             f"The Engine publishes ports elsewhere, so it is not known whether {', '.join(listens)} answers."
         )
         return ""
-    raise BluegreenError(
+    raise _unreached(silent, tools.command)
+
+
+class Unreached(BluegreenError):
+    """nginx does not answer where it is published."""
+
+
+def _unreached(silent: Sequence[str], command: str) -> Unreached:
+    return Unreached(
         "nginx does not answer where it is published.", failed="; ".join(silent),
         expected="an HTTP answer on every address of listen, as visitors get it",
         retry="safe, after the cause is fixed",
-        next=f"{tools.command} up (publishes nginx as the file says), or docker port {proxy.name}",
+        next=f"{command} up (publishes nginx as the file says), or docker ps --filter name=-proxy",
     )  # fmt: skip
+
+
+def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenError | None:
+    """Traffic was moved, and visitors do not reach nginx: it has to be looked at now. None: they do."""
+    routing = tools.door.intended()
+    route = slot.routes[0] if slot and slot.routes else None
+    at = (route.host if route else None, route.health.path if route else "/")
+    try:
+        if routing is None or not tools.prober.public(routing.listen, *at):
+            return None
+        refuse_unreached(tools, tools.proxy.container(), slot)
+    except BluegreenError as error:
+        if not isinstance(error, Unreached):  # the Engine says nothing either
+            error = _unreached([f"{it} gives no answer" for it in (routing.listen if routing else ())], tools.command)
+        error.traffic = f"{color} by what nginx says of itself; visitors do not reach it"
+        error.exit_code = ExitCode.UNKNOWN
+        return error
+    return None
 
 
 def _listen(text: str) -> Listen:

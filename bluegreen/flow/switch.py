@@ -22,7 +22,7 @@ from bluegreen.flow.making import Making, Request
 from bluegreen.flow.migrate import refuse_doubt
 from bluegreen.flow.observe import look_again, observe
 from bluegreen.flow.prerequisites import first_file, prerequisite_steps
-from bluegreen.flow.public import as_published, differing, refuse_unreached
+from bluegreen.flow.public import after_cutover, as_published, differing
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.shared import DIFFERS
@@ -109,7 +109,6 @@ class Release(Making):
             return self.operation.failed(self._serving_still(error), world)
         try:
             self._phase("cutover")
-            refuse_unreached(tools, self.proxy(), self.new.slot)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
             moved = self._move_back(cause)
             tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
@@ -118,6 +117,9 @@ class Release(Making):
             return self.operation.failed(moved, look_again(tools, self.world))
         self._phase("settle")
         after = look_again(tools, self.world)
+        shifted = self.request.verb != "prepare"
+        if shifted and (unreached := after_cutover(tools, self.new.slot, self.new.color)):
+            return self.operation.failed(unreached, after)
         self.result.outcome = OUTCOMES[self.request.verb]
         if self.adoption:
             self.result.message = self.adoption.said

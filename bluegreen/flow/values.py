@@ -64,6 +64,7 @@ class ImageWish:
     pull: bool = False
     override: str | None = None
     pinned: Image | None = None  # the very image, by its id: nothing is built or pulled
+    known: Image | None = None  # what the live release has: its name may have been pruned away, its image was not
 
 
 @dataclass(frozen=True)

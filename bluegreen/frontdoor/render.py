@@ -96,7 +96,6 @@ def _listens(proxy: ProxyConfig) -> dict[str, Any]:
     preview = [str(proxy.preview.port)] if proxy.preview else []
     return {
         "public_listens": [*_inner("public"), *public],
-        "preview_closed": proxy.preview is not None and proxy.preview.on_loopback,
         "preview_listens": [f"unix:{RUN}/preview.sock", *_inner("passed"), *preview],
         "preview_is_loopback": proxy.preview is not None and on_loopback(proxy.preview),
         "inside": proxy.inside,

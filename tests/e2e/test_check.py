@@ -51,7 +51,7 @@ def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Pro
     assert _said(found, "ok", "live gives all 1 recorded answer")
     assert {name for name, _, _ in found} == {
         "settings", "versions", "permissions", "disk", "image", "ports", "health", "expected", "way back", "retry-safe",
-        "volumes", "state",
+        "volumes", "state", "listen", "nginx's image",
     }  # fmt: skip
     words = next(words for name, _, words in found if name == "way back")
     estimate = float(re.findall(r"traffic moves in about ([0-9.]+) s", words)[0])

@@ -132,7 +132,7 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
     try:
         done = lean.run("up", "--adopt")
         assert done.code == 1
-        assert f"Port 127.0.0.1:{lean.port} is held by container {name}." in done.err
+        assert f"Port 127.0.0.1:{lean.port} is held by {name}, a container of the app {name}." in done.err
         assert docker("inspect", "-f", "{{.State.Running}}", name) == "true"
     finally:
         docker("rm", "-f", name)
@@ -264,7 +264,7 @@ def test_down_prints_the_command_that_serves_the_same_release_with_plain_compose
         done = plain.ok("down", "--yes", GREETING="two")
     finally:
         subprocess.run(["docker", "rmi", other], capture_output=True, check=True)
-    said = re.search(r"To serve release 2 with plain Compose: docker compose (.*)", done.out)
+    said = re.search(r"To serve release 2 with plain Compose: docker[ -]compose (.*)", done.out)
     assert said, done
     assert not _answers(plain.port)
     plain.variables["GREETING"] = "two"

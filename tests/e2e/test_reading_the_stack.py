@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from bluegreen.compose.options import ITS_OWN, OVERRIDES, Options, env_files, files, settled
 from bluegreen.compose.run import Compose
-from tests.support.machine import docker
+from tests.support.machine import BIN, docker
 from tests.support.project import Project
 
 BASE = """
@@ -91,7 +93,7 @@ def test_composes_own_complaints_reach_the_person(lean: Project) -> None:
     assert "Compose cannot read the Compose file." in done.err
     assert "MISSING" in done.err
     assert "is not set" in done.err
-    assert "next      docker compose config" in done.err
+    assert re.search("next      docker[ -]compose.* config", done.err)
 
 
 def test_every_problem_of_the_block_is_in_one_report(lean: Project) -> None:
@@ -220,6 +222,7 @@ def test_a_secret_from_the_environment_is_given_and_kept_to_itself(lean: Project
 def test_which_files_env_files_and_profiles_compose_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What we say that it reads, named on a command line, is what it reads without a word."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
     for name in ITS_OWN:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "deploy").mkdir()

@@ -194,7 +194,7 @@ def _plain_twin(found: Settings) -> Settings:
     return Settings(
         routes,
         listen=tuple(Listen("", it.port) for it in found.listen),
-        preview=found.preview and Listen("", found.preview.port),
+        preview=found.preview and Listen("127.0.0.1" if found.preview.on_loopback else "", found.preview.port),
         failover=found.failover,
         proxy=ProxySettings(trust=tuple(f"10.0.{number}.0/24" for number, _ in enumerate(found.proxy.trust))),
     )

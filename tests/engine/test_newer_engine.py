@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,4 +66,4 @@ def test_engine_28_does_the_main_job(there: tuple[Project, Second]) -> None:
     assert (color(), color(project.preview_port)) == ("blue", "green")
     assert project.status()["live"]["replicas"]["web"]["healthy"] == 1
     done = project.ok("down", "--yes")
-    assert "To serve release 1 with plain Compose: docker compose" in done.out
+    assert re.search("To serve release 1 with plain Compose: docker[ -]compose", done.out)

@@ -134,7 +134,9 @@ def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project
         assert (switch.returncode, answer["color"]) == (1, "green"), err
         assert "The Docker Engine does not answer." in error["summary"]
     else:  # traffic moves without the Engine; what was left is said
-        assert (switch.returncode, answer["color"]) == (0, "blue"), err
+        # Where its forwarder of 127.0.0.1 died with it, visitors do not reach nginx: 5, look now.
+        assert (switch.returncode, answer["color"]) in ((0, "blue"), (5, "blue")), err
+        assert switch.returncode == 0 or error["summary"] == "nginx does not answer where it is published."
         assert any(warning.startswith("jobs: The Docker Engine does not answer.") for warning in said["warnings"])
     assert said["live"]["color"] == answer["color"], "what was said is what is"
     done = two.ok("switch", "--force", GREETING=step)

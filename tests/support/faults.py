@@ -150,7 +150,7 @@ BESIDE = {
     f"{FAILOVER}:test_it_is_off_by_default_and_a_dead_color_is_then_felt",
     f"{CROWDS}:test_wait_waits_and_then_acts",
     f"{CROWDS}:test_the_lock_dies_with_its_holder",
-    f"{CROWDS}:test_flip_back_now_says_when_the_hanging_switch_has_made_the_previous_release_leave",
+    f"{CROWDS}:test_flip_back_now_goes_back_although_the_hanging_switch_had_set_the_previous_release_aside",
     f"{CROWDS}:test_flip_back_now_never_kills_one_that_moves_traffic",
     "faults/test_small_faults_stay_small.py:test_what_may_have_been_handled_is_sent_again_only_where_that_does_no_harm",
     "faults/test_small_faults_stay_small.py:test_what_nobody_accepted_is_asked_of_another_whatever_it_is",

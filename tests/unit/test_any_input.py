@@ -32,7 +32,7 @@ from tests.fakes import hostile
 from tests.fakes.site import Site, at_once, site
 
 NIGHTLY = os.environ.get("HYPOTHESIS") == "nightly"
-EXAMPLES = int(os.environ.get("EXAMPLES", "10000")) if NIGHTLY else 120
+EXAMPLES = int(os.environ.get("EXAMPLES", "10000")) if NIGHTLY else 60
 HANGS = 30  # seconds
 PLAYED = [verb for verb in VERBS if verb != "rehearse"]  # that starts processes of its own, which play the others
 PLAINLY = {

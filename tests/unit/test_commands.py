@@ -211,6 +211,12 @@ def test_a_sick_release_gets_no_traffic(live: Site, tell: Tell) -> None:
 @pytest.mark.parametrize(("health", "code"), [("healthy", 0), ("unhealthy", 1), ("health: starting", 1)])
 def test_dockers_own_health_check_counts(live: Site, tell: Tell, health: str, code: int) -> None:
     live.release("shop:2")
+    for name in ("web", "worker"):
+        live.document["services"][name]["healthcheck"] = {
+            "test": ["CMD", "true"],
+            "interval": "0.1s",
+            "timeout": "0.1s",
+        }
     changed = live.engine.changed
 
     def start(it: object, what: str) -> None:

@@ -175,12 +175,16 @@ def test_a_release_that_fails_does_not_cost_the_way_back(tmp_path: Path, verb: s
         if not call.startswith("Fake"):  # the journal raises nothing: it is history, never a condition
             continue
         app = _arranged(tmp_path / str(number), verb)
+        done = None
         with contextlib.suppress(BluegreenError):  # before there is an operation that could be recorded
             done = app.run(verb, Cut(number, how="fails"))
-            assert done is not None
-            if done.outcome in ("switched", "prepared"):  # what comes after traffic has moved is a warning
+            assert done is not None, (number, call)
+            assert done.outcome in ("switched", "prepared", "failed", "moved-back", "unknown"), (number, call)
+            if done.outcome == "prepared":
                 continue
-            assert done.outcome in ("failed", "moved-back"), (number, call)
+        if app.machine.answer().live == "blue":  # type: ignore[union-attr]  # nginx runs; what comes after is a warning
+            assert done is None or done.outcome in ("switched", "unknown"), (number, call)
+            continue
         back = app.run("flip-back")
         assert back is not None
         assert back.outcome == "flipped-back", (number, call, back.error)

@@ -88,15 +88,16 @@ def _docker_says(it: Making, replica: Replica, seconds: float) -> BluegreenError
 
 def _unhealthy(it: Making, missing: Mapping[str, tuple[int, str]], routed: list[Replica]) -> BluegreenError:
     name, (tries, last) = next(iter(missing.items()))
-    replica = next(r for r in routed if f"{r.service}-{r.number}" == name)
-    policy = next(_policy(it, route) for route in it.stack.settings.routes if route.service == replica.service)
+    replica = next((r for r in routed if f"{r.service}-{r.number}" == name), None)  # None: somebody has removed it
+    service = name.rpartition("-")[0]
+    policy = next(_policy(it, route) for route in it.stack.settings.routes if route.service == service)
     more = f"; {len(missing) - 1} more replicas are not healthy either" if len(missing) > 1 else ""
     return BluegreenError(
         f"{it.new.color} did not become healthy in {policy.timeout:g} s.",
         failed=f"GET {policy.path} of {name} through the proxy {last} ({tries} tries){more}",
         expected=expectation(policy),
         retry="safe",
-        lines=_last_lines(it, replica),
+        lines=_last_lines(it, replica) if replica else [],
     )
 
 

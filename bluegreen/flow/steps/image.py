@@ -23,11 +23,12 @@ def image(it: Making) -> str:
     overrides = it.request.overrides
     making = {overrides.get(name) or it.stack.image_reference(name) for name in names if name not in restored}
     note_makings(it.tools, sorted(making))
+    live = it.world.slot(it.world.live) if it.world.live else None
     # What is built first: a worker may run the image that web builds, by its name alone.
     for service in sorted(names, key=lambda name: not it.stack.services[name].get("build")):
-        wish = ImageWish(it.request.build, it.request.pull, overrides.get(service), restored.get(service))
+        known = live.images.get(service) if live else None
+        wish = ImageWish(it.request.build, it.request.pull, overrides.get(service), restored.get(service), known)
         it.new.images[service] = it.tools.images.of_service(it.stack, service, wish, it.tools.show.progress)
-    live = it.world.slot(it.world.live) if it.world.live else None
     if live and _same(it, live) and not it.request.force:
         here = [it for it in it.tools.containers.replicas() if it.color == live.color]  # after a handover, too
         if wrong := [*unhealthy_replicas(live, here), *ended_jobs(live, here)]:

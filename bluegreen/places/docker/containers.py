@@ -159,7 +159,7 @@ class Containers:
 def _remember(found: Mapping[str, Any]) -> None:
     """What a container was given is masked in what it says: its own release's values, whatever the file says today."""
     given = (variable.partition("=") for variable in found["Config"].get("Env") or [])
-    secrets.remember_variables({name: value for name, _, value in given})
+    secrets.remember_variables({name: value for name, _, value in given if not name.startswith("BLUEGREEN_")})
 
 
 def _no_log(error: APIError) -> str:

@@ -32,6 +32,8 @@ class ImageWishLike(Protocol):
     def override(self) -> str | None: ...
     @property
     def pinned(self) -> Image | None: ...
+    @property
+    def known(self) -> Image | None: ...
 
 
 class ServiceImages:
@@ -52,6 +54,7 @@ class ServiceImages:
         if wish.override:
             return self.pulled(wish.override, service, wish.pull, tell)
         reference = stack.image_reference(service_name)
+        self._named_again(reference, wish, tell)
         if not service.get("build"):
             return self.pulled(reference, service, wish.pull, tell)
         if images.refresh_due(service.get("pull_policy") or "", self._api.image(reference)):
@@ -88,6 +91,13 @@ class ServiceImages:
             return images.as_image(reference, found)
         pulled = images.pull(self._api, reference, platform(service), tell)
         return replace(pulled, ours=found is None or pulled.id != found["Id"])
+
+    def _named_again(self, reference: str, wish: ImageWishLike, tell: Tell) -> None:
+        """`docker image prune --all` takes a name from an image that is held by ours; the image still means it."""
+        known = wish.known
+        if known and known.ref == reference and self._api.image(reference) is None and self._api.image(known.id):
+            images.tag(self._api, known.id, reference)
+            tell(f"{reference} had lost its name; it is what the live release runs")
 
     def _still_there(self, service: str, image: Image) -> Image:
         if self._api.image(image.id) is None:
