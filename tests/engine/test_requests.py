@@ -156,7 +156,7 @@ def test_large_heads_go_through_and_what_is_too_large_or_no_answer_is_told_as_th
     ("sick", "words"),
     [
         ("large", "answered on port 8000 what nginx cannot pass on: a head larger than proxy.max_answer_headers (64k)"),
-        ("no-http", "answered on port 8000 with something that is not HTTP"),
+        ("no-http", "speaks TLS on port 8000; nginx asks without it"),
     ],
 )
 def test_a_health_check_says_that_there_was_an_answer(app: Project, sick: str, words: str) -> None:

@@ -136,7 +136,7 @@ def _not_pulled(reference: str, reason: str) -> BluegreenError:
 
 @translated
 def tag(api: Api, image: str, reference: str) -> None:
-    name, _, tag = reference.rpartition(":")
+    name, tag = _split(reference)
     api.client.tag(image, name, tag)
 
 
