@@ -3,7 +3,7 @@
 # ends with 2 for every failure and names bluegreen's exit code at the end of its last line: "Error 4".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-faults mutants demo figures switch flip-back prepare up status lock
+.PHONY: help setup check unit test test-faults mutants demo figures switch flip-back prepare up status lock
 
 FILE ?=
 TAG ?=
@@ -21,16 +21,20 @@ help: ## What there is
 setup: ## Prepare this machine: .venv, Docker Engine, Compose, base images; starts nothing else
 	@tests/machine/setup.sh
 
-check: .venv/.stamp ## The inner loop: lint, types, unit tests (seconds; only Python, no Docker)
+check: .venv/.stamp ## The inner loop: lint, types, the quick half of the unit tests (seconds; only Python, no Docker)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/pytest -q -n 4 --dist worksteal -m "not whole" tests/unit
+
+unit: .venv/.stamp ## All unit tests: the model of every verb, whole commands, tables (a minute; only Python)
 	.venv/bin/pytest -q -n 4 --dist worksteal tests/unit
 
 .venv/.stamp: pyproject.toml requirements-dev.lock tests/machine/setup.sh
 	@tests/machine/setup.sh python
 
 test: setup check ## Everything: real Engine, real nginx, real load
+	.venv/bin/pytest -q -n 4 --dist worksteal -m whole tests/unit
 	@tests/machine/test_tools.sh
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "not alone and not long" tests/faults tests/engine tests/e2e
 	.venv/bin/pytest -m "alone and not long" --durations 5 tests/faults tests/engine tests/e2e

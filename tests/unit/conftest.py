@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.site import Site, Tell, live_at_once, site, told, two_at_once
+
+# Tables and whole commands beyond what the inner loop has time for: `make check` leaves them out, `make test` has all.
+WHOLE = {
+    "any_input", "commands_around", "commands_belong", "commands_ends", "commands_first_day", "commands_health",
+    "commands_made_of", "commands_neighbours", "commands_only_look", "commands_proxy", "commands_repairs",
+    "commands_secrets", "commands_shared", "commands_states", "commands_who", "commands_whose", "compose", "files",
+    "git", "lock_lost", "model", "odd_machines", "owners", "protections", "streams", "typeable",
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what stands in those files."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.parent == here and item.path.stem.removeprefix("test_") in WHOLE:
+            item.add_marker(pytest.mark.whole)
 
 
 @pytest.fixture
