@@ -65,7 +65,8 @@ HOSTS = _mostly(st.sampled_from(["example.com", "*.example.com", "a.example.com"
 SIZES = _mostly(st.one_of(st.integers(1, 2**40), st.sampled_from(["1k", "100m", "2g"])))
 TIMES = _mostly(st.sampled_from(["1s", "500ms", "1m30s", "1.5s"]))
 LISTENS = _mostly(st.one_of(st.integers(1, 65535), st.sampled_from(["80", "127.0.0.1:8080", "[::1]:8080"])))
-NETWORKS = st.lists(_mostly(st.sampled_from(["10.0.0.0/8", "::1", "192.0.2.1"])), max_size=3)
+GOOD = ["10.0.0.0/8", "172.16.0.0/12", "192.0.2.1", "2001:db8::/32", "198.51.100.7"]
+NETWORKS = st.lists(_mostly(st.sampled_from([*GOOD, "::1"])), max_size=3)  # ::1 alone depends on where nginx listens
 POLICY: dict[str, st.SearchStrategy[Any]] = {"path": PATHS, "timeout": TIMES, "expect": st.just({})}
 HEALTH = st.one_of(PATHS, st.fixed_dictionaries({}, optional=POLICY))
 
@@ -239,7 +240,8 @@ def test_hostile_settings_are_refused_by_key_or_mean_what_they_say(tmp_path: Pat
     print(f"\n{dict(seen)}, {len(accepted)} different files for the real nginx")
     assert seen["accepted"] > EXAMPLES / 10
     assert seen["refused"] > EXAMPLES / 10
-    assert min(seen[key] for key in ("host", "trust", "path", "failover", "two services")) > EXAMPLES / 100, seen
+    assert min(seen[key] for key in ("host", "path", "failover", "two services")) > EXAMPLES / 100, seen
+    assert seen["trust"] > EXAMPLES / 200, seen
     _nginx_accepts(list(accepted), tmp_path)
 
 
