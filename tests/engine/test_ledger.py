@@ -13,16 +13,16 @@ from tests.support.relay import Relay, counting
 
 # In this order, on one app with one service: verb, its release, most requests to the Engine, most Compose processes.
 LEDGER = (
-    ("first up", ("up",), "one", 56, 8),
+    ("first up", ("up",), "one", 57, 8),
     ("up again", ("up",), "one", 13, 2),  # 1 of them: what the name of the proxy's image means by now
-    ("switch", ("switch",), "two", 19, 3),
+    ("switch", ("switch",), "two", 20, 3),
     ("switch with nothing new", ("switch",), "two", 8, 1),
     ("flip-back", ("flip-back",), "two", 0, 0),
     ("status", ("status",), "two", 5, 0),  # and here
     ("history", ("history",), "two", 3, 0),
     ("check", ("check",), "three", 17, 2),  # and here, and its digest
-    ("prepare", ("prepare",), "three", 20, 3),
-    ("switch to what is prepared", ("switch",), "three", 12, 1),
+    ("prepare", ("prepare",), "three", 23, 3),
+    ("switch to what is prepared", ("switch",), "three", 14, 1),
 )  # fmt: skip
 
 

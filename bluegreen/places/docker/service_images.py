@@ -54,9 +54,8 @@ class ServiceImages:
         if wish.override:
             return self.pulled(wish.override, service, wish.pull, tell)
         reference = stack.image_reference(service_name)
-        self._named_again(reference, wish, tell)
         if not service.get("build"):
-            return self.pulled(reference, service, wish.pull, tell)
+            return self.pulled(reference, service, wish.pull, tell, wish.known)
         if images.refresh_due(service.get("pull_policy") or "", self._api.image(reference)):
             try:
                 return replace(images.pull(self._api, reference, platform(service), tell), ours=True)
@@ -66,7 +65,7 @@ class ServiceImages:
                 tell(f"{reference} cannot be pulled, so it is built: {error}")
         if wish.build or service.get("pull_policy") == "build":
             self._compose.build(service_name, wish.pull, tell)
-        there = images.pinned(self._api, reference)
+        there = images.pinned(self._api, reference) or self._named_again(reference, wish.known, tell)
         if there is None:
             raise BluegreenError(
                 f"The image of {service_name} has not been built.",
@@ -75,9 +74,13 @@ class ServiceImages:
             )  # fmt: skip
         return replace(there, ours=True)
 
-    def pulled(self, reference: str, service: Mapping[str, Any], always: bool, tell: Tell) -> Image:
+    def pulled(
+        self, reference: str, service: Mapping[str, Any], always: bool, tell: Tell, known: Image | None = None
+    ) -> Image:
         policy = service.get("pull_policy") or ""
         found = self._api.image(reference)
+        if found is None and self._named_again(reference, known, tell):
+            found = self._api.image(reference)
         fits = found is not None and images.fits(found, platform(service))
         if policy == "never" and not always:
             if found is None or not fits:
@@ -92,12 +95,13 @@ class ServiceImages:
         pulled = images.pull(self._api, reference, platform(service), tell)
         return replace(pulled, ours=found is None or pulled.id != found["Id"])
 
-    def _named_again(self, reference: str, wish: ImageWishLike, tell: Tell) -> None:
+    def _named_again(self, reference: str, known: Image | None, tell: Tell) -> Image | None:
         """`docker image prune --all` takes a name from an image that is held by ours; the image still means it."""
-        known = wish.known
-        if known and known.ref == reference and self._api.image(reference) is None and self._api.image(known.id):
-            images.tag(self._api, known.id, reference)
-            tell(f"{reference} had lost its name; it is what the live release runs")
+        if known is None or known.ref != reference or self._api.image(known.id) is None:
+            return None
+        images.tag(self._api, known.id, reference)
+        tell(f"{reference} had lost its name; it is what the live release runs")
+        return images.pinned(self._api, reference)
 
     def _still_there(self, service: str, image: Image) -> Image:
         if self._api.image(image.id) is None:
