@@ -23,8 +23,7 @@ KINDS = ("networks", "volumes", "secrets", "configs")
 def read(state: Path) -> tuple[dict[str, str], list[list[Any]]]:
     """(fingerprint by service, files); empty: nothing is noted, or nothing that makes sense."""
     try:
-        with open(os.open(state / FILE, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            found = json.loads(file.read(MOST))
+        found = json.loads(read_file(str(state / FILE), MOST))
         services, files = found["services"], found["files"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}, []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bluegreen.domain import secrets as secrecy
+from bluegreen.files import begin_of
 
 MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 
@@ -27,7 +27,6 @@ def _remember_secret(text: str) -> None:
 
 def _text(file: Path) -> str | None:
     try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            return opened.read(MOST_OF_A_SECRET).decode(errors="replace")
+        return begin_of(str(file), MOST_OF_A_SECRET)
     except (OSError, ValueError):
         return None

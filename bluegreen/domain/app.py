@@ -49,11 +49,6 @@ class Listen:
     address: str
     port: int
 
-    @property
-    def on_loopback(self) -> bool:
-        """Whether this machine alone reaches it."""
-        return self.address.startswith("127.") or self.address.strip("[]") == "::1"
-
     def __str__(self) -> str:
         return f"{self.address}:{self.port}" if self.address else str(self.port)
 

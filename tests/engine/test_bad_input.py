@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bluegreen.domain.app import Listen, ProxySettings, Route, Settings
+from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.release import Image
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import render as config
@@ -195,7 +196,7 @@ def _plain_twin(found: Settings) -> Settings:
     return Settings(
         routes,
         listen=tuple(Listen("", it.port) for it in found.listen),
-        preview=found.preview and Listen("127.0.0.1" if found.preview.on_loopback else "", found.preview.port),
+        preview=found.preview and Listen("127.0.0.1" if on_loopback(found.preview) else "", found.preview.port),
         failover=found.failover,
         proxy=ProxySettings(trust=tuple(f"10.0.{number}.0/24" for number, _ in enumerate(found.proxy.trust))),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from bluegreen.errors import BluegreenError
 from bluegreen.files import Unfit, text
+from bluegreen.unix_http import listener
 
 DEFAULT = "unix:///var/run/docker.sock"
 
@@ -104,12 +105,12 @@ def refuse_rootless(information: Mapping[str, Any]) -> None:
 def in_our_network(path: str) -> bool:
     """Whether who listens on this socket runs in our network namespace; unknown counts as yes.
 
-    Source: unix(7), SO_PEERCRED; namespaces(7), /proc/PID/ns/net.
+    Source: namespaces(7), /proc/PID/ns/net.
     """
     try:
         with socket.socket(socket.AF_UNIX) as asked:
             asked.connect(path)
-            process = int.from_bytes(asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little")
+            process, _ = listener(asked)
         return process == 0 or os.stat(f"/proc/{process}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino
     except OSError:
         return True
