@@ -25,7 +25,8 @@ class BluegreenError(Exception):
 
     `summary` is one sentence; the other fields are short phrases and may be empty. `traffic` is filled in
     by the operation that knows it. `lines` are the last log lines of what failed, or the single problems
-    of a report. What an application wrote may be in `failed` and `lines`: shown or kept, they are masked.
+    of a report. `code` names the kind; `bluegreen help CODE` prints `docs/errors/CODE.md`. What an
+    application wrote may be in `failed` and `lines`: shown or kept, they are masked.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class BluegreenError(Exception):
         next: str = "",  # noqa: A002 - the field's name, as it is printed
         exit_code: ExitCode = ExitCode.FAILED,
         lines: list[str] | None = None,
+        code: str = "",
     ) -> None:
         super().__init__(summary)
+        self.code = code
         self.summary, self.failed, self.expected = summary, failed, expected
         self.traffic, self.retry, self.next = traffic, retry, next
         self.exit_code = exit_code
@@ -73,6 +76,7 @@ class BluegreenError(Exception):
             "retry": self.retry,
             "next": self.next,
             "exit_code": int(self.exit_code),
+            "code": self.code,
             "lines": list(map(_masked, self.lines)),
         }
 

@@ -21,6 +21,7 @@ def error_text(error: BluegreenError) -> str:
     fields: dict[str, Any] = error.fields()
     found = [f"Error: {clean(error.summary)}"]
     found += [f"  {name:<10}{clean(fields[name])}" for name in FIELDS if fields[name]]
+    found += [f"  help      bluegreen help {error.code}"] if error.code else []
     if error.lines:
         found += ["", *(f"  | {clean(line)}" for line in fields["lines"])]
     return "\n".join(found)
