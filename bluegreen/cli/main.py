@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "flip_back",
         "Back to the previous release, at once. Needs neither the Compose file nor a registry.",
     ),
+    "help": ("pages", "help_", "Explain a topic, a command, or an error by its code. Without a topic: the list."),
     "history": ("look", "history", "What was released: who, when, what changed, how it went."),
     "init": (
         "init",
