@@ -17,7 +17,8 @@ atexit.register(report)
 from bluegreen.__main__ import command
 sys.exit(command(sys.argv[1:]))
 """
-NEWER = 9 if sys.version_info >= (3, 14) else 0  # modules that the library of Python 3.14 loads more: annotationlib …
+# Modules that the standard libraries of newer Pythons load more.
+NEWER = {11: 0, 12: 0, 13: 3}.get(sys.version_info.minor, 9)
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 # Verb, most modules, and the libraries that it may use: for those that show something without an app, all of it; for
 # the others what they load until they see that there is none.
