@@ -35,6 +35,11 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     assert [name for name in named if not _there(name)] == []
 
 
+@pytest.mark.parametrize("name", ["bluegreen/nothing/", "tests/unit/test_nothing.py", "flow/nothing.py", "NOTHING.md"])
+def test_one_that_is_not_there_is_found(name: str) -> None:
+    assert not _there(name)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_every_target_and_verb_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text()
