@@ -3,7 +3,7 @@
 # ends with 2 for every failure and names bluegreen's exit code at the end of its last line: "Error 4".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test test-faults mutants demo figures switch flip-back prepare up status lock
+.PHONY: help setup check unit test test-faults mutants demo figures recording switch flip-back prepare up status lock
 
 FILE ?=
 TAG ?=
@@ -57,6 +57,9 @@ demo: setup ## The main job on the example, under load, with a verdict
 
 figures: setup ## The measured figures of the README: bluegreen beside docker compose up -d
 	@.venv/bin/python -m tests.demo.figures
+
+recording: setup ## docs/recording.svg anew: up, switch and flip-back as they run, on one small service
+	@.venv/bin/python -m tests.demo.recording
 
 up: ## bluegreen up
 	@$(run) up $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,5 +36,7 @@ def resume(quick: Quick, wrong: str) -> int:
     routing = Routing.from_dict(quick.routing)
     world = World(routing.app, None, ControlAnswer(**quick.answer), routing, ())
     wanted = FlipBackOptions(False, lambda: app.stack, lambda: owner(app))
-    result = go_on(app.tools(routing.app), wanted, world, Begun(quick.steps, quick.since, wrong))
+    tools = app.tools(routing.app)
+    with contextlib.closing(tools.journal):
+        result = go_on(tools, wanted, world, Begun(quick.steps, quick.since, wrong))
     return show_result(result, app.command, routing.preview, typed.json)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.probes import Probes
 from bluegreen.cli.statefolder import fingerprint, salt, writing
@@ -37,6 +39,9 @@ def make_tools(it: App, app: str) -> Tools:
     from bluegreen.state.journal import Journal
 
     look = not it.acts
+    journal = Journal(it.state, utc_now, it.show.notice, look)
+    if verb := click.get_current_context(silent=True):
+        verb.call_on_close(journal.close)
     if it.acts:
         with writing(it.state):
             prepare_folders(it.state)
@@ -54,7 +59,7 @@ def make_tools(it: App, app: str) -> Tools:
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
         prober=Probes(sockets),
-        journal=Journal(it.state, utc_now, it.show.notice, look),
+        journal=journal,
         host=run_on_host,
         expected=ExpectedFile(),
         machine=machine,

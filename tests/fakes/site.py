@@ -8,7 +8,6 @@ import copy
 import json
 import os
 import shutil
-import sqlite3
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -335,14 +334,6 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
             return it.clients[-1]
 
         monkeypatch.setattr(docker, "APIClient", noted)
-        connect = sqlite3.connect
-
-        def hasty(*arguments: Any, **more: Any) -> sqlite3.Connection:
-            connection: sqlite3.Connection = connect(*arguments, **more)
-            connection.execute("pragma synchronous = off")  # what a power cut leaves is not asked here
-            return connection
-
-        monkeypatch.setattr(sqlite3, "connect", hasty)
         for variable in (
             "COMPOSE_PROJECT_NAME",
             "COMPOSE_FILE",

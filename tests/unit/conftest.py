@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.journals import hasty
 from tests.fakes.site import Site, Tell, live_at_once, site, told, two_at_once
 
 # Tables and whole commands beyond what the inner loop has time for: `make check` leaves them out, `make test` has all.
@@ -24,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == here and item.path.stem.removeprefix("test_") in WHOLE:
             item.add_marker(pytest.mark.whole)
+
+
+@pytest.fixture(autouse=True)
+def databases(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[sqlite3.Connection]]:
+    """Those that this test opens."""
+    with hasty(monkeypatch) as opened:
+        yield opened
 
 
 @pytest.fixture

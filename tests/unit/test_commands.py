@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from bluegreen.frontdoor import change
+from tests.fakes.journals import is_open
 from tests.fakes.site import Site, Tell
 
 RELEASE_2 = {"color": "green", "release": 2}
@@ -327,3 +330,13 @@ def test_what_to_type_after_a_build_that_failed_is_no_log_of_nothing(live: Site,
     code, found = tell("switch")
     assert code in (1, 2), found
     assert "logs" not in found["error"]["next"]
+
+
+@pytest.mark.parametrize(
+    "words", ["up", "switch --force", "flip-back", "prepare --force", "status", "history", "show", "down --yes"]
+)
+def test_a_verb_leaves_no_journal_open(two: Site, words: str, databases: list[sqlite3.Connection]) -> None:
+    databases.clear()
+    assert two.run(*words.split()) == 0
+    assert databases
+    assert not any(map(is_open, databases))

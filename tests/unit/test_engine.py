@@ -98,10 +98,10 @@ def test_the_proxy_is_published_when_it_is_on_the_public_network(api: EngineApi,
 def test_who_holds_a_port(
     api: EngineApi, place: Place, name: str, published: str, wanted: str, holder: str | None
 ) -> None:
-    bindings = {"1/tcp": [{"HostIp": published, "HostPort": "48123"}]}
+    bindings = {"1/tcp": [{"HostIp": published, "HostPort": "17123"}]}
     api.add(name, HostConfig={"PortBindings": bindings})
-    assert place.engine.port_holder(Listen(wanted, 48123)) == holder
-    assert place.engine.port_holder(Listen(wanted, 48124)) is None
+    assert place.engine.port_holder(Listen(wanted, 17123)) == holder
+    assert place.engine.port_holder(Listen(wanted, 17124)) is None
 
 
 def test_a_process_that_is_no_container_holds_a_port(place: Place) -> None:

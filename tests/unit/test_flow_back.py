@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,14 +35,6 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """Release 2 is live in green, on ports in memory."""
     monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr(route, "BUCKETS", 1)
-    connect = sqlite3.connect
-
-    def hasty(*given: Any, **more: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*given, **more)
-        connection.execute("pragma synchronous = off")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", hasty)
     app = App(tmp_path)
     app.run("up")
     app.content = "two"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,7 @@ IMAGES = {"web": Image("shop:7", "sha256:7")}
 
 
 @pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
-    connect = sqlite3.connect
-
-    def hasty(*given: Any, **more: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*given, **more)
-        connection.execute("pragma synchronous = off")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", hasty)
+def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path, lambda: "noon")
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,14 +32,6 @@ def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is on the disk after a power cut is not asked here, and waiting for it takes most of the time."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(route, "BUCKETS", 1)
-    connect = sqlite3.connect
-
-    def hasty(*arguments: Any, **named: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*arguments, **named)
-        connection.execute("pragma synchronous = off")
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", hasty)
 
 
 def _arranged(folder: Path, verb: str) -> App:

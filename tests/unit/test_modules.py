@@ -17,6 +17,8 @@ atexit.register(report)
 from bluegreen.__main__ import command
 sys.exit(command(sys.argv[1:]))
 """
+# Modules that the standard libraries of newer Pythons load more.
+NEWER = {11: 0, 12: 0, 13: 3}.get(sys.version_info.minor, 9)
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
 # Verb, most modules, and the libraries that it may use: for those that show something without an app, all of it; for
 # the others what they load until they see that there is none.
@@ -53,4 +55,4 @@ def test_a_verb_loads_what_it_uses(verb: str, tmp_path: Path) -> None:
     count, *tops = done.stderr.rpartition("\n")[2].split()
     found = {top for top in tops if not top.startswith(("_", "__editable__"))} - OF_PYTHON
     assert found <= libraries, found - libraries
-    assert int(count) <= most, f"{count} modules"
+    assert int(count) <= most + NEWER, f"{count} modules"

@@ -227,8 +227,9 @@ def test_what_one_that_was_killed_has_left_does_not_hold_up_the_record(machine: 
 @pytest.mark.parametrize("verb", ["status", "flip-back", "up", "check"])
 def test_a_folder_that_was_deleted_under_the_shell_is_no_bug(tmp_path: Path, verb: str) -> None:
     command = "import sys; from bluegreen.__main__ import command; sys.exit(command(sys.argv[1:]))"
+    # -P: as for the installed command, Python does not look for modules here. It would trip over that itself (3.13.0).
     done = subprocess.run(
-        ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-c", command, verb], cwd=tmp_path,
+        ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, "-P", "-c", command, verb], cwd=tmp_path,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done
