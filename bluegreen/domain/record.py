@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bluegreen.domain import asked
 from bluegreen.domain.app import Route, Stack
 from bluegreen.domain.release import Image
 from bluegreen.domain.secrets import looks_secret
@@ -42,7 +43,7 @@ def written_down(
     settings = stack.settings
     return {
         "services": {name: _without_values(stack.services[name], keyed, interpolated) for name in names},
-        "routes": [asdict(route) for route in settings.routes],
+        "routes": [route.as_dict() for route in asked.kept(settings.routes, stack.services, lambda: interpolated)],
         "jobs": list(settings.jobs),
         "replicas": dict(replicas),
         "max_body": settings.proxy.max_body,
@@ -91,6 +92,7 @@ def restore(
             expected="the networks, volumes, secrets and configs that it had", retry="safe, when they are there again",
             next="put them back into the Compose file",
         )  # fmt: skip
+    routes = tuple(_with_headers(route, services[route.service], today) for route in routes)
     proxy = replace(today.settings.proxy, max_body=kept["max_body"], read_timeout=kept["read_timeout"])
     settings = replace(today.settings, routes=routes, jobs=tuple(kept["jobs"]), proxy=proxy, migrate=None)
     stack = replace(today, settings=settings, services=services)
@@ -98,6 +100,13 @@ def restore(
     definition = define(stack) if differing else str(record["definition"])
     said = {name: str(record.get(name) or "") for name in ("revision", "subject")}
     return Restored(record["number"], stack, images, definition, tuple(differing), **said)
+
+
+def _with_headers(route: Route, service: Mapping[str, Any], today: Stack) -> Route:
+    """A route whose check has its secrets again: of today's variables, else as the file has them."""
+    same = [it.health.request_headers for it in today.settings.routes if it.service == route.service]
+    given = {name: str(value or "") for name, value in (service.get("environment") or {}).items()}
+    return replace(route, health=asked.unsealed(route.health, given, same[0] if same else {}))
 
 
 def _with_values(
@@ -224,7 +233,7 @@ def definition_of(stack: Stack) -> str:
     """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
     settings = stack.settings
     services = {name: stack.services[name] for name in defining_services(stack)}
-    routes = [asdict(route) for route in settings.routes]
+    routes = [route.as_dict() for route in settings.routes]
     used = {
         (kind, use["source"])
         for it in services.values()
