@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from bluegreen.domain import asked
 from bluegreen.domain.app import Route, Stack
 from bluegreen.domain.release import Image
 from bluegreen.domain.secrets import looks_secret
@@ -43,13 +42,19 @@ def written_down(
     settings = stack.settings
     return {
         "services": {name: _without_values(stack.services[name], keyed, interpolated) for name in names},
-        "routes": [route.as_dict() for route in asked.kept(settings.routes, stack.services, lambda: interpolated)],
+        "routes": [route.as_dict() for route in _kept_routes(stack, interpolated)],
         "jobs": list(settings.jobs),
         "replicas": dict(replicas),
         "max_body": settings.proxy.max_body,
         "read_timeout": settings.proxy.read_timeout,
         "reversible": settings.migrate.reversible if settings.migrate else True,
     }
+
+
+def _kept_routes(stack: Stack, interpolated: Mapping[str, str]) -> tuple[Route, ...]:
+    from bluegreen.domain import asked  # what only looks does without
+
+    return asked.kept(stack.settings.routes, stack.services, lambda: interpolated)
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,8 @@ def restore(
 
 def _with_headers(route: Route, service: Mapping[str, Any], today: Stack) -> Route:
     """A route whose check has its secrets again: of today's variables, else as the file has them."""
+    from bluegreen.domain import asked
+
     same = [it.health.request_headers for it in today.settings.routes if it.service == route.service]
     given = {name: str(value or "") for name, value in (service.get("environment") or {}).items()}
     return replace(route, health=asked.unsealed(route.health, given, same[0] if same else {}))
