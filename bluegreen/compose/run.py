@@ -225,6 +225,12 @@ class Compose:
             )
 
 
+def refused(compose: Compose) -> str:
+    """Why Compose refuses the project as a plain `docker compose up` reads it; empty: it does not."""
+    done = ask([*compose._arguments(), "config", "--quiet"])
+    return _last_words(done.stderr) if done.returncode else ""
+
+
 def _shown(compose: Compose, options: Options, *arguments: str) -> str:
     """A command of Compose for this project, as it can be typed here."""
     return f"{shlex.join(compose.command())}{options.shown()} {shlex.join(arguments)}"

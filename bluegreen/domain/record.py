@@ -236,10 +236,15 @@ def defining_services(stack: Stack) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
 
 
+def _started(service: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service is once it runs: a profile says only whether plain Compose starts it."""
+    return {key: value for key, value in service.items() if key != "profiles"}
+
+
 def definition_of(stack: Stack) -> str:
     """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
     settings = stack.settings
-    services = {name: stack.services[name] for name in defining_services(stack)}
+    services = {name: _started(stack.services[name]) for name in defining_services(stack)}
     routes = [route.as_dict() for route in settings.routes]
     used = {
         (kind, use["source"])
