@@ -128,14 +128,18 @@ def _silent(it: Leaving) -> list[str]:
 
 def put_back(it: Leaving, cause: Exception) -> BluegreenError:
     """Ours serves again: the plain front goes, nginx starts. Returns what to tell; never raises BluegreenError."""
-    known = cause if isinstance(cause, BluegreenError) else BluegreenError(str(cause) or type(cause).__name__)
+    known = cause if isinstance(cause, BluegreenError) else _unforeseen(it, cause)
     try:
         for container in it.containers(it.front.service):
             it.tools.containers.remove(container.id, volumes=False)
         run_proxy(it.tools, it.stack)
         answer, silent = it.tools.door.answer(), _silent(it)
         if answer is None or answer.live != it.left.color or silent:
-            raise BluegreenError("nginx does not serve again.", failed="; ".join(silent) or "another color is live")
+            raise BluegreenError(
+                "nginx does not serve again.", code="plain-not-serving",
+                failed="; ".join(silent) or f"nginx answers {answer.live if answer else 'nothing'}",
+                expected=f"{it.left.color}, as before",
+            )  # fmt: skip
     except BluegreenError as error:
         known.exit_code, known.retry = ExitCode.UNKNOWN, "not before you looked"
         known.traffic, known.next = "unknown; look now", f"{it.tools.command} up"
@@ -144,6 +148,13 @@ def put_back(it: Leaving, cause: Exception) -> BluegreenError:
     known.exit_code = ExitCode.MOVED_BACK
     known.traffic = f"{it.left.color}, release {it.left.release} (nginx again, confirmed)"
     return known
+
+
+def _unforeseen(it: Leaving, cause: Exception) -> BluegreenError:
+    return BluegreenError(
+        "Plain Compose does not answer in nginx's place.", code="plain-not-serving",
+        failed=str(cause) or type(cause).__name__, expected=f"{it.front.service} on the public port",
+    )  # fmt: skip
 
 
 def take_away(it: Leaving) -> None:
