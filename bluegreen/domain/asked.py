@@ -73,6 +73,8 @@ def _wrong_value(name: str, value: object) -> tuple[str, str] | None:
         return f"a {type(value).__name__}", "a text, in quotes"
     if not value.strip():
         return "an empty value", "a value; is the variable set that it comes from?"
+    if value != value.strip(" "):  # "Bearer ${TOKEN}" with an empty variable
+        return "a value with a space at an end", "one without; is the variable set that it comes from?"
     if not value.isprintable():
         return "a value with control characters", "a text of one line"
     if len(name) + len(value) > LONGEST:

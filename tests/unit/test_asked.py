@@ -43,6 +43,7 @@ def test_headers_are_read_for_the_block_and_for_a_service_of_its_own() -> None:
         ({"X-A": "canary\r\nX-B: 1"}, "health.headers.X-A: found a value with control characters, expected a text"),
         ({"X-A": "canary\x00"}, "health.headers.X-A: found a value with control characters"),
         ({"X-A": ""}, "health.headers.X-A: found an empty value, expected a value; is the variable set"),
+        ({"Authorization": "Bearer "}, "health.headers.Authorization: found a value with a space at an end"),
         ({"X-A": 7}, "health.headers.X-A: found a int, expected a text, in quotes"),
         ({"X-A": "canary" * 1000}, "health.headers.X-A: found 6000 characters, expected at most 4000"),
         ({"Host": "canary host"}, "health.headers.Host: found no host, expected a host name"),
