@@ -11,6 +11,10 @@ import socket
 import stat
 import time
 
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
 OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
 SHOWN = 200  # bytes that are kept of what is not HTTP
@@ -40,14 +44,17 @@ class StillAnswering(NoAnswer):
     """The answer had begun and did not end in time."""
 
 
-def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:
+def get(
+    path: str, target: str, host: str, timeout: float, most: int, more: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, str], bytes]:
     """(status, headers by lower-case name, body of at most `most` bytes). `timeout`: seconds for the whole of it.
 
+    `more`: headers to send; one takes the place of ours of that name, except Host, which is `host`.
     Raises NoAnswer.
     """
     deadline = time.monotonic() + timeout
-    request = f"GET {target} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: bluegreen\r\nAccept: */*\r\n\r\n"
     try:
+        request = "\r\n".join([f"GET {target} HTTP/1.0", f"Host: {host}", *_lines(more or {}), "", ""])
         with connected(path, timeout) as connection:
             connection.sendall(request.encode())
             return _read(connection, deadline, timeout, most)
@@ -55,6 +62,16 @@ def get(path: str, target: str, host: str, timeout: float, most: int) -> tuple[i
         raise TimedOut("timed out") from None
     except (OSError, ValueError, OverflowError, TypeError) as error:  # the last two: of a file of another shape
         raise NoAnswer(str(error) or type(error).__name__) from None
+
+
+def _lines(more: Mapping[str, str]) -> list[str]:
+    """Headers as they are sent. Raises ValueError for one that would be more than a line."""
+    found = {"user-agent": "User-Agent: bluegreen", "accept": "Accept: */*"}
+    found |= {name.lower(): f"{name}: {value}" for name, value in more.items()}
+    found.pop("host", None)
+    if any("\r" in line or "\n" in line for line in found.values()):
+        raise ValueError("a header of more than one line")
+    return list(found.values())
 
 
 def connected(path: str, timeout: float) -> socket.socket:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Probes:
     """The probe room behind the port that the stories know."""
 
-    def __init__(self, sockets: Path) -> None:
-        self._sockets = sockets
+    def __init__(self, sockets: Path, unseal: Callable[[Check], Check] = lambda check: check) -> None:
+        """`unseal` fills in the headers of a check that are written down nowhere."""
+        self._sockets, self._unseal = sockets, unseal
 
     @cached_property
     def _prober(self) -> Prober:
@@ -54,8 +55,9 @@ class Probes:
     def ask(self, where: str, request: Expectation) -> Answer:
         return self._prober.ask(f"{where}.sock", request)
 
-    @staticmethod
-    def _target(check: Check) -> Target:
+    def _target(self, check: Check) -> Target:
+        if any("\0" in value for value in check.policy.request_headers.values()):
+            check = self._unseal(check)
         return Target(check.name, check.address, check.port, check.host, check.policy, check.path)
 
 

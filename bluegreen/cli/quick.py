@@ -103,12 +103,18 @@ def usual(routing: dict[str, Any], answer: dict[str, Any] | None, named: str | N
         leaving, slot = routing["slots"][live], routing["slots"][OTHER[live]]
         same = answer and (answer["app"], answer["generation"]) == (routing["app"], routing["generation"])
         going_back = leaving["release"] > slot["release"] and leaving["migrated"] and not leaving["reversible"]
-        reached = all(slot["addresses"][it["service"]] and it["health"]["path"] for it in slot["routes"])
+        reached = all(slot["addresses"][it["service"]] and _whole(it["health"]) for it in slot["routes"])
         later = complete(routing, leaving, slot)  # all that is asked for once traffic has moved
         agreed = answer and answer["live"] == answer["default"] == live and named in (live, route.NOBODY)
         return bool(same and agreed and routing["standing"] == "previous" and reached and later and not going_back)
     except (KeyError, TypeError):
         return False
+
+
+def _whole(policy: dict[str, Any]) -> bool:
+    """Whether all that a probe sends is written down; a header whose value is a secret is not."""
+    headers = policy.get("request_headers") or {}
+    return bool(policy["path"]) and not any("\0" in value for value in headers.values())
 
 
 def complete(routing: dict[str, Any], leaving: dict[str, Any], slot: dict[str, Any]) -> bool:

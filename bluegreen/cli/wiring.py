@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,9 @@ from bluegreen.shipped import shipped
 if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is part of the product
     from bluegreen.cli.app import App
     from bluegreen.domain.answers import Expectation
+    from bluegreen.flow.values import Check
     from bluegreen.frontdoor.front_door import Render
+    from bluegreen.places.docker.api import Api
     from bluegreen.places.docker.networks import Networks
 
 
@@ -58,7 +60,7 @@ def make_tools(it: App, app: str) -> Tools:
         engine=place.engine,
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
-        prober=Probes(sockets),
+        prober=Probes(sockets, _unsealing(it, place.api)),
         journal=journal,
         host=run_on_host,
         expected=ExpectedFile(),
@@ -73,6 +75,16 @@ def make_tools(it: App, app: str) -> Tools:
         sleep=time.sleep,
         command=it.command,
     )  # fmt: skip
+
+
+def _unsealing(it: App, api: Api) -> Callable[[Check], Check]:
+    def unseal(check: Check) -> Check:
+        from bluegreen.cli.asked import Unsealing
+        from bluegreen.places.docker import given
+
+        return Unsealing(lambda address: given.variables(api, address), lambda: it.stack)(check)
+
+    return unseal
 
 
 def _render(networks: Networks, nginx: Path, look: bool) -> Render:

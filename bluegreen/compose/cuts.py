@@ -33,7 +33,7 @@ def changed(text: str, changes: Changes) -> str:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise CannotCut(str(error)) from None
-    services = _get(root, "services")
+    services = get(root, "services")
     if not isinstance(services, yaml.MappingNode):
         raise CannotCut("no services")
     edits = list(_edits(text, services, changes))
@@ -63,7 +63,7 @@ def _edits(text: str, services: yaml.MappingNode, changes: Changes) -> Iterator[
 
 def _depends(text: str, service: yaml.MappingNode, changes: Changes) -> Iterator[tuple[int, int, str]]:
     """A service that waits for what is called otherwise, or is gone."""
-    wanted = _get(service, "depends_on")
+    wanted = get(service, "depends_on")
     if isinstance(wanted, yaml.MappingNode):
         nodes = [key for key, _ in wanted.value]
     elif isinstance(wanted, yaml.SequenceNode):
@@ -83,7 +83,7 @@ def _depends(text: str, service: yaml.MappingNode, changes: Changes) -> Iterator
             yield _span(text, wanted, [(node, node) for node in wanted.value], nodes.index(it))
 
 
-def _get(node: Node | None, key: str) -> Node | None:
+def get(node: Node | None, key: str) -> Node | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)

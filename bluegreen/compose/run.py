@@ -225,6 +225,17 @@ class Compose:
             )
 
 
+def resolved(compose: Compose) -> str:
+    """The project as Compose prints it, every profile on: for Compose to be read again."""
+    return compose._call(["--profile", "*", *AS_JSON]).stdout
+
+
+def refused(compose: Compose) -> str:
+    """Why Compose refuses the project as a plain `docker compose up` reads it; empty: it does not."""
+    done = ask([*compose._arguments(), "config", "--quiet"])
+    return _last_words(done.stderr) if done.returncode else ""
+
+
 def _shown(compose: Compose, options: Options, *arguments: str) -> str:
     """A command of Compose for this project, as it can be typed here."""
     return f"{shlex.join(compose.command())}{options.shown()} {shlex.join(arguments)}"

@@ -1,8 +1,9 @@
 """Recorded requests and the answers that a release must give: learned from answers, compared with answers. Pure.
 
 In a recorded answer a text that begins with # stands for values that vary: #number, #string, #boolean, #time,
-#uuid, #array, #object, #ignore, and #regex PATTERN; #literal TEXT is a text that itself begins so. What an
-answer has beyond the recorded keys is no difference: a release may add.
+#uuid, #array, #object, #ignore, and #regex PATTERN; #literal TEXT is a text that itself begins so. A list
+["#each", SHAPE] stands for one of any length whose entries have that shape. What an answer has beyond the recorded
+keys is no difference: a release may add.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
 EITHER_COLOR = f"#regex ^({'|'.join(COLORS)})$"
 LONGEST_ARRAY = 100  # entries of a recorded array; a longer one is recorded as #array
+EACH = "#each"
 SHOWN = 60  # characters of a value in a difference
 NOTHING: Any = object()  # an expectation without JSON; null is JSON
 
@@ -137,11 +139,32 @@ def _is_header(item: tuple[object, object]) -> bool:
 def _pattern_problems(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     patterns = [("text", entry["text"])] if isinstance(entry.get("text"), str) else []
     patterns += [(where, marker.removeprefix("#regex ")) for where, marker in _markers(entry.get("json"), "json")]
+    for where in _broken_each(entry.get("json"), "json"):
+        yield where, f'expected a list of two, ["{EACH}", the shape of each entry]'
     for where, pattern in patterns:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
             yield where, f"found {_short(pattern)}, expected a regular expression ({error})"
+
+
+def is_each(wanted: Any) -> bool:
+    """Whether this stands for a list of any length."""
+    return isinstance(wanted, list) and len(wanted) == 2 and wanted[0] == EACH
+
+
+def _broken_each(value: Any, where: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _broken_each(entry, f"{where}.{key}")
+    elif isinstance(value, list):
+        if EACH in value and not (is_each(value) and value[1] != EACH):
+            yield where
+        for number, entry in enumerate(value):
+            if isinstance(entry, Mapping | list):
+                yield from _broken_each(entry, f"{where}[{number}]")
+    elif value == EACH:
+        yield where
 
 
 def _markers(value: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -204,6 +227,8 @@ def _compared(wanted: Any, value: Any, where: str) -> Iterator[str]:
     if isinstance(wanted, dict) and isinstance(value, dict):
         for key, entry in wanted.items():
             yield from _compared(entry, value.get(key, NOTHING), f"{where}.{key}")
+    elif is_each(wanted) and isinstance(value, list):
+        yield from _compared_each(wanted[1], value, where)
     elif isinstance(wanted, list) and isinstance(value, list):
         if len(wanted) != len(value):
             yield f"{where} has {len(value)} entries, expected {len(wanted)}"
@@ -211,6 +236,14 @@ def _compared(wanted: Any, value: Any, where: str) -> Iterator[str]:
             yield from _compared(entry, value[number], f"{where}[{number}]")
     elif not fits(wanted, value):
         yield f"{where} is {_short(value)}, expected {_short(wanted)}"
+
+
+def _compared_each(wanted: Any, values: list[Any], where: str) -> Iterator[str]:
+    """The differences of the first entry that differs; what is wrong with one is mostly wrong with all."""
+    wrong = [found for n, it in enumerate(values) if (found := list(_compared(wanted, it, f"{where}[{n}]")))]
+    yield from wrong[0] if wrong else ()
+    if len(wrong) > 1:
+        yield f"{where} has {len(wrong) - 1} more such entries"
 
 
 MARKERS: Mapping[str, Callable[[Any], bool]] = {
@@ -233,6 +266,11 @@ def fits(wanted: Any, value: Any) -> bool:
             return re.search(wanted.removeprefix("#regex "), text) is not None
         wanted = wanted.removeprefix("#literal ")
     return kind_of(wanted) == kind_of(value) and bool(wanted == value)
+
+
+def fits_whole(wanted: Any, value: Any) -> bool:
+    """Whether all of a value is as wanted."""
+    return not any(True for _ in _compared(wanted, value, ""))
 
 
 def kind_of(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from bluegreen.domain.shape import shaped
@@ -24,6 +24,7 @@ class Health:
     interval: float = 0.5
     timeout: float = 60.0
     request_timeout: float = 5.0
+    request_headers: Mapping[str, str] = field(default_factory=dict)  # sent; see asked.py
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,16 @@ class Route:
     host: str | None = None
     health: Health = field(default_factory=Health)
 
+    def as_dict(self) -> dict[str, Any]:
+        """As a document. Headers that are not there are no part of it: one of a bluegreen without them is the same."""
+        found = asdict(self)
+        if not self.health.request_headers:
+            del found["health"]["request_headers"]
+        return found
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Route:
-        """The inverse of `asdict`. Raises TypeError for a document of another shape."""
+        """The inverse of `as_dict`. Raises TypeError for a document of another shape."""
         return shaped(cls, data)
 
 

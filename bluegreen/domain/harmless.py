@@ -13,7 +13,7 @@ from collections.abc import Collection
 SHORTEST = 4  # characters; a shorter value is masked only when its name says that it is a secret
 # A name that says so. What lies in a file and is named by its path is no secret itself.
 SECRET = re.compile(
-    r"pass|pwd|secret|token|credential|auth(?!or)|salt|dsn|private|hook|signature|license|cookie"
+    r"pass|pwd|secret|token|credential|auth(?!or)|authoriz|salt|dsn|private|hook|signature|license|cookie"
     r"|(?<![a-z])keys?(?![a-z])|(?:api|access|account|master|signing|encryption|ssh|crypt)keys?(?![a-z])"
     r"|(?:^|[_\-.])(?:pw|pin|otp|jwt|sig|sas|pat|cert|code)(?:$|[_\-.\d])",
     re.IGNORECASE,

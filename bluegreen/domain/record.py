@@ -42,13 +42,19 @@ def written_down(
     settings = stack.settings
     return {
         "services": {name: _without_values(stack.services[name], keyed, interpolated) for name in names},
-        "routes": [asdict(route) for route in settings.routes],
+        "routes": [route.as_dict() for route in _kept_routes(stack, interpolated)],
         "jobs": list(settings.jobs),
         "replicas": dict(replicas),
         "max_body": settings.proxy.max_body,
         "read_timeout": settings.proxy.read_timeout,
         "reversible": settings.migrate.reversible if settings.migrate else True,
     }
+
+
+def _kept_routes(stack: Stack, interpolated: Mapping[str, str]) -> tuple[Route, ...]:
+    from bluegreen.domain import asked  # what only looks does without
+
+    return asked.kept(stack.settings.routes, stack.services, lambda: interpolated)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ def restore(
             expected="the networks, volumes, secrets and configs that it had", retry="safe, when they are there again",
             next="put them back into the Compose file",
         )  # fmt: skip
+    routes = tuple(_with_headers(route, services[route.service], today) for route in routes)
     proxy = replace(today.settings.proxy, max_body=kept["max_body"], read_timeout=kept["read_timeout"])
     settings = replace(today.settings, routes=routes, jobs=tuple(kept["jobs"]), proxy=proxy, migrate=None)
     stack = replace(today, settings=settings, services=services)
@@ -98,6 +105,15 @@ def restore(
     definition = define(stack) if differing else str(record["definition"])
     said = {name: str(record.get(name) or "") for name in ("revision", "subject")}
     return Restored(record["number"], stack, images, definition, tuple(differing), **said)
+
+
+def _with_headers(route: Route, service: Mapping[str, Any], today: Stack) -> Route:
+    """A route whose check has its secrets again: of today's variables, else as the file has them."""
+    from bluegreen.domain import asked
+
+    same = [it.health.request_headers for it in today.settings.routes if it.service == route.service]
+    given = {name: str(value or "") for name, value in (service.get("environment") or {}).items()}
+    return replace(route, health=asked.unsealed(route.health, given, same[0] if same else {}))
 
 
 def _with_values(
@@ -220,11 +236,16 @@ def defining_services(stack: Stack) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
 
 
+def _started(service: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service is once it runs: a profile says only whether plain Compose starts it."""
+    return {key: value for key, value in service.items() if key != "profiles"}
+
+
 def definition_of(stack: Stack) -> str:
     """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
     settings = stack.settings
-    services = {name: stack.services[name] for name in defining_services(stack)}
-    routes = [asdict(route) for route in settings.routes]
+    services = {name: _started(stack.services[name]) for name in defining_services(stack)}
+    routes = [route.as_dict() for route in settings.routes]
     used = {
         (kind, use["source"])
         for it in services.values()

@@ -33,7 +33,7 @@ class Slot:
     reversible: bool = True  # whether the release before it works with what that left
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "routes": tuple(route.as_dict() for route in self.routes)}
 
 
 Standing = Literal["previous", "prepared"]

@@ -45,12 +45,24 @@ def remember(document: Mapping[str, Any]) -> None:
         build = service.get("build") if isinstance(service.get("build"), Mapping) else {}
         for values in (service.get("environment"), (build or {}).get("args")):
             remember_variables(values if isinstance(values, Mapping) else {})
+    for headers in _headers(document.get("x-bluegreen")):
+        remember_variables(headers)
     for entry in (document.get("secrets") or {}).values():
         if isinstance(entry, Mapping):
             remember_variables({"secret": entry.get("content")})
     for entry in (document.get("configs") or {}).values():
         if isinstance(entry, Mapping) and isinstance(entry.get("content"), str):
             remember_config(entry["content"])
+
+
+def _headers(block: Any) -> Iterator[Mapping[str, object]]:
+    """What health checks send, wherever the block has one; of any shape, it is looked at before it is validated."""
+    services = block.get("services") if isinstance(block, Mapping) else None
+    there = [block, *(services.values() if isinstance(services, Mapping) else ())]
+    for policy in (it.get("health") for it in there if isinstance(it, Mapping)):
+        headers = policy.get("headers") if isinstance(policy, Mapping) else None
+        if isinstance(headers, Mapping):
+            yield {str(name): value for name, value in headers.items()}
 
 
 def remember_variables(values: Mapping[str, object]) -> None:

@@ -118,10 +118,11 @@ def ask_color(
 
 
 def record(
-    tools: Tools, known: Sequence[Expectation], asked: Sequence[Expectation], folder: str
+    tools: Tools, known: Sequence[Expectation], asked: Sequence[Expectation], folder: str, exact: bool = False
 ) -> tuple[list[Expectation], list[str]]:
     """(all recorded answers with the new ones in their places, what the person should know).
 
+    `exact`: lists with their entries; else as the shape that their entries share.
     Raises BluegreenError when the live color gives no whole answer, or a secret would be written down.
     """
     world = observe(tools)
@@ -137,9 +138,12 @@ def record(
     merged = {it.key: it for it in known}
     said = []
     for wanted in asked:
-        learned = _recorded(tools, world, wanted, values, Identity(live.color, live.release))
+        answers = _answers(tools, wanted, values, live.color)
+        beside = _beside(tools, world, wanted, values)
+        learned = learn(wanted, answers, Identity(live.color, live.release), beside, exact)
+        learned = _without_secrets(tools, learned)
         before = merged.get(wanted.key)
-        merged[wanted.key] = merge(before, learned) if before else learned
+        merged[wanted.key] = merge(before, learned, answers[0].as_json(), exact) if before else learned
         if before and merged[wanted.key] != learned:
             said.append(f"{wanted.request} was recorded before: what you edited stays where it still fits.")
         if wanted.method not in SAFE:
@@ -147,9 +151,8 @@ def record(
     return list(merged.values()), said
 
 
-def _recorded(
-    tools: Tools, world: World, wanted: Expectation, values: Mapping[str, str], live: Identity
-) -> Expectation:
+def _answers(tools: Tools, wanted: Expectation, values: Mapping[str, str], color: str) -> list[Answer]:
+    """What live answers, several times if that does no harm."""
     answers: list[Answer] = []
     for number in range(TIMES if wanted.method in SAFE else 1):
         if number:
@@ -162,14 +165,20 @@ def _recorded(
         raise BluegreenError(
             f"The live color gives no answer to {wanted.request} that could be expected.",
             failed=problem or f"answered {statuses}", expected="the same status each time, and no failure",
-            retry="safe", next=f"{tools.command} logs {live.color}",
+            retry="safe", next=f"{tools.command} logs {color}",
         )  # fmt: skip
+    return answers
+
+
+def _beside(
+    tools: Tools, world: World, wanted: Expectation, values: Mapping[str, str]
+) -> tuple[Identity, Answer] | None:
+    """What the idle color answers to the same, if it may be asked."""
     idle = world.idle_slot
-    beside = None
-    if idle and wanted.method in SAFE:
-        answer = _ask(tools, wanted, "preview", values)
-        beside = None if answer.problem else (Identity(idle.color, idle.release), answer)
-    return _without_secrets(tools, learn(wanted, answers, live, beside))
+    if idle is None or wanted.method not in SAFE:
+        return None
+    answer = _ask(tools, wanted, "preview", values)
+    return None if answer.problem else (Identity(idle.color, idle.release), answer)
 
 
 def _without_secrets(tools: Tools, learned: Expectation) -> Expectation:

@@ -32,7 +32,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     operation = Operation(tools, plan, result).begin()
     left = world.slot(world.live) if world.live else None
     actions: dict[str, Action] = {
-        "stop": lambda: _stop(tools, world),
+        "stop": lambda: stop(tools, world),
         "remove": lambda: f"{len(tools.engine.remove_leftovers())} containers and networks removed",
         "shared": lambda: _end_shared(tools, stack, volumes),
     }
@@ -58,7 +58,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     return operation.ended()
 
 
-def _stop(tools: Tools, world: World) -> str:
+def stop(tools: Tools, world: World) -> str:
     """Jobs get their grace period; what answered requests is ended at once, as nginx goes as well."""
     running = [replica for replica in world.replicas if replica.running]
     for replica in running:
@@ -95,4 +95,7 @@ def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:
     wanted = [f"{listen}:{route.port}" for listen in stack.settings.listen if str(listen.port) not in there]
     if wanted:
         services[route.service]["ports"] = wanted
+    if slot.replicas.get(route.service, 1) > 1:  # several containers cannot hold one port
+        one = {"scale": 1} if stack.services[route.service].get("scale") is not None else {"deploy": {"replicas": 1}}
+        services[route.service] |= one
     return {"services": services}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import COLORS, Color, other
@@ -19,6 +21,7 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
     `said`: the live color by the word of a person, for when nginx does not answer: a guess is never live.
     The other color counts as the way back only when its release is the older one: then it has served before.
     """
+    stack = _without_secrets(tools, stack)
     slots = {color: slot for color in COLORS if (slot := _slot(stack, color, world.in_color(color)))}
     live = world.answer.live if world.answer else said or _only_color(world)
     if live is None or live not in slots:
@@ -37,6 +40,18 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
     listen = tuple(map(str, stack.settings.listen))
     preview = str(stack.settings.preview) if stack.settings.preview else None
     return Routing(stack.app, generation, live, slots, standing, None, stack.settings.drain, listen, preview)
+
+
+def _without_secrets(tools: Tools, stack: Stack) -> Stack:
+    """The stack with the routes that may be written down."""
+    if not any(route.health.request_headers for route in stack.settings.routes):
+        return stack
+    from bluegreen.domain import asked
+
+    routes = asked.kept(
+        stack.settings.routes, stack.services, lambda: tools.compose.interpolated(Path(stack.project_directory))
+    )
+    return replace(stack, settings=replace(stack.settings, routes=routes))
 
 
 def _slot(stack: Stack, color: Color, replicas: tuple[Replica, ...]) -> Slot | None:

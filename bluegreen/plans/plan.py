@@ -15,7 +15,7 @@ StepName = Literal[
     "shared", "network", "proxy", "undrift", "handover", "image", "migrate", "aside", "clear", "create",
     "recreate", "connect", "bring_back", "start", "health", "warm", "preview", "check", "expect", "before_switch",
     "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard", "after_switch",
-    "after_flip_back", "record", "prune", "stop", "remove",
+    "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave

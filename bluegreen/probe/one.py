@@ -23,10 +23,14 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
     `at`: its address and port; None: what the preview listener shows. `policy`: a Health.
     """
     socket, target = ("probe.sock", f"/probe/{at[0]}/{at[1]}{path}") if at else ("preview.sock", path)
+    more = getattr(policy, "request_headers", None) or {}  # absent: written down by a bluegreen before
+    if sealed := [key for key, value in more.items() if "\0" in value]:
+        return f"was not asked: the value of its header {sealed[0]} is a secret, and in the Compose file alone"
     name = host.replace("*", "bluegreen", 1) if host else "localhost"  # *.example.com: any name below it
+    name = next((value for key, value in more.items() if key.lower() == "host"), name)
     within = f"within {policy.request_timeout:g} s"
     try:
-        status, headers, body = get(f"{sockets}/{socket}", target, name, policy.request_timeout, MAX_BODY)
+        status, headers, body = get(f"{sockets}/{socket}", target, name, policy.request_timeout, MAX_BODY, more)
     except StillAnswering as error:
         return str(error)
     except TimedOut:

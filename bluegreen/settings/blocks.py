@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 
 from bluegreen.domain import app as model
 from bluegreen.settings.types import (
+    HEADERS_SCHEMA,
     HEALTH_PATH,
     LISTEN_SCHEMA,
     Cidr,
@@ -63,6 +64,8 @@ class HealthBlock(StrictBlock):
 
     path: HealthPath = "/health"
     """What to ask for."""
+    headers: Annotated[Any, WithJsonSchema(HEADERS_SCHEMA)] = Field(default_factory=dict)
+    """Request headers to send, such as Host or Authorization; a secret comes from a variable: "Bearer ${TOKEN}"."""
     expect: ExpectBlock = Field(default_factory=ExpectBlock)
     """What a healthy answer looks like."""
     successes: Annotated[int, Field(ge=1, le=100)] = 3
@@ -82,7 +85,7 @@ class HealthBlock(StrictBlock):
         expect = self.expect
         return model.Health(
             self.path, expect.status, expect.json_, expect.headers, expect.body,
-            self.successes, self.interval, self.timeout, self.request_timeout,
+            self.successes, self.interval, self.timeout, self.request_timeout, dict(self.headers or {}),
         )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from bluegreen.domain import app as model
-from bluegreen.domain import loopback
+from bluegreen.domain import asked, loopback
 from bluegreen.settings.blocks import (
     LATER,
     Block,
@@ -64,7 +64,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     except ValidationError as error:
         found = error.errors(include_url=False)[:MOST_PROBLEMS]
         raise InvalidSettings(_problem(entry, block) for entry in found) from None
-    problems = [*_service_problems(parsed, names), *_listen_problems(parsed)]
+    problems = [*_header_problems(parsed), *_service_problems(parsed, names), *_listen_problems(parsed)]
     if problems:
         raise InvalidSettings(problems)
     settings = model.Settings(
@@ -85,7 +85,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         expected=parsed.expected,
         keep=parsed.keep,
     )  # fmt: skip
-    if problems := list(_trust_problems(settings)):
+    if problems := [*_trust_problems(settings), *_host_problems(settings, parsed)]:
         raise InvalidSettings(problems)
     return settings
 
@@ -111,6 +111,21 @@ def _routes(parsed: Block) -> tuple[model.Route, ...]:
         )
         for name, block in services.items()
     )
+
+
+def _header_problems(parsed: Block) -> Iterable[Problem]:
+    own = [(f"services.{name}.health", block.health) for name, block in parsed.services.items()]
+    for where, health in [("health", parsed.health), *own]:
+        for name, found, expected in asked.wrong(health.headers, parsed.proxy.underscores) if health else ():
+            yield Problem(f"{where}.headers{f'.{name[:LONGEST_NAME]}' if name else ''}", found, expected)
+
+
+def _host_problems(settings: model.Settings, parsed: Block) -> Iterable[Problem]:
+    """A check asks the replica itself, and through nginx as well: both have to reach the same service."""
+    for route, expected in asked.misrouted(settings.routes):
+        block = parsed.services.get(route.service)
+        where = f"services.{route.service}.health" if block and block.health else "health"
+        yield Problem(f"{where}.headers.Host", asked.header(route.health.request_headers, "host") or "", expected)
 
 
 def _prefix(path: str) -> str:

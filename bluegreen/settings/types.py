@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from bluegreen.domain import app as model
+from bluegreen.domain.asked import TOKEN
 from bluegreen.domain.units import DURATION, SIZE, parse_duration, parse_size
 
 # Deliberately narrower than RFC 3986: what is left out ($ ; { } quotes, space) is written as %24, %20 ...
@@ -98,6 +99,12 @@ def _positive(value: float) -> float:
 
 
 _TEXT_DURATION = {"type": "string", "pattern": DURATION.pattern, "examples": ["500ms", "30s", "1m30s"]}
+HEADERS_SCHEMA = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^{TOKEN.pattern}$"},
+    "additionalProperties": {"type": "string", "minLength": 1},
+    "examples": [{"Host": "shop.example.com", "Authorization": "Bearer ${TOKEN}"}],
+}
 LISTEN_SCHEMA = {
     "type": ["string", "integer"],
     "pattern": LISTEN.pattern.replace("?P<address>", "?:").replace("?P<port>", "?:"),

@@ -18,6 +18,7 @@ HEAD = """\
 # What every release must answer before it gets traffic. Recorded by `bluegreen expect --record`; edit it as you like.
 # In json, "#number", "#string", "#boolean", "#time", "#uuid", "#array", "#object", "#ignore" and "#regex PATTERN"
 # stand for values that vary. What an answer has beyond these keys is fine. ${NAME} comes from the environment.
+# ["#each", SHAPE] stands for a list of any length whose entries have that shape (--record --exact writes entries).
 """
 MAX_VALUES = 200_000  # with each alias written out: a short text of nested ones may mean more than any memory holds
 MAX_DEPTH = 100  # lists in mappings in lists

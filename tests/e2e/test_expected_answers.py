@@ -31,7 +31,7 @@ PRICED = LEAN.replace(
     'GREETING: "${GREETING:-Hello}"',
     'GREETING: "${GREETING:-Hello}", PRICE: "${PRICE:-3.5}", MORE: "${MORE:-}", LESS: "${LESS:-}"',
 )
-ASK = ("expect", "--record", "-H", "Authorization: Bearer ${API_TOKEN}", "GET", "/items")
+ASK = ("expect", "--record", "--exact", "-H", "Authorization: Bearer ${API_TOKEN}", "GET", "/items")
 CANARY = "canary-4711-token"
 CANARIES = (CANARY.encode(), b"canary-4712-token")
 
@@ -82,6 +82,21 @@ def test_a_release_that_answers_otherwise_gets_no_traffic(priced: Project) -> No
     assert project.color() == "green", "what a release adds is no difference, nor is its color or number"
     idle = project.ok("expect", "--color", "idle", "--json").json()
     assert (idle["color"], idle["ok"], len(idle["answers"])) == ("blue", True, 3)
+
+
+def test_lists_are_recorded_as_the_shape_of_their_entries(priced: Project) -> None:
+    """One more entry, or another price, is no difference; an entry without its name is one."""
+    project = priced
+    project.ok("up")
+    project.ok("expect", "--record", "GET", "/items")
+    text = (project.folder / "expected.yaml").read_text()
+    assert "    items:\n    - '#each'\n    - name: '#string'\n      price: '#number'\n" in text
+    assert "tea" not in text
+    project.ok("switch", PRICE="4")
+    gone = project.run("switch", LESS="1")
+    assert gone.code == 1
+    assert "GET /items: json.items[0].name is absent, expected #string" in gone.err
+    assert project.run("expect", "--exact").code == 2
 
 
 def test_what_cannot_be_recorded_or_asked_is_said(priced: Project) -> None:

@@ -278,6 +278,39 @@ def test_down_prints_the_command_that_serves_the_same_release_with_plain_compose
     assert plain.color() == "blue"
 
 
+@pytest.mark.alone
+def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None:
+    """The mirror of up --adopt: a measured gap, the release that was live, the same data; and back again."""
+    plain.ok("up", "--adopt")
+    plain.ok("switch", GREETING="two")
+    dry = plain.ok("down", "--to-compose", "--dry-run", GREETING="two").out
+    assert "beside    Compose starts web of release 2 without a port" in dry
+    sick = plain.run("down", "--to-compose", "--yes", BEHAVIOUR="sick", GREETING="two", HEALTH_TIMEOUT="1s")
+    assert sick.code == 1, sick
+    assert "Plain Compose does not serve this release as it should." in sick.err
+    assert plain.color() == "green"
+    assert _containers(plain) == {}, "what was started beside is gone"
+    with Watched(plain.port) as watched:
+        done = plain.ok("down", "--to-compose", "--yes", GREETING="two")
+    said = re.search(r"Plain Compose serves release 2: (\d+) ms without an answer", done.out)
+    assert said, done
+    assert 0.02 < watched.gap <= int(said[1]) / 1000 + 0.3, (watched.gap, said[1])
+    assert "worker would run twice, so plain Compose starts it when ours has stopped." in done.err
+    answer = json.loads(plain.get("/")[1])
+    assert (answer["color"], answer["greeting"]) == (None, "two")
+    assert docker("exec", f"{plain.name}-web-1", "cat", "/data/word") == "kept"
+    assert _containers(plain) == {f"{plain.name}-web-1": "running", f"{plain.name}-worker-1": "running"}
+    assert plain.containers() == []
+    before = docker("inspect", "-f", "{{.Id}}", f"{plain.name}-web-1")
+    typed = re.search(r"release 2: docker[ -]compose (.*)", done.out)
+    assert typed, done
+    plain.variables["GREETING"] = "two"
+    _compose(plain, *shlex.split(typed[1]))
+    assert docker("inspect", "-f", "{{.Id}}", f"{plain.name}-web-1") == before, "the command has nothing to do"
+    plain.ok("up", "--adopt")  # and back again
+    assert plain.color() == "blue"
+
+
 def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:
     _compose(plain, "stop", "web")
     done = plain.run("up")

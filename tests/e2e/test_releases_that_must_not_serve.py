@@ -146,3 +146,30 @@ def test_a_release_that_dockers_own_health_check_calls_unhealthy_never_serves(le
     assert "Docker's own health check of web-1 says unhealthy" in done.err
     assert set(load.tally.colors()) == {"blue"}
     assert load.tally.lost == [], load.tally.why()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_service_that_wants_headers_gets_them_and_their_secret_is_written_down_nowhere(
+    lean: Project, given: bool
+) -> None:
+    """Through real nginx; the way back asks with them, too: of its container's variables, else of the Compose file."""
+    canary = "canary-7f3a-token"
+    headers = 'headers: {Host: shop.example.com, Authorization: "Bearer ${PROBE_TOKEN}"}'
+    expect = 'expect: {body: "shop.example.com.*authorization.*Bearer"}'
+    text = lean.file.read_text().replace('path: "${HEALTH_PATH:-/health}"', f"path: /headers, {headers}, {expect}")
+    lean.write(
+        text.replace("environment: {", "environment: {PROBE_TOKEN: '${PROBE_TOKEN}', " if given else "environment: {")
+    )
+    lean.variables["PROBE_TOKEN"] = canary
+    lean.ok("up")
+    lean.ok("switch", GREETING="two")
+    back = lean.ok("flip-back")
+    assert lean.color() == "blue"
+    assert canary not in back.out + back.err
+    files = [path.read_bytes() for path in lean.state.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    assert not [text for text in files if canary.encode() in text]
+    without = lean.run("switch", PROBE_TOKEN="", GREETING="three")
+    assert without.code == 2, without
+    assert "x-bluegreen.health.headers.Authorization: found a value with a space at an end" in without.err
+    assert lean.color() == "blue"

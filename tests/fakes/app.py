@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bluegreen.cli.signals import Signals
 from bluegreen.domain.app import Health, HookName, Route, Settings, Stack, Task
 from bluegreen.domain.routing import Routing
+from bluegreen.domain.world import PlainContainer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow import down as downs
 from bluegreen.flow.flip_back import FlipBackOptions, flip_back
 from bluegreen.flow.give_up import give_up
+from bluegreen.flow.leave import leave
 from bluegreen.flow.making import Request
 from bluegreen.flow.switch import switch
 from bluegreen.flow.up import up
@@ -142,6 +144,46 @@ class FakeCompose:
         return "docker compose up -d"
 
 
+class FakePlain:
+    """PlainPort."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.it = machine
+
+    def start(self, images: Any, services: Any) -> None:
+        assert set(images) >= set(services)
+        for service in services:
+            self._put(service, running=True, published=False)
+
+    def create(self, override: Any, services: Any) -> None:
+        assert override["services"]
+        for service in services:
+            self._put(service, running=False, published=True)
+
+    def serve(self, override: Any, services: Any) -> None:
+        assert override["services"]
+        for service in services:
+            self._put(service, running=True, published=service == "web")
+
+    def command(self, override: Any, services: Any) -> str:
+        assert override["services"]
+        return f"docker compose -f compose.yaml -f plain.yaml up -d {' '.join(services)}"
+
+    def _put(self, service: str, running: bool, published: bool) -> None:
+        """As Compose: what is as it should be stays, whether it runs or not; else a new one takes its place."""
+        there = next((it for it in self.it.plain.values() if it.service == service), None)
+        if there and (there.id in self.it.published) == published:
+            self.it.plain[there.id] = replace(there, running=there.running or running)
+            return
+        if there:
+            del self.it.plain[there.id]
+        self.it.made += 1
+        identity = f"plain{self.it.made}"
+        self.it.plain[identity] = PlainContainer(identity, f"shop-{service}-1", service, running)
+        if published:
+            self.it.published.add(identity)
+
+
 class NoMachine:
     """MachinePort: plenty of room."""
 
@@ -187,7 +229,7 @@ class App:
 
     def tools(self, cut: Cut) -> Tools:
         it, signals = self.machine, Signals()
-        cut.signals = signals
+        cut.signals, self.cut = signals, cut
         self.shown = Shown()
 
         def counted(port: Any) -> Any:
@@ -228,6 +270,8 @@ class App:
         stack = self.stack()
         if verb == "down":
             return downs.down(tools, stack, False)
+        if verb == "leave":
+            return leave(tools, Counted(FakePlain(self.machine), self.cut), stack)
         if verb == "give-up":
             return give_up(tools, stack)
         if verb == "up":

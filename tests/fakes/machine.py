@@ -37,6 +37,10 @@ class Machine:
     docker_says: dict[str, str] = field(default_factory=dict)  # release number, as text, to Docker's own health
     images: dict[str, str] = field(default_factory=dict)  # reference -> id, for those that were made
     shared: set[str] = field(default_factory=set)
+    plain: dict[str, PlainContainer] = field(default_factory=dict)  # what plain Compose has, by id
+    published: set[str] = field(default_factory=set)  # ids of those that have the public port once they run
+    at: dict[str, str] = field(default_factory=dict)  # address on the app's network -> id of such a one
+    plain_sick: bool = False  # they answer 503, and nothing on the public port
     unreached: set[str] = field(default_factory=set)  # listeners on which nothing answers
     made: int = 0
 
@@ -56,6 +60,11 @@ class Machine:
         found = read_routing(self.files.loaded_text() or "")
         assert found is not None, "nginx is started with a file that is ours"
         self.loaded = found
+
+    def open(self) -> bool:
+        """Whether anybody answers on the public port."""
+        plain = [it for it in self.plain.values() if it.running and it.id in self.published]
+        return bool(self.answer()) or bool(plain and not self.plain_sick)
 
     def served(self) -> list[str]:
         """What is wrong with what visitors get now: addresses of the live color at which nobody healthy listens."""
@@ -80,18 +89,29 @@ class FakeContainers:
         return tuple(sorted(self.it.replicas.values(), key=lambda replica: replica.name))
 
     def start(self, container: str) -> None:
+        if container in self.it.plain:
+            assert container not in self.it.published or self.it.answer() is None, "the port is held"
+            self.it.plain[container] = replace(self.it.plain[container], running=True)
+            return
         found = self.it.replicas.get(container)
         assert found is None or found.place == "slot", f"{found} is started where it does not stand"
         self._set(container, state="running", health=self.it.docker_says.get(str(found.release)) if found else None)
 
     def stop(self, container: str, grace: int | None = None) -> None:  # noqa: ARG002 - the port's
+        if self.it.proxy and container == self.it.proxy.id:
+            self.it.proxy, self.it.loaded = replace(self.it.proxy, state="exited"), None
+            return
         self._set(container, state="exited", status="Exited (0) a moment ago")
 
     def remove(self, container: str, volumes: bool = True) -> None:  # noqa: ARG002 - the port's
         self.it.replicas.pop(container, None)
+        self.it.plain.pop(container, None)
 
     def connect(self, container: str, address: str) -> None:
-        self._set(container, address=address)
+        if container in self.it.plain:
+            self.it.at[address] = container
+        else:
+            self._set(container, address=address)
 
     def never_restart(self, container: str) -> None:
         self.it.policies[container] = "no"
@@ -225,7 +245,7 @@ class FakeEngine:
         self.it = machine
 
     def plain_containers(self) -> tuple[PlainContainer, ...]:
-        return ()
+        return tuple(self.it.plain.values())
 
     def remove_tasks(self) -> None:
         pass
@@ -336,7 +356,8 @@ class FakeProber:
         return {check.name: wrong for check in checks if (wrong := self._wrong(check))}
 
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:  # noqa: ARG002 - the port's
-        return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached]
+        closed = set() if self.it.open() else set(listens)
+        return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached | closed]
 
     def wait(self, checks: Sequence[Check], between: Any) -> dict[str, tuple[int, str]]:
         between("probed")
@@ -346,6 +367,8 @@ class FakeProber:
     def _wrong(self, check: Check) -> str | None:
         if check.address is None:
             return None
+        if (plain := self.it.plain.get(self.it.at.get(check.address, ""))) and plain.running:
+            return "answered 503" if self.it.plain_sick else None
         here = [it for it in self.it.replicas.values() if it.address == check.address and it.running]
         if not here:
             return "gave no answer on port 8000"

@@ -14,9 +14,9 @@ from tests.fakes.site import Site, Tell, live_at_once, site, told, two_at_once
 # Tables and whole commands beyond what the inner loop has time for: `make check` leaves them out, `make test` has all.
 WHOLE = {
     "any_input", "commands_around", "commands_belong", "commands_ends", "commands_first_day", "commands_health",
-    "commands_made_of", "commands_neighbours", "commands_only_look", "commands_proxy", "commands_repairs",
-    "commands_secrets", "commands_shared", "commands_states", "commands_who", "commands_whose", "compose", "files",
-    "git", "lock_lost", "model", "odd_machines", "owners", "protections", "streams", "typeable",
+    "commands_headers", "commands_made_of", "commands_neighbours", "commands_only_look", "commands_proxy",
+    "commands_repairs", "commands_secrets", "commands_shared", "commands_states", "commands_who", "commands_whose",
+    "compose", "files", "git", "lock_lost", "model", "odd_machines", "owners", "protections", "streams", "typeable",
 }  # fmt: skip
 
 

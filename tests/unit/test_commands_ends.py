@@ -67,6 +67,43 @@ def test_down_says_what_it_will_take(
     assert len(asked) == 2
 
 
+def test_leaving_to_plain_compose_asks_shows_its_plan_and_keeps_the_data(
+    live: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tell: Tell
+) -> None:
+    assert live.run("down", "--to-compose", "--volumes", "--yes") == 2
+    assert "--volumes does not go with it" in capsys.readouterr().err
+    steps = [it["step"] for phase in tell("down", "--to-compose", "--dry-run")[1]["phases"] for it in phase["steps"]]
+    assert steps == ["beside", "health", "publish", "leave", "stop", "remove", "shared"]
+    asked: list[str] = []
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(click, "confirm", lambda question, **_: asked.append(question))
+    assert live.run("down", "--to-compose") == 1
+    assert [words.startswith("Leave shop to plain Compose?") for words in asked] == [True]
+    assert live.running("blue") == 2
+
+
+def test_a_plain_compose_that_starts_nothing_takes_nothing_over(live: Site, tell: Tell) -> None:
+    """Compose says that it has done it, and there is no container."""
+    code, found = tell("down", "--to-compose", "--yes")
+    assert (code, found["error"]["code"]) == (1, "plain-not-healthy"), found
+    assert found["error"]["failed"] == "web has no container that runs"
+    assert found["error"]["traffic"] == "blue, release 1 (unchanged)"
+    assert live.running("blue") == 2
+    beside = next(words for words in live.asked_of_compose if " --file - " in words and " up " in words)
+    assert beside.endswith("up --detach --no-deps --no-build web")
+    (live.folder / "code").write_text("1\n")
+    assert tell("down", "--to-compose", "--yes")[0] == 2, "the Compose file is needed"
+
+
+def test_a_port_that_somebody_else_holds_is_said_before_anything_starts(live: Site, tell: Tell) -> None:
+    live.document["services"]["web"]["ports"] = [{"target": 9000, "published": "8199", "protocol": "tcp"}]
+    live.engine.add("other", HostConfig={"PortBindings": {"8199/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8199"}]}})
+    code, found = tell("down", "--to-compose", "--yes")
+    assert (code, found["error"]["code"]) == (1, "plain-port-held"), found
+    assert found["error"]["summary"] == "Port 8199 is held by other."
+    assert not [words for words in live.asked_of_compose if " --file - " in words and " up " in words]
+
+
 def test_down_without_a_readable_file_leaves_shared_services(live: Site, capsys: pytest.CaptureFixture[str]) -> None:
     (live.folder / "code").write_text("15\n")
     for words in (["down", "--dry-run"], ["down", "--yes", "--progress", "plain"]):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import pytest
 
+from bluegreen.cli import output
+from bluegreen.compose import profiles
 from bluegreen.errors import BluegreenError
 from bluegreen.flow import up as ups
 from bluegreen.flow.prerequisites import first_file
@@ -255,3 +258,74 @@ def test_an_earlier_command_that_never_ended_is_said_to_be(two: Site, capsys: py
         assert note.endswith("traffic is on green.")
     assert two.run("up") == 0
     assert "never ended" not in capsys.readouterr().err
+
+
+# -- and the habit of typing docker compose up -d
+
+
+@pytest.mark.parametrize("words", [["--json"], []])
+def test_after_a_take_over_what_to_write_is_said_where_nobody_can_be_asked(
+    shop: Site, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    _plain(shop, "web", 8123)
+    assert shop.run("up", "--adopt", *words) == 0
+    printed = capsys.readouterr()
+    assert (
+        "A plain docker compose up would start web, worker beside the colors. To keep it from that: bluegreen init"
+        f" --write (adds to {shop.project}/compose.yaml: web: profiles: [release]; worker: profiles: [release])"
+    ) in " ".join((printed.out + printed.err).split())
+    assert (shop.project / "compose.yaml").read_text() == "services: {}\n"
+
+
+@pytest.mark.parametrize(("answer", "written"), [(True, True), (False, False)])
+def test_after_a_take_over_a_person_is_asked(
+    shop: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: bool, written: bool
+) -> None:
+    _plain(shop, "web", 8123)
+    asked: list[str] = []
+    added: list[str] = []
+    monkeypatch.setattr(output, "terminal", lambda _: True)
+
+    def confirm(question: str, **_: Any) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(click, "confirm", confirm)
+
+    def add(*arguments: Any) -> profiles.Profiles:
+        added.extend(arguments[-1])
+        return profiles.Profiles(["web"], [], {"worker": "it is not in this file"})
+
+    monkeypatch.setattr(profiles, "add", add)
+    assert shop.run("up", "--adopt", "--progress", "plain") == 0
+    assert [f"[release] to web, worker in {shop.project}/compose.yaml, so" in words for words in asked] == [True]
+    printed = capsys.readouterr()
+    assert (added == ["web", "worker"]) == written
+    assert ("added      profiles: [release] to web" in printed.err) == written
+    assert ("worker got no profile: it is not in this file." in printed.err) == written
+    assert ("would start web, worker beside" in printed.out + printed.err) != written
+
+
+def test_a_file_that_cannot_be_written_does_not_undo_a_take_over(
+    shop: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _plain(shop, "web", 8123)
+    monkeypatch.setattr(output, "terminal", lambda _: True)
+    monkeypatch.setattr(click, "confirm", lambda *_, **__: True)
+
+    def add(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied", "compose.yaml")
+
+    monkeypatch.setattr(profiles, "add", add)
+    assert shop.run("up", "--adopt", "--progress", "plain") == 0
+    printed = capsys.readouterr()
+    assert f"No profile was added to {shop.project}/compose.yaml: Permission denied." in printed.out + printed.err
+
+
+def test_nobody_is_asked_when_every_service_has_a_profile(shop: Site, tell: Tell) -> None:
+    for name in ("web", "worker"):
+        shop.document["services"][name]["profiles"] = ["release"]
+    _plain(shop, "web", 8123)
+    code, found = tell("up", "--adopt")
+    assert code == 0
+    assert not [words for words in found["warnings"] if "plain docker compose up" in words]

@@ -21,8 +21,8 @@ def _answer(body: Any, status: int = 200, **headers: str) -> Answer:
     return Answer(status, {"content-type": "application/json", **headers}, json.dumps(body))
 
 
-def _learned(*bodies: Any, other: tuple[Identity, Answer] | None = None) -> Any:
-    return learn(ASKED, [_answer(body) for body in bodies], LIVE, other).json
+def _learned(*bodies: Any, other: tuple[Identity, Answer] | None = None, exact: bool = True) -> Any:
+    return learn(ASKED, [_answer(body) for body in bodies], LIVE, other, exact).json
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,91 @@ def test_what_varies_is_learned_as_its_type_and_the_rest_as_it_is(bodies: list[A
     assert _learned(*bodies) == learned
     for body in bodies:
         assert differences(Expectation("GET", "/", json=learned), _answer(body)) == []
+
+
+NOTES = [{"id": 1, "text": "milk", "done": False}, {"id": 2, "text": "bread", "done": False, "due": None}]
+NOTE = {"id": "#number", "text": "#string", "done": "#boolean"}
+EDITED = {"id": "#number", "text": "#regex ^."}
+IDS = [{"id": f"{n}" * 8 + "-aaaa-bbbb-cccc-" + "d" * 12, "at": f"2026-11-2{n}"} for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("body", "learned"),
+    [
+        (NOTES, ["#each", NOTE]),
+        ({"notes": NOTES, "total": 2}, {"notes": ["#each", NOTE], "total": 2}),
+        ({"notes": NOTES[:1]}, {"notes": ["#each", NOTE]}),
+        ({"notes": []}, {"notes": "#array"}),
+        (IDS, ["#each", {"id": "#uuid", "at": "#string"}]),
+        ({"rows": [{"tags": ["a"], "by": {"name": "Ann"}}, {"tags": [], "by": {"name": "Bob", "age": 3}}]},
+         {"rows": ["#each", {"tags": ["#each", "#string"], "by": {"name": "#string"}}]}),
+        ({"rows": [{"tags": []}, {"tags": []}]}, {"rows": ["#each", {"tags": "#array"}]}),
+        ({"rows": [{"a": 1}, {"a": None}]}, {"rows": ["#each", {"a": "#ignore"}]}),
+        ({"rows": [1, "x"]}, {"rows": "#array"}),
+        ({"places": [[1.5, 2.5], [3, 4]]}, {"places": ["#each", ["#each", "#number"]]}),
+        ({"languages": ["de", "en"], "scopes": ["read:items"]}, {"languages": ["de", "en"], "scopes": ["read:items"]}),
+        (["de", "en"], ["#each", "#string"]),
+        ({"ids": [1, 2, 3]}, {"ids": ["#each", "#number"]}),
+        ({"titles": ["buy milk", "call Bob"]}, {"titles": ["#each", "#string"]}),
+        ({"words": [f"w{n}" for n in range(11)]}, {"words": ["#each", "#string"]}),
+        ({"odd": ["#each", "#number"]}, {"odd": ["#each", "#string"]}),
+        ({"access_tokens": ["abc", "def"]}, {"access_tokens": ["#string", "#string"]}),
+    ],
+)  # fmt: skip
+def test_a_list_of_data_is_learned_as_the_shape_of_its_entries(body: Any, learned: Any) -> None:
+    assert _learned(body, body, body, exact=False) == learned
+    assert differences(Expectation("GET", "/", json=learned), _answer(body)) == []
+    assert parse(document([Expectation("GET", "/", json=learned)]))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("bodies", "learned"),
+    [
+        ([[], [{"id": 1}]], ["#each", {"id": "#number"}]),
+        ([{"names": ["a"]}, {"names": ["a", "b"]}], {"names": ["#each", "#string"]}),
+        ([[{"a": 1, "b": 1}], [{"a": 1}]], ["#each", {"a": "#number"}]),
+        ([[1], {"a": 1}], "#ignore"),
+    ],
+)
+def test_lists_that_vary_are_one_shape(bodies: list[Any], learned: Any) -> None:
+    assert _learned(*bodies, exact=False) == learned
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ([], []),
+        ([*NOTES, {"id": 3, "text": "one more", "done": True, "more": 1}], []),
+        ([NOTES[0], {"id": "2", "text": "x", "done": True}], ['json[1].id is "2", expected #number']),
+        ([{"id": 1, "done": True}] * 5, ["json[0].text is absent, expected #string", "json has 4 more such entries"]),
+        ([3], [f"json[0] is 3, expected {json.dumps(NOTE)}"]),
+        ({"a": 1}, ['json is {"a": 1}, expected ["#each", {"id": "#number", "text": "#string", "done": "#...']),
+    ],
+)
+def test_each_entry_is_held_against_the_shape(body: Any, words: list[str]) -> None:
+    assert differences(Expectation("GET", "/", json=["#each", NOTE]), _answer(body)) == words
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "exact", "after"),
+    [
+        (["#each", EDITED], NOTES, False, ["#each", EDITED]),
+        (["#each", {"id": "#uuid"}], NOTES, False, ["#each", {"id": "#number"}]),
+        (["#each", NOTE], [], False, ["#each", NOTE]),
+        (NOTES, NOTES, False, NOTES),
+        (NOTES[:1], NOTES, False, ["#each", NOTE]),
+        ("#array", NOTES, False, "#array"),
+        ("#ignore", NOTES, False, "#ignore"),
+        (["#each", NOTE], NOTES[:1], True, NOTES[:1]),
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 2]}}, False, {"a": {"b": [1, 2]}}),
+        ({"a": {"b": [1, 2]}}, {"a": {"b": [1, 2, 3]}}, False, {"a": {"b": ["#each", "#number"]}}),
+        ([["#each", "#number"], 1], [[1], 2], True, [[1], 2]),
+    ],
+)  # fmt: skip
+def test_recording_again_keeps_what_was_edited_of_lists(before: Any, today: Any, exact: bool, after: Any) -> None:
+    known = Expectation("GET", "/api/items", json=before)
+    learned = learn(ASKED, [_answer(today)] * 3, LIVE, None, exact)
+    assert merge(known, learned, today, exact).json == after
 
 
 def test_a_color_that_names_itself_is_no_difference_between_releases() -> None:
@@ -119,6 +204,10 @@ def test_a_file_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ('- {request: GET /, headers: {a: "c\\x1b"}}', "entry 1.headers"),
         ("- {request: GET /, json: {a: ['#regex (']}}", "entry 1.json.a[0]: found"),
         ("- {request: GET /, text: '('}", "entry 1.text: found"),
+        ("- {request: GET /, json: {a: ['#each']}}", "entry 1.json.a: expected a list of two"),
+        ("- {request: GET /, json: ['#each', 1, 2]}", "entry 1.json: expected a list of two"),
+        ("- {request: GET /, json: {a: [{b: '#each'}]}}", "entry 1.json.a[0].b: expected a list of two"),
+        ("- {request: GET /, json: ['#each', ['#each', '#each']]}", "entry 1.json[1]: expected a list of two"),
         ("- {request: 'GET / HTTP/1.1', status: 200}", "entry 1.request: found"),
         ("[" * 2000, ""),
         ("- !!python/object/apply:os.system ['true']", "could not determine a constructor"),
@@ -153,7 +242,7 @@ def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, word
 )
 def test_what_was_edited_stays_where_todays_answer_fits_it(before: Any, today: Any, after: Any) -> None:
     known = Expectation("GET", "/api/items", json=before)
-    assert merge(known, learn(ASKED, [_answer(today)] * 3, LIVE, None)).json == after
+    assert merge(known, learn(ASKED, [_answer(today)] * 3, LIVE, None, True), today, True).json == after
 
 
 def test_what_varies_today_is_no_reason_to_forget_a_pattern() -> None:

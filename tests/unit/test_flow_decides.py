@@ -320,7 +320,7 @@ def test_what_answers_is_stopped_at_once_and_a_job_gets_its_time() -> None:
             raise BluegreenError("It is gone.")
 
     it = tools(containers={"stop": stop})
-    assert down._stop(it, world) == "3 containers"
+    assert down.stop(it, world) == "3 containers"
     assert it.log == [("stop", "id1", 0), ("stop", "blue-worker-1", None), ("stop", "green-worker-1", None)]
 
 
@@ -332,7 +332,12 @@ def test_plain_compose_serves_by_the_service_of_every_path() -> None:
     stack = replace(STACK, settings=settings)
     image = {"image": "sha256:1", "pull_policy": "never"}
     assert down.plain_override(stack, SLOT) == {
-        "services": {"web": image | {"ports": ["80:8000", "127.0.0.1:81:8000"]}, "worker": image}
-    }
+        "services": {
+            "web": image | {"ports": ["80:8000", "127.0.0.1:81:8000"], "deploy": {"replicas": 1}},
+            "worker": image,
+        }
+    }, "two containers cannot hold one port"
     published = replace(stack, services={"web": {"ports": [{"published": "80"}, {"published": 81}, {}]}})
-    assert down.plain_override(published, SLOT)["services"]["web"] == image, "the file publishes both"
+    assert down.plain_override(published, SLOT)["services"]["web"] == image | {"deploy": {"replicas": 1}}, (
+        "the file publishes both"
+    )

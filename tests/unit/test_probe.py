@@ -167,6 +167,40 @@ def test_a_status_that_is_wanted_has_no_word_about_the_host(tmp_path: Path) -> N
         )
 
 
+def _lines_of(text: str) -> list[str]:
+    return sorted(text.partition("\r\n\r\n")[0].split("\r\n")[1:])
+
+
+def test_the_headers_of_a_policy_are_sent_and_take_the_place_of_ours(tmp_path: Path) -> None:
+    sent = {"Host": "shop.example:8443", "Authorization": "Bearer a b", "accept": "text/plain"}
+    policy = Health(timeout=0.2, request_timeout=0.3, request_headers=sent)
+    expected = ["Authorization: Bearer a b", "Host: shop.example:8443", "User-Agent: bluegreen", "accept: text/plain"]
+    with Server(tmp_path / "probe.sock", lambda _: answer()) as probes, Server(
+        tmp_path / "preview.sock", lambda _: answer(400, "no")
+    ) as previews:  # fmt: skip
+        assert one.probe(str(tmp_path), ("10.0.0.1", 8000), "*.shop.example", policy, "/up") is None
+        found = one.probe(str(tmp_path), None, None, policy, "/up")
+        assert once(str(tmp_path), [_target(policy=policy)])[0][1] is None
+    assert found == "answered 400: no (it was asked with Host: shop.example:8443)"
+    assert [_lines_of(text) for text in (*probes.asked, *previews.asked)] == [expected] * 3
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Other: 1", "a\nX", "a\r\n\r\nGET / HTTP/1.0"])
+def test_a_value_of_more_than_a_line_is_never_sent(tmp_path: Path, value: str) -> None:
+    policy = Health(timeout=0.2, request_timeout=0.3, request_headers={"X-A": value})
+    with Server(tmp_path / "probe.sock", lambda _: answer()) as server:
+        found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, policy, "/up")
+    assert (found, server.asked) == ("gave no answer (a header of more than one line)", [])
+
+
+def test_a_replica_whose_header_is_not_known_is_not_asked_without_it(tmp_path: Path) -> None:
+    policy = Health(timeout=0.2, request_timeout=0.3, request_headers={"X-Key": "\x00env:\x00"})
+    with Server(tmp_path / "probe.sock", lambda _: answer()) as server:
+        found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, policy, "/up")
+    assert found == "was not asked: the value of its header X-Key is a secret, and in the Compose file alone"
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 20])
 def test_many_are_probed_at_the_same_time_and_each_gets_its_own_answer(tmp_path: Path, count: int) -> None:
     def reply(text: str) -> Pieces:

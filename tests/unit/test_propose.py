@@ -181,7 +181,7 @@ def test_what_runs_once_is_no_job_and_is_said() -> None:
 )  # fmt: skip
 def test_what_the_person_has_to_take_out(more: dict[str, Any], words: list[str]) -> None:
     service = {"image": "a", "ports": _ports("80"), **more}
-    profile = "web: add profiles: [release], so that a plain docker compose up leaves them out."
+    profile = "web: add profiles: [release], so that a plain docker compose up leaves them out (init --write does it)."
     assert propose({"services": {"web": service}}).advice == [*words, profile]
     assert propose({"services": {"web": service | {"profiles": ["release"]}}}).advice == words
 

@@ -25,6 +25,7 @@ class Typed:
     headers: tuple[str, ...]
     data: str | None
     color: Any
+    exact: bool
     json_: bool
 
 
@@ -35,6 +36,7 @@ class Typed:
     "-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header to send; ${NAME} is filled in."
 )
 @click.option("-d", "--data", default=None, help="A body to send.")
+@click.option("--exact", is_flag=True, help="Record lists with their entries; else the shape that entries share.")
 @click.option(
     "--color", type=click.Choice(["live", "idle"]), default="live", show_default=True, help="Which color is asked."
 )
@@ -47,8 +49,8 @@ def expect(options: Options, /, **given: Any) -> int:
     typed = Typed(**given)
     app = App(options, output.choose("auto" if typed.record else "none"))
     if typed.record:
-        return _record(app, arguments.requests(typed.words, typed.headers, typed.data), typed.json_)
-    if typed.words or typed.headers or typed.data:
+        return _record(app, arguments.requests(typed.words, typed.headers, typed.data), typed)
+    if typed.words or typed.headers or typed.data or typed.exact:
         raise click.UsageError("requests are only given to be recorded: --record METHOD PATH")
     tools, settings, folder = app.tools(app.stack.app), app.stack.settings, app.stack.project_directory
     found = story.ask_color(tools, story.load(tools, settings, folder), typed.color, folder)
@@ -59,18 +61,18 @@ def expect(options: Options, /, **given: Any) -> int:
     return int(ExitCode.DONE if found["ok"] else ExitCode.FAILED)
 
 
-def _record(app: App, requests: Sequence[Any], json_: bool) -> int:
+def _record(app: App, requests: Sequence[Any], typed: Typed) -> int:
     from bluegreen.flow import answers as story
 
     settings, folder = app.stack.settings, app.stack.project_directory
     with app.acting("expect"):
         tools = app.tools(app.stack.app)
-        everything, said = story.record(tools, story.load(tools, settings, folder), requests, folder)
+        everything, said = story.record(tools, story.load(tools, settings, folder), requests, folder, typed.exact)
         file = story.expected_file(settings, folder)
         tools.expected.write(file, everything)
     notices(tools, tuple(said))
     shown = {"file": str(file), "recorded": [it.request for it in requests], "all": len(everything)}
-    if json_:
+    if typed.json_:
         output.as_json({**shown, "notices": said})
     else:
         output.result(report.recorded_text(shown, app.command))

@@ -23,6 +23,7 @@ class Typed:
     """What a person typed."""
 
     volumes: bool
+    to_compose: bool
     yes: bool
     wait: float
     dry_run: bool
@@ -32,6 +33,9 @@ class Typed:
 
 @click.command()
 @click.option("--volumes", is_flag=True, help="Remove the named volumes as well: the data is gone.")
+@click.option(
+    "--to-compose", is_flag=True, help="Leave the live release to plain Compose, which proves it before nginx stops."
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @WAIT
 @DRY_RUN
@@ -46,6 +50,8 @@ def down(options: Options, /, **words: Any) -> int:
     typed = Typed(**words)
     app = App(options, output.choose(typed.progress))
     name = app.running_app(acts=True)
+    if typed.to_compose:
+        return _to_compose(app, name, typed)
     if typed.dry_run:
         tools = app.tools(name)
         return show_plan(plan_ending(tools, stack_or_none(app, tools), typed.volumes), typed.json_)
@@ -56,6 +62,28 @@ def down(options: Options, /, **words: Any) -> int:
         tools = app.tools(name)
         result = story(tools, stack_or_none(app, tools), typed.volumes)
         if result.error is None:
+            app.still_held()
+            _remove_state(app.state)
+            result.warnings.append(_left(app, typed.volumes))
+    return show(result, app, typed.json_)
+
+
+def _to_compose(app: App, name: str, typed: Typed) -> int:
+    from bluegreen.compose.beside import Beside
+    from bluegreen.flow.leave import leave, plan_leaving
+
+    if typed.volumes:
+        raise click.UsageError("--to-compose keeps the data, so --volumes does not go with it")
+    stack = app.stack
+    plain = Beside(app.compose, name, app.project_directory)
+    if typed.dry_run:
+        return show_plan(plan_leaving(app.tools(name), plain, stack), typed.json_)
+    if not typed.yes and not _sure(f"Leave {name} to plain Compose? bluegreen's nginx and colors are removed then."):
+        return ExitCode.FAILED
+    with app.acting("down", typed.wait):
+        result = leave(app.tools(name), plain, stack)
+        removed = any(it.step.name == "remove" and it.outcome == "done" for it in result.steps)
+        if result.error is None and removed:  # else the same command goes on
             app.still_held()
             _remove_state(app.state)
             result.warnings.append(_left(app, typed.volumes))

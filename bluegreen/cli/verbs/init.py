@@ -39,14 +39,17 @@ def init(options: Options, write: bool, service: str | None, json_: bool) -> int
     document = app.compose.resolve(app.project_directory)
     file = app.compose_file or Path()
     if "x-bluegreen" in document:
-        _nothing_to_do(file, json_)
+        _nothing_to_do(app, document, write, json_)
         return int(ExitCode.DONE)
+    from bluegreen.cli import profiles
+
     proposal = _proposal(app, document, service)
     if not service and proposal.question and not json_ and sys.stdin.isatty() and sys.stderr.isatty():
         proposal = _proposal(app, document, _asked(proposal))
     if json_:  # written first: what cannot be is the one document then
         left = _write(app, proposal, file)[1] if write and proposal.block else []
-        output.as_json(_fields(proposal, file, left))
+        more = {"profiles": profiles.fields(profiles.add(app, file))} if write and proposal.block else {}
+        output.as_json({**_fields(proposal, file, left), **more})
         return int(ExitCode.DONE if proposal.block else ExitCode.FAILED)
     _show(app, proposal, service)
     if not proposal.block:
@@ -60,11 +63,23 @@ def init(options: Options, write: bool, service: str | None, json_: bool) -> int
     return int(ExitCode.DONE)
 
 
-def _nothing_to_do(file: Path, json_: bool) -> None:
+def _nothing_to_do(app: App, document: dict[str, Any], write: bool, json_: bool) -> None:
+    """There is a block; what its services may lack is a profile."""
+    from bluegreen.cli import profiles
+
+    file = app.compose_file or Path()
+    found = profiles.add(app, file) if write else None
     if json_:
-        output.as_json({"file": str(file), "block": None, "decisions": [], "advice": []})
-    else:
-        output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+        more = {"profiles": profiles.fields(found)} if found else {}
+        output.as_json({"file": str(file), "block": None, "decisions": [], "advice": [], **more})
+        return
+    for line in profiles.said(found, file) if found else ():
+        output.note(line)
+    if found and found.added:
+        return
+    output.result(f"{file} has an x-bluegreen block already; nothing to do.")
+    if not write and (names := profiles.open_services(document)):
+        output.note(f"Note: no profile: {', '.join(names)}. To add profiles: [release]: {app.command} init --write")
 
 
 def _proposal(app: App, document: dict[str, Any], service: str | None) -> Proposal:
@@ -170,6 +185,8 @@ def _elsewhere(key: tuple[str, str], file: Path) -> str:
 
 
 def _say_written(app: App, proposal: Proposal, file: Path, changes: Changes, left: Iterable[tuple[str, str]]) -> None:
+    from bluegreen.cli import profiles
+
     for it in left:
         output.note(f"Note: {_elsewhere(it, file)}")
     for name, key in changes.take_out:
@@ -178,5 +195,7 @@ def _say_written(app: App, proposal: Proposal, file: Path, changes: Changes, lef
         output.note(f"renamed    {old} to {new}")
     for name in proposal.gone:
         output.note(f"taken out  {name}")
+    for line in profiles.said(profiles.add(app, file), file):
+        output.note(line)
     adopt = " --adopt (takes over what plain Compose runs)" if proposal.gone else ""
     output.note(f"\nAdded to {file}. Next: {app.command} up{adopt}")

@@ -64,7 +64,11 @@ def up(options: Options, /, **words: Any) -> int:
         if result.error is None:
             with contextlib.suppress(OSError):  # the next up tries again; what was done is done
                 forget_old_place(app)
-        return show(result, app, typed.json_)
+    if result.error is None and typed.adopt:
+        from bluegreen.cli import profiles
+
+        result.warnings += profiles.after_adoption(app, typed.json_)
+    return show(result, app, typed.json_)
 
 
 @click.command()

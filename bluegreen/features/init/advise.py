@@ -63,7 +63,8 @@ def add(
             )
     if open_ := [name for name in sorted(released) if not services[name].get("profiles")]:
         proposal.advice.append(
-            f"{', '.join(open_)}: add profiles: [release], so that a plain docker compose up leaves them out."
+            f"{', '.join(open_)}: add profiles: [release], so that a plain docker compose up leaves them out"
+            " (init --write does it)."
         )
     proposal.advice += _left_out(services, released, migration)
     own = {migration.block["service"]} if migration else set()

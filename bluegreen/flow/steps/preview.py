@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+from bluegreen.domain import asked
+from bluegreen.domain.app import Route
 from bluegreen.domain.color import Color
 from bluegreen.domain.paths import takes_own_health
 from bluegreen.domain.routing import Routing, Slot
@@ -50,11 +53,17 @@ def preview(it: Making) -> str:
 def _slot(it: Making) -> Slot:
     settings = it.stack.settings
     return Slot(
-        it.new.color, it.new.release, it.wish.definition, settings.routes, it.new.addresses,
+        it.new.color, it.new.release, it.wish.definition, _kept_routes(it), it.new.addresses,
         it.new.images, dict(it.wish.replicas), settings.jobs,
         settings.proxy.max_body, settings.proxy.read_timeout, it.new.migrated,
         settings.migrate.reversible if settings.migrate else True,
     )  # fmt: skip
+
+
+def _kept_routes(it: Making) -> tuple[Route, ...]:
+    """The routes without what must not be written into nginx's file."""
+    folder = Path(it.stack.project_directory)
+    return asked.kept(it.stack.settings.routes, it.stack.services, lambda: it.tools.compose.interpolated(folder))
 
 
 def load(it: Making, text: str, since: str | None, sealed: dict[Color, str]) -> None:
@@ -75,6 +84,15 @@ def check_all(it: Making) -> str:
     return f"{done}; nginx answers on {asked}" if asked else done
 
 
+def _whole(it: Making, route: Route) -> Route:
+    """The release's own route, with the headers that are not written down."""
+    if not route.health.request_headers:
+        return route
+    same = [own for own in it.stack.settings.routes if own.service == route.service]
+    today = same[0].health.request_headers if same else {}
+    return replace(route, health=asked.unsealed(route.health, {}, today))
+
+
 def check(it: Making) -> str:
     routes = it.new.slot.routes if it.new.slot else ()
     checks = [
@@ -83,7 +101,7 @@ def check(it: Making) -> str:
             None,
             route.port,
             route.host,
-            replace(route.health, successes=1),
+            replace(_whole(it, route).health, successes=1),
         )
         for route in routes
         if takes_own_health(route)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -144,6 +145,7 @@ class Engine:
             Containers(self._api).remove(entry["Id"])
             gone.append(entry["Names"][0].lstrip("/"))
         for entry in self._api.client.networks(filters=label):
+            _empty(self._api, entry["Id"])
             self._api.client.remove_network(entry["Id"])
             gone.append(entry["Name"])
         return gone
@@ -160,6 +162,13 @@ class Engine:
     def remove_volume(self, name: str) -> bool:
         """Removes a volume; False: there is none."""
         return volumes.remove(self._api, name)
+
+
+def _empty(api: Api, network: str) -> None:
+    """Takes whatever is still on a network off it: plain Compose's containers were asked there."""
+    for container in api.client.inspect_network(network).get("Containers") or {}:
+        with contextlib.suppress(APIError):  # it went by itself
+            api.client.disconnect_container_from_network(container, network, force=True)
 
 
 def _is_taken(listen: Listen) -> bool:

@@ -1,0 +1,89 @@
+"""`profiles: [release]` in a person's Compose file: added when that was said, and told."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bluegreen.cli import output
+from bluegreen.errors import BluegreenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from bluegreen.cli.app import App
+    from bluegreen.compose.profiles import Profiles
+
+
+def open_services(document: Mapping[str, Any]) -> list[str]:
+    """The services of the block that have no profile; none when the block is not valid: other verbs say so."""
+    from bluegreen.compose.profiles import without
+    from bluegreen.settings.parse import InvalidSettings, parse_settings
+
+    services = document.get("services") or {}
+    try:
+        settings = parse_settings(document.get("x-bluegreen"), services)
+    except InvalidSettings:
+        return []
+    return without(services, settings.own_services())
+
+
+def add(app: App, file: Path) -> Profiles:
+    """Adds what is missing to the Compose file. Raises BluegreenError."""
+    from bluegreen.compose import profiles
+
+    folder = app.project_directory
+    names = open_services(app.compose.resolve(folder))
+    return profiles.add(app.compose, file, folder, names) if names else profiles.Profiles()
+
+
+def said(found: Profiles, file: Path) -> Iterator[str]:
+    """What was done, a line for each change; and what is to be typed by hand."""
+    for name in found.added:
+        yield f"added      profiles: [release] to {name}"
+    for name, awaited in found.optional:
+        why = "Compose refuses to wait for what it leaves out"
+        yield f"changed    depends_on of {name}: {awaited} has required: false ({why})"
+    for name, why in found.left.items():
+        yield f"Note: {output.clean(f'{name} got no profile: {why}. By hand, in {file}:')}"
+        yield from (f"    {line}" for line in by_hand(name))
+
+
+def by_hand(name: str) -> list[str]:
+    return [f"{name}:", "  profiles: [release]"]
+
+
+def fields(found: Profiles) -> dict[str, Any]:
+    return {
+        "added": found.added, "not_required": [f"{name}.{it}" for name, it in found.optional], "left": dict(found.left),
+    }  # fmt: skip
+
+
+def after_adoption(app: App, json_: bool) -> list[str]:
+    """What plain Compose ran is ours now: asks on a terminal whether the file is to say so. Returns what to tell."""
+    names = [name for name in app.stack.settings.own_services() if not app.stack.services[name].get("profiles")]
+    file = app.compose_file
+    if not names or file is None:
+        return []
+    services = ", ".join(names)
+    if not json_ and output.terminal(sys.stdin) and output.terminal(sys.stderr):
+        words = f"Add profiles: [release] to {services} in {file}, so that a plain docker compose up leaves them out?"
+        if click.confirm(output.clean(words), default=True, err=True):
+            return _added(app, file)
+    lines = "; ".join(" ".join(by_hand(name)) for name in names)
+    command = f"{app.command} init --write"
+    return [f"A plain docker compose up would start {services} beside the colors. To keep it from that: {command}"
+            f" (adds to {file}: {lines})"]  # fmt: skip
+
+
+def _added(app: App, file: Path) -> list[str]:
+    try:
+        for line in said(add(app, file), file):
+            output.note(line)
+    except (BluegreenError, OSError) as error:  # the take-over stands
+        why = error.strerror if isinstance(error, OSError) else error
+        return [f"No profile was added to {file}: {why}."]
+    return []

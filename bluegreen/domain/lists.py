@@ -1,0 +1,67 @@
+"""Lists of a recorded answer: which are data, whose entries come and go, and the shape that their entries share. Pure.
+
+`["#each", SHAPE]` stands for a list of any length, each of whose entries has that shape.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bluegreen.domain.answers import EACH, NOTHING, TIME, UUID, kind_of
+
+SHORT = 10  # entries; a longer list is data, whatever is in it
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]{0,30}")  # de, read:items, v2: a name, no sentence and no number
+
+
+def constant(values: Sequence[list[Any]], whole: bool) -> bool:
+    """Whether a list is part of what the service is, such as its languages: short, of words, the same each time.
+
+    `whole`: it is all of the answer. Then it is data, even if all its entries are words today.
+    """
+    first = values[0]
+    return (
+        not whole
+        and 0 < len(first) <= SHORT
+        and all(value == first for value in values)
+        and all(isinstance(it, str) and WORD.fullmatch(it) and not UUID.fullmatch(it) for it in first)
+    )
+
+
+def each(values: Sequence[list[Any]]) -> Any:
+    """What stands for lists of data: `["#each", SHAPE]`, or #array when nothing is known of an entry."""
+    entries = [entry for value in values for entry in value]
+    found = shape(entries) if entries else NOTHING
+    return "#array" if found is NOTHING or found == "#ignore" else [EACH, found]
+
+
+def shape(entries: Sequence[Any]) -> Any:
+    """What all of these have in common: the keys of objects, and the kinds of values; not one value itself."""
+    kinds = {kind_of(entry) for entry in entries}
+    if kinds == {"object"}:
+        names = [name for name in entries[0] if all(name in entry for entry in entries)]
+        return {name: shape([entry[name] for entry in entries]) for name in names}
+    if kinds == {"array"}:
+        return each(entries)
+    if len(kinds) > 1 or kinds == {"null"}:
+        return "#ignore"
+    return marker(entries, kinds.pop())
+
+
+def marker(values: Sequence[Any], kind: str) -> str:
+    """What stands for values of one kind."""
+    if kind == "string":
+        for name, pattern in (("#uuid", UUID), ("#time", TIME)):
+            if all(pattern.fullmatch(value) for value in values):
+                return name
+    return f"#{kind}"
+
+
+def entry_of(today: Any, key: str | int) -> Any:
+    """A part of today's answer, where it has one."""
+    if isinstance(today, Mapping) and isinstance(key, str):
+        return today.get(key, NOTHING)
+    if isinstance(today, list) and isinstance(key, int) and key < len(today):
+        return today[key]
+    return NOTHING

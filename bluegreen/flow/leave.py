@@ -1,0 +1,118 @@
+"""`down --to-compose`: the mirror of `up --adopt`. Plain Compose proves the release beside ours and takes the port.
+
+Until then ours serves, and whatever fails leaves it serving. Jobs are not proven: they would run twice.
+"""
+
+from __future__ import annotations
+
+from bluegreen.domain.app import Listen, Stack
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.down import front, plain_override, stop
+from bluegreen.flow.observe import observe
+from bluegreen.flow.ports import PlainPort
+from bluegreen.flow.run import Action, Operation, give_up
+from bluegreen.flow.steps import leaving
+from bluegreen.flow.steps.leaving import Leaving
+from bluegreen.flow.values import Result, Tools
+from bluegreen.plans.leave import plan_leave
+from bluegreen.plans.plan import Plan
+
+
+def plan_leaving(tools: Tools, plain: PlainPort, stack: Stack) -> Plan:
+    """What `leave` would do now; looks, changes nothing. Raises BluegreenError when it cannot be done."""
+    it = _leaving(tools, plain, stack)
+    return plan_leave(it.world, it.left, it.front.service)
+
+
+def leave(tools: Tools, plain: PlainPort, stack: Stack) -> Result:
+    """Ends the app, and leaves its live release to plain Compose. Raises BluegreenError before there is a plan."""
+    it = _leaving(tools, plain, stack)
+    give_up(tools, it.world)
+    plan = plan_leave(it.world, it.left, it.front.service)
+    tools.show.plan(plan)
+    for words in unproven(it):
+        tools.show.notice(words)
+    operation = Operation(tools, plan, Result("down", "down")).begin()
+    actions: dict[str, Action] = {
+        "beside": lambda: leaving.beside(it), "health": lambda: leaving.health(it),
+        "publish": lambda: leaving.publish(it), "leave": lambda: leaving.leave(it),
+        "stop": lambda: stop(tools, it.world),
+        "remove": lambda: f"{len(tools.engine.remove_leftovers())} containers and networks removed",
+        "shared": lambda: leaving.serve(it),
+    }  # fmt: skip
+    try:
+        operation.phase("prepare", actions)
+    except BluegreenError as error:
+        tools.signals.hold()
+        _taken_away(it, error)
+        return operation.failed(error, it.world)
+    try:
+        operation.phase("cutover", actions)
+    except Exception as cause:  # noqa: BLE001 - whatever went wrong, nginx must serve again first
+        return operation.failed(leaving.put_back(it, cause), it.world)
+    operation.phase("settle", actions)
+    return _ended(it, operation)
+
+
+def _taken_away(it: Leaving, error: BluegreenError) -> None:
+    try:
+        leaving.take_away(it)
+    except BluegreenError as left:
+        error.lines.append(f"plain containers are left: {left}")
+
+
+def _ended(it: Leaving, operation: Operation) -> Result:
+    result = operation.result
+    result.message = (
+        f"Plain Compose serves release {it.left.release}: {it.milliseconds} ms without an answer. Its volumes stay."
+    )
+    if result.steps[-1].outcome == "done":
+        result.warnings.append(
+            f"docker compose up -d alone serves what was built or pulled last; release {it.left.release}: {it.command}"
+        )
+    else:
+        result.next = it.command
+    return operation.ended()
+
+
+def _leaving(tools: Tools, plain: PlainPort, stack: Stack) -> Leaving:
+    world = observe(tools)
+    left = world.intended.live_slot if world.intended else None
+    if left is None or set(left.replicas) - set(stack.services):
+        gone = ", ".join(sorted(set(left.replicas) - set(stack.services))) if left else ""
+        raise BluegreenError(
+            "Plain Compose cannot serve what is live.", code="nothing-to-leave",
+            failed=f"the Compose file has no {gone} any more" if left else "nothing is live",
+            expected="a live release whose services are in the Compose file", retry="safe",
+            next=f"{tools.command} status",
+        )  # fmt: skip
+    route = front(left)
+    _refuse_held(tools, stack, route.service)
+    before = frozenset(it.id for it in tools.engine.plain_containers())
+    return Leaving(tools, plain, stack, world, left, route, plain_override(stack, left), before)
+
+
+def _refuse_held(tools: Tools, stack: Stack, service: str) -> None:
+    """A port of the file that somebody else holds: plain Compose could not publish it when nginx has stopped."""
+    ports = [it for it in stack.services[service].get("ports") or [] if str(it.get("published") or "").isdigit()]
+    wanted = [Listen(str(it.get("host_ip") or ""), int(it["published"])) for it in ports]
+    mine = [it.name for it in tools.engine.plain_containers() if it.service == service]
+    for listen, holder in (tools.engine.port_holders(wanted) if wanted else {}).items():
+        if holder is not None and holder not in mine:
+            raise BluegreenError(
+                f"Port {listen} is held by {holder or 'a process that is no container'}.", code="plain-port-held",
+                failed=f"plain Compose publishes {service} there", expected=f"{listen} free", retry="safe",
+                next="ss -ltnp (shows who holds it)",
+            )  # fmt: skip
+
+
+def unproven(it: Leaving) -> list[str]:
+    """What of the release is not proven before nginx stops, or will not be reached afterwards, in sentences."""
+    found = []
+    if it.left.jobs:
+        found.append(f"{', '.join(it.left.jobs)} would run twice, so plain Compose starts it when ours has stopped.")
+    if others := [name for name in it.routed if name != it.front.service]:
+        found.append(f"Plain Compose publishes {it.front.service} alone; nginx routed {', '.join(others)}.")
+    if (count := it.left.replicas.get(it.front.service, 1)) > 1:
+        found.append(f"Plain Compose cannot publish {count} containers of {it.front.service} on one port: it gets one.")
+    return found
