@@ -369,6 +369,11 @@ def _tidy(project: Project) -> None:
         expected += [f"{project.name}-{slot['color']}-{name}-1" for name in slot["replicas"]]
     if state["set_aside"]:  # a release stands prepared
         expected += [f"{name}-aside" for name in expected if f"-{state['idle']['color']}-" in name]
-    assert project.containers() == sorted(expected), (project.containers(), expected)
+    failed = [
+        name for name in project.containers() if name.endswith("-failed")
+    ]  # kept for its logs until the next switch
+    assert all(docker("inspect", "-f", "{{.State.Running}}", name) == "false" for name in failed), failed
+    assert {name.split("-")[2] for name in failed} <= {"blue", "green"} - {live}, failed
+    assert [name for name in project.containers() if name not in failed] == sorted(expected), project.containers()
     files = [str(path) for path in project.state.rglob("*") if path.name.endswith(".new") or "candidate" in path.name]
     assert files == [], files

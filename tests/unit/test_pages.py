@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,24 +15,34 @@ import yaml
 from markdown_it import MarkdownIt
 
 from bluegreen.cli.main import VERBS, cli
-from bluegreen.settings.parse import parse_block
+from bluegreen.settings.parse import parse_settings
 from tests.support.blocks import DOCS, README, Block, blocks, pages
 from tests.support.machine import ROOT
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
-LANGUAGES = {"console", "yaml", "json", "text", "nginx", "make", "dockerfile", "python", "ini", "haproxy", "sql"}
+LANGUAGES = {
+    "{toctree}",
+    "console",
+    "yaml",
+    "json",
+    "text",
+    "nginx",
+    "make",
+    "dockerfile",
+    "python",
+    "ini",
+    "haproxy",
+    "sql",
+}
 GENERATED = ("reference/", "errors/")
 # What a page may tell people to type, besides bluegreen: programs of the machine and of this repository.
 PROGRAMS = {
-    "docker", "make", "curl", "cd", "git", "ssh", "scp", "sudo", "pipx", "pip", "apt", "cat", "ls", "eval", "df", "ss", "less",
-    "export", "echo", "systemctl", "crontab", "man", "cp", "mv", "rm", "tar", "rsync", "python3", "journalctl", "mkdir", "nano",
-    "test", "sleep", "jq", "chmod", "chown", "usermod", "kamal", "sed", "touch", "free", "mount", "kill", "ps", "id", "printf",
+    "apt", "cat", "cd", "chmod", "chown", "cp", "crontab", "curl", "df", "docker", "echo", "eval", "export", "free",
+    "git", "id", "journalctl", "jq", "kamal", "kill", "less", "ls", "make", "man", "mkdir", "mount", "mv", "nano",
+    "pip", "pipx", "printf", "ps", "python3", "rm", "rsync", "scp", "sed", "sleep", "ss", "ssh", "sudo",
+    "systemctl", "tar", "test", "touch", "usermod",
 }  # fmt: skip
 README_LINES = 150
-
-
-def _stem(block: Block) -> str:
-    return str(block)
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
@@ -42,7 +53,14 @@ def test_a_block_says_its_language_and_parses(block: Block) -> None:
     if block.language == "yaml":
         found = yaml.safe_load(block.text)
         if isinstance(found, dict) and "x-bluegreen" in found:
-            parse_block(found["x-bluegreen"])
+            parse_settings(found["x-bluegreen"], _services(found))
+
+
+def _services(found: dict[str, Any]) -> list[str]:
+    """The services that an excerpt of a Compose file names, where it leaves them out."""
+    block = found["x-bluegreen"]
+    named = [block.get("service"), (block.get("migrate") or {}).get("service"), *(block.get("services") or {})]
+    return [*(found.get("services") or {}), *filter(None, named)]
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "console"], ids=str)
@@ -95,7 +113,7 @@ def _parses(words: list[str], where: str) -> None:
     words = [word for word in words if not re.match(r"[<>]", word)]
     try:
         context = cli.make_context("bluegreen", list(words))
-        rest = [*context.protected_args, *context.args] if hasattr(context, "protected_args") else context.args
+        rest = [*context._protected_args, *context.args]  # what click 8.2 keeps apart, click 9 will not
         if rest:
             command = cli.get_command(context, rest[0])
             assert command is not None, where

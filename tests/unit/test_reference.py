@@ -1,22 +1,25 @@
-"""The README is checked against the program."""
+"""The generated pages of the reference are what the program says, and the pages name nothing that does not exist."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 import pytest
 
 from bluegreen.cli.main import VERBS, cli
 from bluegreen.errors import ExitCode
+from tests.support.blocks import DOCS, README, pages
 from tests.support.faults import BESIDE, FAULTS, FOLDER, LOSSLESS, NONE, functions_of
-from tests.support.readme import README, with_generated_parts
+from tests.support.pages import generated
 
-TEXT = README.read_text()
+OTHERS_OPTIONS = {"--providers"}  # of other programs, as the pages name them
 
 
-def test_the_settings_table_is_what_the_code_validates() -> None:
-    assert with_generated_parts(TEXT) == TEXT, "run python -m tests.support.readme"
+@pytest.mark.parametrize("page", generated(), ids=lambda page: page.name)
+def test_a_generated_page_is_what_the_program_says(page: Path) -> None:
+    assert page.read_text() == generated()[page], "run python -m tests.support.pages"
 
 
 def test_every_fault_of_the_table_has_its_test_and_every_test_its_row() -> None:
@@ -25,7 +28,7 @@ def test_every_fault_of_the_table_has_its_test_and_every_test_its_row() -> None:
         assert name in functions_of(path), fault
         if fault.lost == NONE and "killed_at_every_step" not in path:
             assert any(words in functions_of(path)[name] for words in LOSSLESS), (
-                f"{fault.test} does not hold that 0 are lost"
+                f"{fault.test} does not assert that 0 are lost"
             )
     there = {
         f"faults/{path.name}:{name}"
@@ -36,31 +39,23 @@ def test_every_fault_of_the_table_has_its_test_and_every_test_its_row() -> None:
     assert there - named == BESIDE
 
 
-def test_every_verb_and_no_other_is_described() -> None:
-    described = set(re.findall(r"^\| `bluegreen ([a-z-]+)", TEXT, re.MULTILINE))
-    assert described == set(VERBS)
-
-
-def test_every_option_that_the_readme_names_exists() -> None:
-    known = {option for command in (cli, *map(_command, VERBS)) for option in _options(command)}
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - {"--version", "--remove-orphans"}
-    assert named <= known, named - known
-
-
 def test_every_exit_code_is_explained() -> None:
-    described = {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)}
+    page = (DOCS / "reference" / "exit-codes.md").read_text()
+    described = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
     assert described == {int(code) for code in ExitCode}
 
 
-def test_every_command_that_the_readme_shows_parses() -> None:
-    shown = re.findall(r"^(?:    |\$ )(?:[A-Z]+=\S+ )?bluegreen ([a-z-]+)((?: --?[a-z-]+)*)", TEXT, re.MULTILINE)
-    assert len(shown) >= 5
-    for verb, options in shown:
-        assert set(options.split()) <= _options(_command(verb))
+@pytest.mark.parametrize("page", [page for page in pages() if page != README], ids=lambda page: page.name)
+def test_every_option_in_a_sentence_of_a_page_exists(page: Path) -> None:
+    known = {option for command in (cli, *map(_command, VERBS)) for option in _options(command)}
+    named = set(re.findall(r"(?<!`)`(--[a-z][a-z-]+)", page.read_text()))
+    assert named <= known | OTHERS_OPTIONS, named - known
 
 
 def _options(command: click.Command) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)} | {
+        "--help"
+    }
 
 
 def _command(verb: str) -> click.Command:
