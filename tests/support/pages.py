@@ -103,7 +103,7 @@ def errors_page() -> str:
     """Every error by its code, from docs/errors."""
     lines = [
         "# Errors by code", "",
-        "`bluegreen help CODE` prints the same text. An error ends with its code; with `--json` it is `error.code`.", "",
+        "`bluegreen help CODE` prints the same text. An error ends with its code; with --json it is `error.code`.", "",
     ]  # fmt: skip
     for path in sorted((DOCS / "errors").glob("*.md")):
         lines += [re.sub(r"^# ([\w-]+): (.+)$", r"## \1\n\n\2.", path.read_text().strip(), flags=re.MULTILINE), ""]

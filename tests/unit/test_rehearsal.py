@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,6 +54,18 @@ def test_an_overlay_gives_the_rehearsal_names_ports_networks_and_volumes_of_its_
         "volumes:",
         '  "old": !override {}',
     ]
+
+
+def test_an_overlay_that_changes_no_service_has_no_empty_mapping() -> None:
+    """Compose refuses `services:` without one: an app of images alone could not be rehearsed."""
+    stack = replace(
+        _stack(),
+        services={"web": {"image": "shop:1"}, "worker": {"image": "shop:1"}},
+        networks={},
+        volumes={},
+        shared=(),
+    )
+    assert "services:" not in text(stack, OVERLAY)
 
 
 def test_todays_images_are_taken_by_their_ids_and_built_of_nothing() -> None:

@@ -120,11 +120,11 @@ def text(stack: Stack, overlay: Overlay) -> str:
     lines = [
         f"name: {_quoted(overlay.name)}", "x-bluegreen:", f"  listen: !override {_quoted(overlay.listen)}",
         f"  preview: !override {_quoted(overlay.preview)}", "  hooks: !reset null", "  require: !reset null",
-        f"  expected: !override {_quoted(overlay.nothing_expected)}", "services:",
+        f"  expected: !override {_quoted(overlay.nothing_expected)}",
     ]  # fmt: skip
     built = built_references(stack, overlay.name)
-    for name in stack.services:
-        lines += _service(stack, overlay, name, built)
+    services = [line for name in stack.services for line in _service(stack, overlay, name, built)]
+    lines += ["services:", *services] if services else []
     lines += _top("networks", stack.networks, stack.app, keep=("internal", "attachable", "enable_ipv6"))
     empty = [_volume_key(mount) for mount, copy in overlay.folders.items() if copy is None]
     lines += _top("volumes", stack.volumes, stack.app, keep=(), more=empty)
