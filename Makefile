@@ -3,7 +3,7 @@
 # ends with 2 for every failure and names bluegreen's exit code at the end of its last line: "Error 4".
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test test-faults mutants demo figures recording switch flip-back prepare up status lock
+.PHONY: help setup check unit test test-faults mutants demo figures docs recording switch flip-back prepare up status lock
 
 FILE ?=
 TAG ?=
@@ -58,7 +58,13 @@ demo: setup ## The main job on the example, under load, with a verdict
 figures: setup ## The measured figures of the README: bluegreen beside docker compose up -d
 	@.venv/bin/python -m tests.demo.figures
 
-recording: setup ## docs/recording.svg anew: up, switch and flip-back as they run, on one small service
+docs: .venv/.stamp ## The pages: generated ones, the site in build/site, the man page docs/bluegreen.1 (seconds; only Python)
+	.venv/bin/python -m tests.support.pages
+	.venv/bin/sphinx-build -q -W --keep-going -d build/doctrees -b html docs build/site
+	.venv/bin/sphinx-build -q -W --keep-going -d build/doctrees -b man docs build/man
+	cp build/man/bluegreen.1 docs/bluegreen.1
+
+recording: setup ## docs/recording.svg: up, switch and flip-back as they run, on one small service
 	@.venv/bin/python -m tests.demo.recording
 
 up: ## bluegreen up

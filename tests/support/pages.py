@@ -74,9 +74,9 @@ def keys_table() -> str:
 
 def verbs_page() -> str:
     """Every verb with its options, as click has them."""
-    lines = ["# Commands", "", "Generated from the program: `bluegreen COMMAND --help` prints the same.", ""]
+    lines = ["# Commands", "", "Generated from the program: `bluegreen COMMAND --help` prints the same.", "", "<!-- commands -->"]
     root = click.Context(cli, info_name="bluegreen")
-    lines += [*_command(cli, root, "Global options, before the command"), "As in Compose."]
+    lines += [*_command(cli, root, "Global options, before the command"), "", "As in Compose."]
     for verb in sorted(VERBS):
         command = cli.get_command(root, verb)
         assert command is not None
@@ -85,18 +85,13 @@ def verbs_page() -> str:
 
 
 def _command(command: click.Command, context: click.Context, title: str) -> Iterator[str]:
-    yield from (f"## {title}", "", "```text", " ".join(command.get_usage(context).split()), "```", "")
+    yield from (f"## {title}", "", "```text", command.get_usage(context).removeprefix("Usage: "), "```")
     if command is not cli:
-        yield from (*(command.help or "").split("\n"), "")
+        yield from ("", *(command.help or "").split("\n"))
     rows = [found for parameter in command.get_params(context) if (found := parameter.get_help_record(context))]
-    if rows:
-        yield from ("| option | meaning |", "| --- | --- |")
-        yield from (f"| `{_cell(names)}` | {_cell(words)} |" for names, words in rows)
+    if rows := [(names, words) for names, words in rows if names != "--help" and words]:
         yield ""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+        yield from (f"- `{' '.join(names.split())}`: {' '.join(words.split())}" for names, words in rows)
 
 
 def errors_page() -> str:
