@@ -82,7 +82,7 @@ class BluegreenError(Exception):
 
 
 def _masked(text: str) -> str:
-    from bluegreen.domain.secrets import without_secrets  # what goes well does without
+    from bluegreen.domain.secrets import without_secrets  # a success does without
 
     return without_secrets(text)
 
@@ -108,11 +108,11 @@ def of_machine(error: Exception) -> BluegreenError:
     number, words, file = (getattr(error, name, None) for name in ("errno", "strerror", "filename"))
     what = ": ".join(map(str, filter(None, [words or str(error), file])))
     return BluegreenError(
-        "This machine refused what the command needs.", failed=what or type(error).__name__,
+        "This machine refused what the command needs.", code="machine-refused", failed=what or type(error).__name__,
         expected="files and folders that this user may use, with room for them",
         retry="safe, after the cause is fixed", next=ADVICE.get(errno.errorcode.get(number or 0, ""), ""),
     )  # fmt: skip
 
 
 class Interrupted(BluegreenError):
-    """The person pressed Ctrl-C, or the command was told to end, before cutover."""
+    """The person pressed Ctrl-C, or a signal ended the command, before cutover."""

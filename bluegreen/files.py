@@ -1,6 +1,6 @@
 """A file that somebody wrote: an ordinary one, of a size, of UTF-8; else an error that names it.
 
-What lies in its place may be anything: a pipe that nobody writes into, a folder, a device, a disk's worth of zeros.
+Anything may be in its place: a pipe that nobody writes into, a folder, a device, a disk's worth of zeros.
 Standard library only, and little of it: flip-back reads through it.
 """
 
@@ -23,7 +23,7 @@ class Unfit(OSError):
 
 
 def read(path: str, most: int = MUCH) -> bytes:
-    """The whole of an ordinary file of at most `most` bytes. Raises OSError, which names it."""
+    """All of an ordinary file of at most `most` bytes. Raises OSError, which names it."""
     found = _begin(path, most + 1)
     if len(found) > most:
         raise Unfit(EFBIG, f"it is larger than {most} bytes", path)
@@ -71,7 +71,7 @@ def refuse_other(path: str, mode: int) -> None:
 
 
 def replace(path: str, content: bytes, mode: int = 0o600) -> None:
-    """A file of ours: aside, on the disk, renamed. Whole or as before, and there after a power cut. Raises OSError."""
+    """A file of ours: aside, on the disk, renamed. Complete or as before, also after a power cut. Raises OSError."""
     folder, name = os.path.split(path)
     fresh = os.path.join(folder, f".{name}.new")
     try:  # noqa: SIM105 - contextlib is not worth its time here

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
 OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
 SHOWN = 200  # bytes that are kept of what is not HTTP
-PIECE = 65536  # bytes read at once
+PIECE = 65536  # bytes of one read
 HTTP = b"HTTP/"
 NOT_HTTP = "what came is not HTTP"
 MAX_HEAD = (1024 + 64) * 1024  # bytes of status line and headers; proxy.max_answer_headers may be 1m
@@ -47,7 +47,7 @@ class StillAnswering(NoAnswer):
 def get(
     path: str, target: str, host: str, timeout: float, most: int, more: Mapping[str, str] | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    """(status, headers by lower-case name, body of at most `most` bytes). `timeout`: seconds for the whole of it.
+    """(status, headers by lower-case name, body of at most `most` bytes). `timeout`: seconds for all of it.
 
     `more`: headers to send; one takes the place of ours of that name, except Host, which is `host`.
     Raises NoAnswer.
@@ -75,7 +75,7 @@ def _lines(more: Mapping[str, str]) -> list[str]:
 
 
 def connected(path: str, timeout: float) -> socket.socket:
-    """A connection to the very socket that lies there: no link is followed, and no other user's is believed.
+    """A connection to the very socket that is there: no link is followed, and no other user's is believed.
 
     Raises OSError; TimeoutError and BlockingIOError (more wait there than it accepts) when somebody listens.
     """
@@ -111,11 +111,11 @@ def listens(path: str, timeout: float) -> bool:
     return True
 
 
-# -- folders that nginx may write: were it taken over, it could put a link, a file or somebody else's socket there
+# -- folders that nginx may write: an nginx that was taken over could put a link, a file or somebody else's socket there
 
 
 def open_folder(path: str, at: int | None = None) -> int:
-    """A descriptor of a folder that is one itself, no link to one. `at`: of the folder that it lies in.
+    """A descriptor of a folder that is one itself, no link to one. `at`: of the folder that it is in.
 
     Raises OSError.
     """
@@ -138,12 +138,12 @@ def open_below(path: str) -> int:
 
 
 def owner_above(at: int) -> os.stat_result:
-    """The folder that an opened one really lies in: whose it is."""
+    """The folder that an opened one really is in: whose it is."""
     return os.stat("..", dir_fd=at)
 
 
 def socket_at(path: str) -> tuple[int, tuple[int, ...]]:
-    """(a descriptor of the socket that lies there itself, the users who may listen on it).
+    """(a descriptor of the socket itself that is there, the users who may listen on it).
 
     It has to belong to the owner of its folder, as whom nginx runs, or to root. Connect to `/proc/self/fd/` and the
     descriptor: it stays this socket, whatever takes its place meanwhile. Raises OSError.

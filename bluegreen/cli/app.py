@@ -207,6 +207,7 @@ def _same_app(it: App, app: str) -> None:
     if it.routing and it.routing.app != app:
         raise BluegreenError(
             f"This folder serves the app {it.routing.app}, not {app}.",
+            code="another-app",
             failed=f"{it.state} belongs to {it.routing.app}",
             expected="one app for each folder",
             retry="not useful",
@@ -238,7 +239,7 @@ def no_compose_file(named: Path | None = None) -> BluegreenError:
     from bluegreen.domain.words import COMPOSE_FILES
 
     return BluegreenError(
-        f"There is no Compose file{f' {named}' if named else ' here or above'}.",
+        f"There is no Compose file{f' {named}' if named else ' here or above'}.", code="no-compose-file",
         failed=_what_is_there(named) if named else f"looked for {', '.join(COMPOSE_FILES)}",
         expected="a Compose file with an x-bluegreen block",
         retry="safe",

@@ -31,8 +31,8 @@ def _judged(run: Callable[[], int], json_: bool, command: Callable[[], str]) -> 
         return _told(of_machine(error), json_, command())
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and one line
-        return _bug(error, command())
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever it was becomes a file and a message
+        return _told(_bug(error), json_, command())
 
 
 def _told(error: BluegreenError, json_: bool, command: str) -> int:
@@ -44,21 +44,17 @@ def _told(error: BluegreenError, json_: bool, command: str) -> int:
     return int(error.exit_code)
 
 
-def _bug(error: Exception, command: str) -> int:
+def _bug(error: Exception) -> BluegreenError:
     import traceback
 
     from bluegreen.domain import secrets as secrecy
 
     text = f"bluegreen {__version__}\n{secrecy.masked(''.join(traceback.format_exception(error)))}"
-    output.note(
-        f"Error: bluegreen met a bug of its own: {type(error).__name__}.\n"
-        f"  failed    an error that nobody foresaw; the traceback is {_kept(text)}\n"
-        "  expected  no such error: please report it with that traceback\n"
-        "  traffic   not known to be changed; look\n"
-        "  retry     not before you looked\n"
-        f"  next      {command} status"
-    )
-    return int(ExitCode.BUG)
+    return BluegreenError(
+        f"Unexpected error ({type(error).__name__}): this is a bug of bluegreen.", code="bug",
+        failed=f"the traceback is {_kept(text)}", expected="no such error; please report it with the traceback",
+        traffic="may have moved; look now", retry="not before you looked", exit_code=ExitCode.BUG,
+    )  # fmt: skip
 
 
 def _kept(text: str) -> str:

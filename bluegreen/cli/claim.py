@@ -50,7 +50,7 @@ def findings(app: App) -> Iterator[Finding]:
     if folders.broken(str(app.state)):
         yield Finding(
             "project", "warning", f"{folders.PROJECT} in {app.state} cannot be read", "the app, its folder, its files",
-            "only the proxy's labels say whose this is", f"{app.command} up (writes it anew)",
+            "only the proxy's labels say whose this is", f"{app.command} up (writes it again)",
         )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def refuse_another_name(app: App) -> None:
             other = replace(app.options, project_name=found["app"])
             mine = replace(app.options, project_name=app.stack.app)
             raise BluegreenError(
-                f"This folder serves the app {found['app']}, not {app.stack.app}.",
+                f"This folder serves the app {found['app']}, not {app.stack.app}.", code="another-app",
                 failed=f"{directory} is recorded for {found['app']}", expected="the same name as at the first up",
                 retry="not useful", exit_code=ExitCode.USAGE,
                 next=f"{other.command()} status, or {mine.command()} up for a second app",
@@ -88,7 +88,8 @@ def refuse_another_name(app: App) -> None:
 def belongs_elsewhere(app: App, name: str, other: str, mine: str) -> BluegreenError:
     gone = "" if os.path.isdir(other) else ", which is not there any more"
     return BluegreenError(
-        f"The app {name} belongs to another folder.", failed=f"it was made from {other}{gone}; this is {mine}",
+        f"The app {name} belongs to another folder.", code="another-folder",
+        failed=f"it was made from {other}{gone}; this is {mine}",
         expected="the folder that it was made from, or your word that this one takes its place", retry="safe",
         next=f"{app.command} switch --here (this folder takes its place), or another name for this one: -p NAME",
         exit_code=ExitCode.USAGE,
@@ -108,7 +109,7 @@ def record(app: App) -> None:
         if folders.read(state) != {"app": name, "folder": folder, "files": files}:
             folders.write(state, name, folder, files)
     if broken:
-        app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written anew.")
+        app.show.notice(f"{folders.PROJECT} in {state} could not be read; it is written again.")
     HERE.remember(state)
 
 
@@ -131,7 +132,8 @@ def _move(app: App, old: Path, new: Path) -> None:
     os.makedirs(new.parent, mode=0o755, exist_ok=True)
     if new.is_dir() and os.listdir(new):
         raise BluegreenError(
-            f"The state of {app.stack.app} cannot be moved: there is another one.", failed=f"{new} is not empty",
+            f"The state of {app.stack.app} cannot be moved: there is another one.", code="two-states",
+            failed=f"{new} is not empty",
             expected=f"no state but {old}", retry="safe, when the other one is out of the way",
             next=shlex.join(["mv", str(new), f"{new}.old"]), exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -150,7 +152,7 @@ def _move(app: App, old: Path, new: Path) -> None:
 
 
 def _copy(old: Path, new: Path) -> int | None:
-    """Copies a state to another file system, whole or not at all, with its owners; returns the lock that it has there.
+    """Copies a state to another file system, all of it or nothing, with its owners; returns the lock that it has there.
 
     nginx goes on in what it has mounted, which is put aside. Nothing of run/ is copied: a new nginx makes its own.
     """

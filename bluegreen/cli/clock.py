@@ -6,5 +6,5 @@ import time
 
 
 def utc_now() -> str:
-    """ISO 8601, UTC, whole seconds."""
+    """ISO 8601, UTC, full seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

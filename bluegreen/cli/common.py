@@ -16,7 +16,7 @@ from bluegreen.flow.values import Result, Tools
 from bluegreen.state import holder
 from bluegreen.state.folder import of_folder
 
-TOLD = "told"  # in the state folder: the notices of the last up
+SHOWN = "shown"  # in the state folder: the notices of the last up
 HTTP = 80  # the port that an http URL need not name
 
 
@@ -55,8 +55,8 @@ def notices(tools: Tools, notices: tuple[str, ...]) -> None:
 
 
 def new_notices(app: App, tools: Tools, said: tuple[str, ...]) -> None:
-    """Those that the last `up` has not told: what a person has read three times is not read any more."""
-    place = app.state / TOLD
+    """Those that the last `up` has not shown: what a person has read three times is not read any more."""
+    place = app.state / SHOWN
     try:
         told = files.text(str(place)).splitlines()
     except OSError:
@@ -85,14 +85,14 @@ def before_up(app: App) -> BluegreenError:
     if app.routing:
         left = app.tools(app.routing.app).journal.operations.unfinished()
         return BluegreenError(
-            "Nothing is live yet.",
+            "Nothing is live yet.", code="nothing-live",
             failed=f"an {left.verb} (started {left.started}) never ended" if left else "no up has come to its end",
             expected="a live color", traffic="none yet", retry="safe", next=f"{app.command} up (begins it again)",
             exit_code=ExitCode.FAILED,
         )  # fmt: skip
     if app.runs():
         return BluegreenError(
-            "The state folder is gone, or the rendered file in it.",
+            "The state folder is gone, or the rendered file in it.", code="config-missing",
             failed=f"{app.state / 'nginx' / 'nginx.conf'} is not there, and nginx runs",
             expected="the file that the last switch left", traffic="as nginx has it loaded (unchanged)", retry="safe",
             next=f"{app.command} up (makes it again from labels and nginx)", exit_code=ExitCode.FAILED,
@@ -100,14 +100,16 @@ def before_up(app: App) -> BluegreenError:
     served = [it["number"] for it in app.tools(app.stack.app).journal.releases.all() if it["outcome"] == "live"]
     if served:
         return BluegreenError(
-            f"{app.stack.app} is down.", failed=f"release {served[0]} was the last that served, until a down",
+            f"{app.stack.app} is down.", code="nothing-live",
+            failed=f"release {served[0]} was the last that served, until a down",
             expected="a live color", traffic="none; what plain Compose serves is not looked at", retry="safe",
             next=f"{app.command} up (makes a first color again)", exit_code=ExitCode.FAILED,
         )  # fmt: skip
     found = [os.path.basename(state) for state in of_folder(app.stack.project_directory, app.options.files, os.environ)]
     others = f" of {app.stack.app}; this folder serves {', '.join(found)}" if found else ""
     return BluegreenError(
-        "Nothing is live yet.", failed=f"no up has made the first color{others}", expected="a live color",
+        "Nothing is live yet.", code="nothing-live",
+        failed=f"no up has made the first color{others}", expected="a live color",
         traffic="none yet", retry="safe", next=f"{app.command} up", exit_code=ExitCode.FAILED,
     )  # fmt: skip
 

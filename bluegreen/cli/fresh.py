@@ -50,7 +50,7 @@ def from_nothing(app: App, write: bool, json_: bool) -> int:
 
 
 def _layout(app: App, folder: Path) -> tuple[Layout, dict[str, str]]:
-    """(how a project without a Compose file is laid out, its files). Raises BluegreenError: it cannot be told."""
+    """(how a project without a Compose file is laid out, its files). Raises BluegreenError: unknown."""
     from bluegreen.features.init.layout import find_layout, missing
     from bluegreen.host import around, sources
 
@@ -60,11 +60,12 @@ def _layout(app: App, folder: Path) -> tuple[Layout, dict[str, str]]:
         return found, there
     if lacks := missing(there):
         raise BluegreenError(
-            f"{lacks.there}, and nothing says what it needs.", failed=f"looked in {folder}", expected=lacks.wanted,
+            f"{lacks.there}, and nothing says what it needs.", code="no-application",
+            failed=f"looked in {folder}", expected=lacks.wanted,
             retry="safe", next=f"{lacks.command}, then {app.command} init", exit_code=ExitCode.USAGE,
         )  # fmt: skip
     raise BluegreenError(
-        "There is no Compose file, and no application was found.", failed=f"looked in {folder}",
+        "There is no Compose file, and no application was found.", code="no-application", failed=f"looked in {folder}",
         expected="a Compose file, a Dockerfile, or a FastAPI, Flask or Django project", retry="safe",
         next="cd to your project, or bluegreen -f FILE init (for a Compose file elsewhere)", exit_code=ExitCode.USAGE,
     )  # fmt: skip
@@ -80,7 +81,7 @@ def _write_new(folder: Path, files: Mapping[str, str], ignored: list[str]) -> No
             sources.add_lines(folder / ".dockerignore", ignored)
     except OSError as error:
         raise BluegreenError(
-            "The files cannot be written.", failed=f"{error.strerror}: {error.filename}",
+            "The files cannot be written.", code="cannot-write", failed=f"{error.strerror}: {error.filename}",
             expected="a folder that this user may write into", retry="safe, after the cause is fixed",
             exit_code=ExitCode.USAGE,
         ) from None  # fmt: skip

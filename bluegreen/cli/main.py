@@ -16,60 +16,60 @@ from bluegreen.errors import ExitCode
 
 # Verb: its file in verbs/, its function there, and the line that --help shows (a test holds it against the function).
 VERBS: dict[str, tuple[str, str, str]] = {
-    "apps": ("look", "all_apps", "All apps of this machine: name, live release, URL, folder, owner."),
+    "apps": ("look", "all_apps", "All apps on this server: name, live release, URL, folder, owner."),
     "check": (
         "check",
         "check",
-        "May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not yet.",
+        "Check everything that a switch needs. Changes nothing. Exit 1: not ready.",
     ),
     "completion": ("shell", "completion", 'Print the shell\'s completion script: eval "$(bluegreen completion bash)".'),
-    "down": ("ending", "down", "Stop and remove everything of this app. Named volumes stay unless --volumes."),
+    "down": ("ending", "down", "Stop and remove everything of this app. Named volumes stay, unless --volumes."),
     "expect": (
         "answers",
         "expect",
-        "Hold a color against the recorded answers; --record METHOD PATH … records them from the live one.",
+        "Compare a color's answers with the recorded ones; --record METHOD PATH … records them from the live color.",
     ),
     "flip-back": (
         "back",
         "flip_back",
-        "Back to the previous release, at once. Needs neither the Compose file nor a registry.",
+        "Move traffic back to the previous release. Needs no Compose file and no registry.",
     ),
     "help": ("pages", "help_", "Explain a topic, a command, or an error by its code. Without a topic: the list."),
     "history": ("look", "history", "What was released: who, when, what changed, how it went."),
     "init": (
         "init",
         "init",
-        "Print the smallest x-bluegreen block for this Compose file, and why; without one, what it would write.",
+        "Print the smallest x-bluegreen block for this Compose file, with reasons; without a file, what is missing.",
     ),
     "logs": (
         "look",
         "logs",
-        "Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name.",
+        "Logs of both colors, or of one COLOR or SERVICE, of the proxy, or of a shared service.",
     ),
     "prepare": (
         "release",
         "prepare",
-        "The first half of a switch: the new release on the idle color, for preview; no traffic moves.",
+        "The first half of a switch: start and check the new release on the idle color. Traffic does not move.",
     ),
     "rehearse": (
         "check",
         "rehearse",
-        "Staging: the real switch and flip-back of the release to come, beside production, which is not touched.",
+        "Run the next switch and a flip-back for real, beside production. Production is not touched.",
     ),
     "runbook": (
         "check",
         "runbook",
-        "Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well.",
+        "Print a page about this app for the person on call: what runs where, how to release, how to go back.",
     ),
     "schema": ("shell", "schema", "Print the JSON Schema of the x-bluegreen block."),
     "show": (
         "look",
         "show",
-        "Everything that is known of one release (default: the live one), with the output of its migration and hooks.",
+        "Everything about one release (default: the live one), with the output of its migration and hooks.",
     ),
-    "status": ("look", "status", "What is live, what is idle, how they are, and how to go back."),
-    "switch": ("release", "switch", "Release: the new containers on the idle color, proven, then traffic."),
-    "up": ("release", "up", "Start what is missing: shared services, proxy, and the first color."),
+    "status": ("look", "status", "What is live, what is idle, whether they are healthy, and how to go back."),
+    "switch": ("release", "switch", "Release: start and check new containers on the idle color, then move traffic."),
+    "up": ("release", "up", "Start what is missing: shared services, proxy, first color. Repair what is broken."),
 }
 
 
@@ -105,7 +105,7 @@ def cli(
     env_files: tuple[str, ...],
     project_directory: str | None,
 ) -> None:
-    """Blue/green releases with Docker Compose and nginx on one machine: no request lost, back at once."""
+    """Blue/green releases with Docker Compose and nginx on one server: no request lost, back in a moment."""
     context.obj = Options(files, project_name, env_files, project_directory)
 
 

@@ -46,7 +46,7 @@ def paint(text: str, color: str, stream: TextIO | None) -> str:
 
 
 def result(text: str) -> bool:
-    """A result, to stdout. False: nobody hears it, which changes nothing but that there is no more to say."""
+    """A result, to stdout. False: nobody reads it; then there is no more to say."""
     return _write(sys.stdout, text)
 
 
@@ -70,7 +70,7 @@ def _write(stream: TextIO | None, text: str) -> bool:
 
 
 def refused(stream: TextIO | None) -> OSError | None:
-    """Why a stream takes nothing any more; None: it does, or it cannot be told."""
+    """Why a stream takes nothing any more; None: it does, or it is unknown."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     found: OSError | None = getattr(raw, "refused", None)
     return found
@@ -94,7 +94,7 @@ def tell_lost() -> None:
     """Says on what still works what did not arrive on the other; the exit code is of production, not of the paper."""
     for name, stream in (("result", sys.stdout), ("progress", sys.stderr)):
         found = refused(stream)
-        if found is not None and found.errno != EPIPE:  # the reader of a pipe who has left has heard enough
+        if found is not None and found.errno != EPIPE:  # the reader of a pipe who has left has read enough
             note(f"Note: The {name} could not be written: {found.strerror}.")
 
 

@@ -1,4 +1,4 @@
-"""The runbook as Markdown: facts in, text out. Every command on it can be typed as it stands."""
+"""The runbook as Markdown: facts in, text out. Every command on it can be typed as it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOMENTS = {
 
 
 def page(facts: Facts, now: datetime) -> str:
-    """The whole page."""
+    """All of the page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""`profiles: [release]` in a person's Compose file: added when that was said, and told."""
+"""`profiles: [release]` in a person's Compose file: added when that was said, and shown."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def add(app: App, file: Path) -> Profiles:
 
 
 def said(found: Profiles, file: Path) -> Iterator[str]:
-    """What was done, a line for each change; and what is to be typed by hand."""
+    """What was done, a line for each change; and what a person must type by hand."""
     for name in found.added:
         yield f"added      profiles: [release] to {name}"
     for name, awaited in found.optional:
@@ -63,7 +63,7 @@ def fields(found: Profiles) -> dict[str, Any]:
 
 
 def after_adoption(app: App, json_: bool) -> list[str]:
-    """What plain Compose ran is ours now: asks on a terminal whether the file is to say so. Returns what to tell."""
+    """What plain Compose ran is ours now: asks on a terminal whether to write that. Returns what to show."""
     names = [name for name in app.stack.settings.own_services() if not app.stack.services[name].get("profiles")]
     file = app.compose_file
     if not names or file is None:
@@ -83,7 +83,7 @@ def _added(app: App, file: Path) -> list[str]:
     try:
         for line in said(add(app, file), file):
             output.note(line)
-    except (BluegreenError, OSError) as error:  # the take-over stands
+    except (BluegreenError, OSError) as error:  # the take-over is complete
         why = error.strerror if isinstance(error, OSError) else error
         return [f"No profile was added to {file}: {why}."]
     return []

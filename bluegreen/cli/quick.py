@@ -305,7 +305,7 @@ def _broken_off(quick: Quick, error: Exception) -> int:
     why = of_machine(error).failed if isinstance(error, OF_MACHINE) else str(error)
     if not quick.confirm():
         raise BluegreenError(
-            "It is not known where traffic goes.", failed=f"{why}; {quick.instead}",
+            "It is not known where traffic goes.", code="traffic-unknown", failed=f"{why}; {quick.instead}",
             expected=f"nginx to answer {quick.target}", traffic="unknown; look now",
             retry="not before you looked", exit_code=ExitCode.UNKNOWN,
         ) from None  # fmt: skip

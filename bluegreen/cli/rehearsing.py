@@ -1,7 +1,7 @@
 """The stage of a rehearsal: a folder, ports and a name of its own, and the real command run on it.
 
 Nothing stays behind, whatever ends the rehearsal: a second process waits for us to end, in whichever way, and then
-takes everything away. It is told by the end of a pipe, which the kernel closes for a process that is killed.
+takes everything away. It sees the end of a pipe, which the kernel closes for a process that is killed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Stage:
         code, said = self._janitor.take_over(CLEAN_TIMEOUT)
         if code:
             raise BluegreenError(
-                "Something of the rehearsal is left.", failed=said.strip()[-300:],
+                "Something of the rehearsal is left.", code="rehearsal-left-over", failed=said.strip()[-300:],
                 expected="nothing of it", traffic="unchanged", retry="safe: the next rehearsal takes it away first",
                 next=f"docker ps -a --filter label=bluegreen.app={self.name}",
             )  # fmt: skip
@@ -149,7 +149,8 @@ class Stage:
             )
         except processes.Late:
             raise BluegreenError(
-                f"The rehearsal of {verb} did not end.", failed=f"it ran for {VERB_TIMEOUT:g} s, and was ended",
+                f"The rehearsal of {verb} did not end.", code="rehearsal-broke",
+                failed=f"it ran for {VERB_TIMEOUT:g} s, and was ended",
                 expected="an end before that", traffic="unchanged", retry="safe",
             ) from None  # fmt: skip
         return _result(found, said, verb)
@@ -184,7 +185,8 @@ class Stage:
             copies.copy(Path(folder), to, self.folder)  # a mount of the code, or of a home, may hold the state
         except OSError as error:
             raise BluegreenError(
-                f"{folder} could not be copied for the rehearsal.", failed=str(error), expected="a copy of it",
+                f"{folder} could not be copied for the rehearsal.", code="cannot-copy",
+                failed=str(error), expected="a copy of it",
                 retry="safe",
             ) from None  # fmt: skip
         return str(to)
@@ -205,7 +207,8 @@ def _result(output: str, said: Sequence[str], verb: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         words = " ".join(said[-3:])[:300]
         raise BluegreenError(
-            f"The rehearsal of {verb} ended without a result.", failed=words or "it printed nothing",
+            f"The rehearsal of {verb} ended without a result.", code="rehearsal-broke",
+            failed=words or "it printed nothing",
             expected="the fields of --json", traffic="unchanged", retry="safe",
         )  # fmt: skip
     return found

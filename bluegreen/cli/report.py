@@ -95,7 +95,7 @@ FOUND = {"ok": "ok", "warning": "warning", "failed": "FAILED", "unknown": "unkno
 
 
 def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> str:
-    """`check` for people: a line for each finding, with what to do about those that are not well."""
+    """`check` for people: a line for each finding, with what to do about those that are not ok."""
     lines = []
     for it in found:
         lines.append(f"{FOUND[it.outcome]:<8} {it.name:<12} {clean(it.found)}")
@@ -109,8 +109,8 @@ def findings_text(found: Sequence[Finding], plan: Plan | None, ready: bool) -> s
                 lines += [f"  {phase:<8} {words}", f"{'':11}({', '.join(steps)})"]
     counts = Counter(it.outcome for it in found)
     warnings = counted(counts["warning"], "warning")
-    lines += ["", f"{counts['failed']} failed, {warnings}, {counts['unknown']} that cannot be told."]
-    return "\n".join([*lines, "A release may be made." if ready else "Do not release before what failed is fixed."])
+    lines += ["", f"{counts['failed']} failed, {warnings}, {counts['unknown']} could not be checked."]
+    return "\n".join([*lines, "Ready to release." if ready else "Not ready: fix the failed checks first."])
 
 
 def plan_text(plan: Plan, notices: Sequence[str]) -> str:
@@ -141,16 +141,16 @@ def rehearsal_text(found: Mapping[str, Any], command: str) -> str:
         ]
     if expected["cannot_be_compared"]:
         names = ", ".join(map(clean, expected["cannot_be_compared"]))
-        lines.append(f"{'':12}today's images answer otherwise as well, without the data (--copy-volumes): {names}")
+        lines.append(f"{'':12}not compared; without the data today's images differ too (--copy-volumes): {names}")
     lines += [f"{'left out':<12}{', '.join(found['left_out'])}"] if found["left_out"] else []
     if found["error"]:
         error = found["error"]
         lines += ["", f"{found['failed_verb']} failed: {clean(error['summary'])}"]
         lines += [f"  {name:<10}{clean(str(error[name]))}" for name in ("failed", "expected") if error[name]]
         lines += [f"  | {clean(line)}" for line in error["lines"]]
-    verdict = "It went well" if found["outcome"] == "well" else "It did not go well"
+    verdict = "The rehearsal passed" if found["outcome"] == "passed" else "The rehearsal failed"
     lines += ["", f"{verdict}. Production was not touched, and nothing of the rehearsal is left."]
-    return "\n".join([*lines, *([f"To release it: {command} switch"] if found["outcome"] == "well" else [])])
+    return "\n".join([*lines, *([f"To release it: {command} switch"] if found["outcome"] == "passed" else [])])
 
 
 def _seconds(value: float | None) -> str:

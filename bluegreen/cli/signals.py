@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP (the terminal is gone): when they end a command at once, and when it goes on."""
+"""Ctrl-C, SIGTERM and SIGHUP (the terminal is gone): when they end a command, and when it goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """Raise Interrupted at once while that is safe; while they are held they are noted, however often they come."""
+    """Raise Interrupted while that is safe; while they are held they are noted, however often they come."""
 
     def __init__(self) -> None:
         self._held = False
@@ -50,7 +50,7 @@ class Signals:
                     signal.signal(number, former if former is not None else signal.SIG_DFL)
 
     def hold(self) -> None:
-        """From now on signals are only noted: the operation has to end whole."""
+        """From now on signals are only noted: the operation has to end completely."""
         self._held = True
 
     @contextmanager
@@ -77,7 +77,7 @@ class Signals:
 
 def _interrupted(number: int) -> Interrupted:
     return Interrupted(
-        f"Interrupted ({signal.Signals(number).name}) before traffic moved.",
-        failed="the command was told to end", expected="to be left to finish", retry="safe",
+        f"Interrupted ({signal.Signals(number).name}) before traffic moved.", code="interrupted",
+        failed="a signal ended the command", retry="safe",
         next="the same command again", exit_code=ExitCode.INTERRUPTED,
     )  # fmt: skip

@@ -53,7 +53,8 @@ def writing(state: Path) -> Iterator[None]:
 
 def _refused(state: Path, error: OSError) -> BluegreenError:
     return BluegreenError(
-        "The state folder cannot be used.", failed=f"{error.strerror or error}: {error.filename or state}",
+        "The state folder cannot be used.", code="state-folder",
+        failed=f"{error.strerror or error}: {error.filename or state}",
         expected=f"{state} to be writable by this user, on a disk with room",
         retry="safe, after the cause is fixed", next=f"ls -ld {quote(str(state))}; df -h {quote(str(state.parent))}",
     )  # fmt: skip

@@ -40,7 +40,7 @@ class Patient(io.FileIO):
 
 
 def secure() -> None:
-    """Stands before everything else: a closed stream gets a descriptor of its own, a broken one ends no verb.
+    """Comes before everything else: a closed stream gets a descriptor of its own, a broken one ends no verb.
 
     A descriptor that stayed free would be taken by the next file that is opened, and what is said would go there.
     """
@@ -58,7 +58,7 @@ def _nowhere(descriptor: int) -> None:
         if opened != descriptor:
             os.dup2(opened, descriptor)
             os.close(opened)
-    except OSError:  # no /dev here: nobody is told, and nothing ends
+    except OSError:  # no /dev here: nothing is shown, and nothing ends
         return
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Belief:
-    """Asked before Compose is: whether what it reads is somebody else's. Each stage is looked at once."""
+    """Asked before Compose is: whether what it reads is somebody else's. Each stage is looked at one time."""
 
     def __init__(self, app: App) -> None:
         self._app, self._known = app, set[bool]()
 
     def __call__(self) -> None:
-        """Which files it reads may stand in env files: until those were read, they alone are looked at."""
+        """Env files may name the files that it reads: until those were read, they alone are looked at."""
         whole = "environment" in self._app.__dict__
         if whole not in self._known:
             believe_project(self._app)
@@ -106,7 +106,7 @@ def _same(named: str, path: str) -> bool:
 def _not_believed(app: App, what: str, path: str, owner: int) -> BluegreenError:
     whose, me = owners.name(owner), owners.name(os.geteuid())
     return BluegreenError(
-        f"The {what} is somebody else's: it is up to {whose} what it says.",
+        f"The {what} belongs to another user ({whose}), who decides what it says.", code="not-your-file",
         failed=f"{path} belongs to {whose}; this is {me}",
         expected="files and folders of root, of the user who runs this, or of the one who typed sudo",
         retry="safe", exit_code=ExitCode.USAGE,

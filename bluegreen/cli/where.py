@@ -88,7 +88,7 @@ def new(app: str, environment: Mapping[str, str]) -> Path:
     place = folders.home(environment)
     if place is None:
         raise BluegreenError(
-            "There is no folder for the state of a new app.", failed="this user has no home",
+            "There is no folder for the state of a new app.", code="no-home", failed="this user has no home",
             expected=f"HOME or XDG_STATE_HOME, or {STATE_VARIABLE}", retry="safe",
             next=f"{STATE_VARIABLE}=/somewhere/{app} {COMMAND} up", exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -132,7 +132,7 @@ def refuse_unreadable(state: Path, command: str) -> None:
     except PermissionError:
         whose = owner(state)
         raise BluegreenError(
-            f"The state of this app belongs to {whose}, and this user may not read it.",
+            f"The state of this app belongs to {whose}, and this user may not read it.", code="not-your-app",
             failed=f"Permission denied: {state}", expected="root" if whose == "root" else f"{whose}, or root",
             traffic="not asked; nothing was changed", retry="safe, as another user", next=f"sudo {command}",
         ) from None  # fmt: skip

@@ -24,7 +24,8 @@ def with_images(app: App, overrides: Mapping[str, str]) -> Stack:
     unknown = [name for name in overrides if name not in app.stack.settings.own_services()]
     if unknown:
         raise BluegreenError(
-            f"--image names {unknown[0]}, which is not a release service.", failed=f"--image {unknown[0]}=…",
+            f"--image names {unknown[0]}, which is not a release service.", code="no-such-service",
+            failed=f"--image {unknown[0]}=…",
             expected=", ".join(app.stack.settings.own_services()), retry="safe",
             next=f"{app.command} status", exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -52,7 +53,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         asleep=tuple(asleep(tools, stack)),
         changed=changed(tools, stack),
         proxy_definition=tools.proxy.definition(stack) if proxy else "",
-        release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file as well
+        release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file too
         build=any(stack.services[name].get("build") for name in names),
         migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",
         hooks=tuple(stack.settings.hooks),
@@ -84,7 +85,7 @@ def note(app: App, given: Note, required: Sequence[str]) -> Note:
     if missing := [name for name in required if not getattr(note, name)]:
         options = " ".join(f'--{name} "…"' for name in missing)
         raise BluegreenError(
-            f"A release of this app must say its {' and its '.join(missing)}.",
+            f"A release of this app must say its {' and its '.join(missing)}.", code="required-option",
             failed=f"nothing was given for {', '.join(missing)} (x-bluegreen.require)",
             expected=options, retry="safe", next=f"{app.command} switch {options}", exit_code=ExitCode.USAGE,
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""The real Compose, asked and told."""
+"""The real Compose."""

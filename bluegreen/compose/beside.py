@@ -16,7 +16,7 @@ UP = ("up", "--detach", "--no-deps", "--no-build")
 
 
 class Beside:
-    """PlainPort by Compose itself. Nothing is written but the file that `down` writes as well."""
+    """PlainPort by Compose itself. It writes only the file that `down` writes too."""
 
     def __init__(self, compose: Compose, app: str, folder: Path) -> None:
         self._compose, self._app, self._folder = compose, app, folder
@@ -47,7 +47,7 @@ class Beside:
 
 
 def without_ports(document: dict[str, Any], images: Mapping[str, str], services: Sequence[str]) -> dict[str, Any]:
-    """The project, as Compose printed it, with these services as they can stand beside others of theirs. Pure."""
+    """The project, as Compose printed it, with these services changed so that they can run beside bluegreen's. Pure."""
     for name in services:
         service = document["services"][name]
         service.pop("ports", None)

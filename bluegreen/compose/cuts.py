@@ -17,14 +17,14 @@ class Changes:
 
     take_out: Sequence[tuple[str, str]] = ()  # (service, key)
     renamed: Mapping[str, str] = field(default_factory=dict)
-    gone: Sequence[str] = ()  # whole services
+    gone: Sequence[str] = ()  # services, all of each
 
     def __bool__(self) -> bool:
         return bool(self.take_out or self.renamed or self.gone)
 
 
 class CannotCut(Exception):
-    """What is to change does not stand in this file, or not in a way that can be cut."""
+    """What must change is not in this file, or cannot be cut out of it."""
 
 
 def changed(text: str, changes: Changes) -> str:
@@ -43,7 +43,7 @@ def changed(text: str, changes: Changes) -> str:
 
 
 def _edits(text: str, services: yaml.MappingNode, changes: Changes) -> Iterator[tuple[int, int, str]]:
-    """(start, end, what stands there instead) of each; none overlaps another."""
+    """(start, end, what is there instead) of each; none overlaps another."""
     names = {str(key.value): (key, value) for key, value in services.value}
     for name in changes.gone:
         yield _entry(text, services, name)

@@ -23,7 +23,7 @@ def add_block(
     """Adds a top-level block at the end of a Compose file, and makes the changes; every other byte stays.
 
     `block` gives its text for an indentation. What Compose makes of the file must be the same as before,
-    but for the block and the changes; else the file is put back as it was. Raises BluegreenError.
+    except for the block and the changes; else the file is put back as it was. Raises BluegreenError.
     """
     before = compose.resolve(folder)
     former = read(str(file))
@@ -32,13 +32,14 @@ def add_block(
         after = compose.resolve(folder)
         if after.pop("x-bluegreen", None) is None or not _same(wanted(before, changes), after, changes):
             raise BluegreenError(
-                "Compose reads the file differently with these changes.", failed=str(file),
+                "Compose reads the file differently with these changes.", code="block-not-added", failed=str(file),
                 expected="the same services, networks and volumes",
             )  # fmt: skip
     except (BluegreenError, CannotCut) as error:
         replace(file, former)
         raise BluegreenError(
-            f"The block cannot be added {'to' if changes else 'at the end of'} this file.", failed=str(error),
+            f"The block cannot be added {'to' if changes else 'at the end of'} this file.", code="block-not-added",
+            failed=str(error),
             expected="a Compose file in block style, with its top-level keys at one indentation",
             retry="safe; the file is as it was", next="bluegreen init, and put the block in by hand",
             exit_code=ExitCode.USAGE,
@@ -46,7 +47,7 @@ def add_block(
 
 
 def elsewhere(file: Path, changes: Changes) -> list[tuple[str, str]]:
-    """The keys to take out that do not stand in this file, but in another one that Compose reads with it."""
+    """The keys to take out that are not in this file, but in another one that Compose reads with it."""
     text = read(str(file)).decode(errors="replace")
     left = []
     for key in changes.take_out:
@@ -105,7 +106,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any], changes: Changes) ->
 
 
 def replace(file: Path, content: bytes) -> None:
-    """The whole content or the former one, whatever happens; mode and owner stay."""
+    """All of the new content or all of the old one, whatever happens; mode and owner stay."""
     real = file.resolve()
     status = real.stat()
     with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as new:

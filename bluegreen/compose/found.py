@@ -108,7 +108,7 @@ def read(state: str) -> Found | None:
 
 
 def stat() -> Stat | None:
-    """Every file that could answer, as it is now; None: that cannot be told."""
+    """Every file that could answer, as it is now; None: unknown."""
     found: Stat = []
     try:
         if MORE_FOLDERS in files.read(os.path.join(_configuration(), "config.json")):
@@ -149,7 +149,7 @@ def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.C
 def _refused(command: list[str], why: str, summary: str) -> BluegreenError:
     shown = " ".join(it for it in command if not it.startswith("-"))[:100]
     return BluegreenError(
-        summary, failed=f"{shown}: {why}", expected="an answer within a moment", retry="safe",
+        summary, code="compose-silent", failed=f"{shown}: {why}", expected="an answer within a moment", retry="safe",
         next="docker compose config (asks it the same)", exit_code=ExitCode.USAGE,
     )  # fmt: skip
 
@@ -179,6 +179,7 @@ def _asked() -> Found:
     oldest = ".".join(map(str, OLDEST))
     raise BluegreenError(
         "Docker Compose is too old." if too_old else "Docker Compose is missing.",
+        code="compose-missing",
         failed=", ".join(too_old) or "neither docker compose nor docker-compose is there",
         expected=f"Compose {oldest} or newer",
         retry="safe",

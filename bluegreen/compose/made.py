@@ -68,6 +68,6 @@ def stats(files: Iterable[str]) -> list[list[Any]]:
 
 
 def same_files(state: Path) -> bool:
-    """Whether the files of the last `up` are as they were, as far as that can be told without Compose."""
+    """Whether the files of the last `up` are as they were, as far as that is known without Compose."""
     noted = read(state)[1]
     return noted == stats(str(it[0]) for it in noted if isinstance(it, list) and it)

@@ -52,7 +52,7 @@ class Options:
         return f"bluegreen{self.shown()}"
 
     def from_anywhere(self, folder: str, environment: Mapping[str, str]) -> Options:
-        """What reaches the same app from `folder`, its project's, in any shell: whole paths, Compose's variables."""
+        """What reaches the same app from `folder`, its project's, in any shell: full paths, Compose's variables."""
         named = self.files or tuple(_named(environment))
         read = env_files(self, Path.cwd(), folder, environment)
         read = [] if read == [os.path.join(folder, ENV_FILE)] else read  # Compose finds that one by itself
@@ -117,7 +117,7 @@ def settled(options: Options, folder: Path, compose: Callable[[], Compose]) -> M
     try:
         found = compose().variables(ITS_OWN, folder)
     except (BluegreenError, OSError):
-        return os.environ  # who needs the Compose file is told what is wrong
+        return os.environ  # who needs the Compose file gets the error
     return {**os.environ, **{name: value for name, value in found.items() if value}}
 
 

@@ -23,7 +23,8 @@ def refuse_pipes(options: Options, folder: Path) -> None:
                 refuse_other(name, mode)
         except Unfit as error:
             raise BluegreenError(
-                f"{name} is not a file.", failed=str(error.strerror), expected="a file that can be read again",
+                f"{name} is not a file.", code="not-a-file",
+                failed=str(error.strerror), expected="a file that can be read again",
                 retry="safe, after that is fixed", next=f"ls -l {quote(name)}", exit_code=ExitCode.USAGE,
             ) from None  # fmt: skip
         except (OSError, ValueError):

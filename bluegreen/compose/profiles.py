@@ -23,7 +23,7 @@ from bluegreen.files import read
 
 PROFILE = "release"
 Services = Mapping[str, Mapping[str, Any]]
-Edit = tuple[int, int, str]  # from, to, and what stands there instead
+Edit = tuple[int, int, str]  # from, to, and what is there instead
 
 
 @dataclass
@@ -47,7 +47,7 @@ def without(services: Services, names: Iterable[str]) -> list[str]:
 def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Profiles:
     """Adds the profile to these services where that can be done; every other byte stays.
 
-    Compose must read the same project as before but for that, with the profile and without; else the file is put back
+    Otherwise Compose must read the same project as before, with the profile and without; if not, the file is put back
     as it was, and all of them are left. Raises BluegreenError (Compose cannot read the file) and OSError.
     """
     before = compose.resolve(folder)
@@ -100,7 +100,7 @@ def _awaited(services: Services, name: str) -> list[str]:
 
 
 def _waiting(services: Services, name: str, names: Sequence[str]) -> list[str]:
-    """The services besides these that wait for one of them, and may be started without its profile."""
+    """The other services that wait for one of them, and may be started without its profile."""
     return [
         it for it in services
         if it not in names and name in _awaited(services, it) and PROFILE not in (services[it].get("profiles") or ())
@@ -133,7 +133,7 @@ def wanted(services: Services, changes: Profiles) -> Iterator[tuple[str, Mapping
 
 
 def changed(text: str, changes: Profiles, beside: Sequence[str] = ()) -> str:
-    """The text with the changes. `beside`: services that get the profile as well. Raises CannotCut, with why."""
+    """The text with the changes. `beside`: services that get the profile too. Raises CannotCut, with why."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:

@@ -45,7 +45,7 @@ class Compose:
     ) -> None:
         """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is.
 
-        `believe` raises BluegreenError for files that this user must not act upon.
+        `believe` raises BluegreenError for files that this user must not act on.
         """
         self._options = options
         self._state = state
@@ -65,7 +65,7 @@ class Compose:
         return ".".join(map(str, HERE.ask().version))
 
     def resolve(self, folder: Path) -> dict[str, Any]:
-        """The whole project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
+        """The project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
@@ -218,6 +218,7 @@ class Compose:
         if process.returncode:
             raise BluegreenError(
                 summary,
+                code="compose-failed",
                 failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
                 expected=f"{_shown(self, self._options, *arguments)} to succeed",
                 retry="safe, after the cause is fixed",
@@ -244,6 +245,7 @@ def _shown(compose: Compose, options: Options, *arguments: str) -> str:
 def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) -> BluegreenError:
     return BluegreenError(
         f"Compose cannot read the {what}.",
+        code="compose-file-invalid",
         failed=_last_words(done.stderr),
         expected="files that docker compose config accepts",
         retry="safe, after the file is fixed",
@@ -265,7 +267,7 @@ def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> Non
     for key, defined in wanting.items():
         if values[defined["environment"]] is None:
             raise BluegreenError(
-                f"The environment variable {defined['environment']} is not set.",
+                f"The environment variable {defined['environment']} is not set.", code="variable-not-set",
                 failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
                 retry="safe, when it is set", exit_code=ExitCode.USAGE,
             )  # fmt: skip
@@ -284,7 +286,7 @@ def _environment() -> dict[str, str]:
 
 
 def _end_with_us() -> None:
-    """Compose is told to end when we are killed: the next command must not meet it at work."""
+    """Compose gets a signal to end when we are killed: it must not be at work when the next command starts."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -337,7 +339,10 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise BluegreenError(
-            "Compose resolved the file to something unexpected.", failed=done.stdout[:100], expected="a JSON object"
+            "Compose resolved the file to something unexpected.",
+            code="compose-silent",
+            failed=done.stdout[:100],
+            expected="a JSON object",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""What the files of secrets and configs hold, which is to be masked as well."""
+"""What the files of secrets and configs contain, which must be masked too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 
 
 def remember_files(document: Mapping[str, Any], folder: Path) -> None:
-    """What is in the files of secrets is to be masked as well; one that this user may not read says nothing here."""
+    """What is in the files of secrets must be masked too; one that this user may not read is left out."""
     for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
         for entry in (document.get(kind) or {}).values():
             file = entry.get("file") if isinstance(entry, Mapping) else None

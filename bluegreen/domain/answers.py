@@ -1,8 +1,8 @@
 """Recorded requests and the answers that a release must give: learned from answers, compared with answers. Pure.
 
-In a recorded answer a text that begins with # stands for values that vary: #number, #string, #boolean, #time,
+In a recorded answer a text that begins with # means values that vary: #number, #string, #boolean, #time,
 #uuid, #array, #object, #ignore, and #regex PATTERN; #literal TEXT is a text that itself begins so. A list
-["#each", SHAPE] stands for one of any length whose entries have that shape. What an answer has beyond the recorded
+["#each", SHAPE] means one of any length whose entries have that shape. What an answer has more than the recorded
 keys is no difference: a release may add.
 """
 
@@ -71,7 +71,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. `headers` has lower-case names; `problem`: why nothing whole came."""
+    """What came back. `headers` has lower-case names; `problem`: why no complete answer came."""
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def _pattern_problems(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def is_each(wanted: Any) -> bool:
-    """Whether this stands for a list of any length."""
+    """Whether this means a list of any length."""
     return isinstance(wanted, list) and len(wanted) == 2 and wanted[0] == EACH
 
 

@@ -1,7 +1,7 @@
 """Headers that a health check sends: which there may be, and what is written down of one whose value is a secret. Pure.
 
 The rendered file and the journal keep a policy, for a flip-back that reads no Compose file. A secret is not written
-there: in its place stands the name of the variable of its container that holds it, or nothing when none does.
+there: in its place is the name of the variable of its container that holds it, or nothing when none does.
 """
 
 from __future__ import annotations

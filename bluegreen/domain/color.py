@@ -8,7 +8,7 @@ Color = Literal["blue", "green"]
 COLORS: tuple[Color, ...] = get_args(Color)
 Role = Literal["routed", "job", "proxy"]
 TaskRole = Literal["migration", "once"]
-# Where a container of a color stands: in its slot, set aside for a release in the making, or of one that failed.
+# Where a container of a color is: in its slot, set aside while a new release is made, or of a release that failed.
 Place = Literal["slot", "aside", "failed"]
 LABEL_APP = "bluegreen.app"
 LABEL_COLOR = "bluegreen.color"

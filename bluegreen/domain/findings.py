@@ -26,7 +26,7 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `fix` is what to do about it; empty when it is well."""
+    """One thing that was looked at. `fix` is what to do about it; empty when nothing is wrong."""
 
     name: str
     outcome: Outcome

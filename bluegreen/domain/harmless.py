@@ -1,4 +1,4 @@
-"""Which value of an environment is plainly harmless: to be read in a log as it stands. Pure.
+"""Which value of an environment is plainly harmless: a log may show it as it is. Pure.
 
 Everything else that a release is given is masked where text of the application is shown or kept, whatever its name
 is. So this errs on the side of masking: numbers, switches, levels, paths, hosts, plain addresses and single words are
@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 SHORTEST = 4  # characters; a shorter value is masked only when its name says that it is a secret
-# A name that says so. What lies in a file and is named by its path is no secret itself.
+# A name that says so. The path of a file is no secret, even if the file has one.
 SECRET = re.compile(
     r"pass|pwd|secret|token|credential|auth(?!or)|authoriz|salt|dsn|private|hook|signature|license|cookie"
     r"|(?<![a-z])keys?(?![a-z])|(?:api|access|account|master|signing|encryption|ssh|crypt)keys?(?![a-z])"
@@ -53,7 +53,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:?\d\d
 REFERENCE = re.compile(r"[\w][\w.\-/:@+]{0,127}")  # of a version: an image, a branch, a hash
 WORD = re.compile(r"(?=.*[aeiouyAEIOUY])(?!.*[^aeiouyAEIOUY]{5})(?:[a-z]{1,8}|[A-Z]{1,8}|[A-Z][a-z]{1,7})")
 NAMED = re.compile(r"([A-Za-z]+)(\d{1,3})")  # web1, sha256
-SENTENCE = 3  # words that stand beside each other at most
+SENTENCE = 3  # words side by side, at most
 DOTTED = re.compile(r"[A-Za-z_]{1,20}(?:[.:][A-Za-z_]{1,20})+")  # a module, an attribute in it
 LABEL = re.compile(r"[A-Za-z]{1,14}\d{0,2}|\d{1,3}")
 HOST = re.compile(

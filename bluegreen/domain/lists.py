@@ -1,6 +1,6 @@
 """Lists of a recorded answer: which are data, whose entries come and go, and the shape that their entries share. Pure.
 
-`["#each", SHAPE]` stands for a list of any length, each of whose entries has that shape.
+`["#each", SHAPE]` means a list of any length; each of its entries has that shape.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ SHORT = 10  # entries; a longer list is data, whatever is in it
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]{0,30}")  # de, read:items, v2: a name, no sentence and no number
 
 
-def constant(values: Sequence[list[Any]], whole: bool) -> bool:
+def constant(values: Sequence[list[Any]], top: bool) -> bool:
     """Whether a list is part of what the service is, such as its languages: short, of words, the same each time.
 
-    `whole`: it is all of the answer. Then it is data, even if all its entries are words today.
+    `top`: it is all of the answer. Then it is data, even if all its entries are words today.
     """
     first = values[0]
     return (
-        not whole
+        not top
         and 0 < len(first) <= SHORT
         and all(value == first for value in values)
         and all(isinstance(it, str) and WORD.fullmatch(it) and not UUID.fullmatch(it) for it in first)
@@ -30,7 +30,7 @@ def constant(values: Sequence[list[Any]], whole: bool) -> bool:
 
 
 def each(values: Sequence[list[Any]]) -> Any:
-    """What stands for lists of data: `["#each", SHAPE]`, or #array when nothing is known of an entry."""
+    """How lists of data are written: `["#each", SHAPE]`, or #array when nothing is known of an entry."""
     entries = [entry for value in values for entry in value]
     found = shape(entries) if entries else NOTHING
     return "#array" if found is NOTHING or found == "#ignore" else [EACH, found]
@@ -50,7 +50,7 @@ def shape(entries: Sequence[Any]) -> Any:
 
 
 def marker(values: Sequence[Any], kind: str) -> str:
-    """What stands for values of one kind."""
+    """How values of one kind are written."""
     if kind == "string":
         for name, pattern in (("#uuid", UUID), ("#time", TIME)):
             if all(pattern.fullmatch(value) for value in values):

@@ -93,7 +93,8 @@ def restore(
         differing += [f"{name}.{variable}" for variable in changed]
     if gone := sorted({what for name in names for what in _absent(services[name], today)}):
         raise BluegreenError(
-            f"Release {record['number']} uses what the Compose file no longer has.", failed=", ".join(gone),
+            f"Release {record['number']} uses what the Compose file no longer has.", code="release-parts-gone",
+            failed=", ".join(gone),
             expected="the networks, volumes, secrets and configs that it had", retry="safe, when they are there again",
             next="put them back into the Compose file",
         )  # fmt: skip

@@ -11,7 +11,7 @@ from bluegreen.domain.color import Color
 
 @dataclass(frozen=True)
 class Image:
-    """What a service was told to run (`ref`) and what that was at that moment (`id`).
+    """The image that a service asks for (`ref`) and what that was at that moment (`id`).
 
     `ours`: built or pulled by a release of this app, so that a prune may take it away again.
     `content`: what would run, as a hash of configuration and layers; empty: not known.

@@ -43,7 +43,7 @@ Standing = Literal["previous", "prepared"]
 class Routing:
     """What one rendered file routes: which color is live, and what is in both slots.
 
-    `generation` counts rendered files: no two files that nginx was ever told to load share one.
+    `generation` counts rendered files: no two files that nginx ever loaded have the same.
     `standing` says what the idle slot is: the previous release, or one that is only prepared.
     """
 
@@ -62,7 +62,7 @@ class Routing:
     own: Routing | None = None  # what the file says by itself, when the route says something else
 
     def releases(self) -> tuple[int, ...]:
-        """The numbers of the releases that stand in a slot or are set aside."""
+        """The numbers of the releases that are in a slot or set aside."""
         return tuple(slot.release for slot in (*self.slots.values(), self.aside) if slot)
 
     @property

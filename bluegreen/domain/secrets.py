@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote
 from bluegreen.domain.harmless import SHORTEST, harmless, says_secret, tells
 
 MASK = "*****"
-WHOLE = 8  # characters; a shorter piece is masked where it stands alone, not within a longer word
+WHOLE = 8  # characters; a shorter piece is masked where it is a word of its own, not within a longer word
 PIECE = 6  # characters of a part of a value that is masked by itself
 ENCODED = 6  # characters of what is masked in its encoded forms, too
 LINE = 8  # characters of one line of several
@@ -108,7 +108,7 @@ def _take(pieces: Iterator[str]) -> None:
 
 
 def _pieces(name: str, value: str) -> Iterator[str]:
-    """What is to be masked of a value: all of it, and what of it may be written down alone."""
+    """What must be masked of a value: all of it, and the parts that could be written alone."""
     text = value.strip()
     if harmless(name, text, _names):
         return
@@ -165,7 +165,7 @@ def _alone(form: str) -> re.Pattern[str]:
 
 
 def _without_beginnings(text: str) -> str:
-    """The beginnings of values that stand where a text was cut."""
+    """The beginnings of values at the place where a text was cut."""
     for place in reversed([found.start() for found in re.finditer(re.escape(CUT), text)]):
         before = text[:place]
         longest = max((_overlap(before, form) for form in _forms if len(form) > SHORTEST), default=0)

@@ -22,7 +22,7 @@ def nanoseconds(text: object) -> int:
     if not isinstance(text, str) or len(text) > 100 or not DURATION.fullmatch(text):
         raise ValueError("a duration with its unit, such as 500ms, 30s or 1m30s")
     parts = DURATION_PART.findall(text)
-    return sum(int(f"{whole}{part}") * NANOSECONDS[unit] // 10 ** len(part) for whole, part, unit in parts)
+    return sum(int(f"{units}{part}") * NANOSECONDS[unit] // 10 ** len(part) for units, part, unit in parts)
 
 
 def parse_duration(value: object) -> float:

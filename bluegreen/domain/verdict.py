@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Unreached(str):
-    """A reason of our own nginx: the replica took no connection, or gave no answer at all."""
+    """A reason of our own nginx: the replica took no connection, or did not answer at all."""
 
 
 SHOWN = 120  # characters of an answer that a message quotes

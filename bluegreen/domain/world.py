@@ -72,7 +72,7 @@ class ProxyContainer:
     state: str
     definition: str
     address: str | None
-    published: bool = True  # whether it stands on the public network, too
+    published: bool = True  # whether it is on the public network, too
     stale: bool = False  # it has mounted folders that are gone
     listen: tuple[str, ...] | None = None  # where it is published when it runs; None: made before that was noted
     preview: str | None = None
@@ -120,7 +120,7 @@ class SharedState:
         return self.state == "exited" and self.exit_code == 0
 
     def lacks(self, condition: str) -> str:
-        """What stands against a condition of depends_on; empty: nothing. As in Compose, done counts as done."""
+        """Why a condition of depends_on is not met; empty: it is. As in Compose, done counts as done."""
         if condition == "service_completed_successfully":
             return "" if self.ended_well else f"is {self.state}, exit code {self.exit_code}"
         if condition == "service_healthy":
@@ -188,11 +188,11 @@ class World:
         return other(self.live) if self.live else "blue"
 
     def in_color(self, color: Color) -> tuple[Replica, ...]:
-        """What stands in a color's slot."""
+        """What is in a color's slot."""
         return tuple(it for it in self.replicas if it.color == color and it.place == "slot")
 
     def elsewhere(self) -> tuple[Replica, ...]:
-        """What stands in no slot: set aside, or left for its logs by a release that failed."""
+        """What is in no slot: set aside, or kept for its logs by a release that failed."""
         return tuple(it for it in self.replicas if it.place != "slot")
 
     @property

@@ -1,6 +1,6 @@
 """Taking over from plain Compose: who holds the public port today, and how nginx comes to hold it.
 
-The first color stands proven behind a proxy that is not published yet. Then the old containers are stopped
+The first color is checked and ready, behind a proxy that is not published yet. Then the old containers are stopped
 and the proxy is published; if that fails, everything is put back.
 """
 
@@ -31,7 +31,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     jobs = [container.name for container in running if container.service in stack.settings.jobs]
     if jobs and not adopt:
         raise BluegreenError(
-            f"{jobs[0]}, which plain Compose runs, does the work of a job.",
+            f"{jobs[0]}, which plain Compose runs, does the work of a job.", code="job-in-compose",
             failed=f"{', '.join(jobs)} would run beside the job of the live color", expected="a job in one place only",
             retry="safe",
             next=f"{tools.command} up --adopt (takes over what plain Compose runs of the release services)",
@@ -43,7 +43,7 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
 
 def held_ports(tools: Tools, stack: Stack) -> dict[Listen, PortHeld]:
-    """What stands against each port that nginx is to be published on; free ones are absent."""
+    """Who holds each port that nginx needs; free ones are absent."""
     holders = tools.engine.port_holders(stack.settings.listeners())
     return _look(tools, stack, False, holders)[1] if any(it is not None for it in holders.values()) else {}
 
@@ -56,7 +56,7 @@ def _look(
         container
         for container in found
         if container.service in stack.settings.own_services()
-        # An nginx that was taken out of the file, for bluegreen's to stand in its place.
+        # An nginx that was taken out of the file, because bluegreen's replaces it.
         or (container.service not in stack.services and container.name in holders.values())
     )
     problems = {}
@@ -68,7 +68,7 @@ def _look(
 
 
 class PortHeld(BluegreenError):
-    """Somebody else has a port that nginx is to be published on."""
+    """Somebody else has a port that nginx must be published on."""
 
 
 def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Sequence[PlainContainer]) -> PortHeld:
@@ -76,6 +76,7 @@ def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Se
     if mine:
         return PortHeld(
             f"Port {port} is held by {holder}, which plain Compose runs.",
+            code="port-taken",
             failed=f"nginx cannot be published on {port} beside it",
             expected="a free port, or your word that bluegreen may take it over",
             traffic=f"{holder} (unchanged)",
@@ -90,6 +91,7 @@ def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Se
         way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
     return PortHeld(
         f"Port {port} is held by {known}.",
+        code="port-taken",
         failed=f"nginx cannot be published on {port} beside {beside}",
         expected=f"{port} free (listen and preview in x-bluegreen)",
         retry="safe, when the port is free or another is chosen",
@@ -124,7 +126,9 @@ class Adoption:
         tools = self._tools
         proxy = tools.proxy.container()
         if proxy is None:
-            raise BluegreenError("The proxy is gone.", failed="no container", expected="the one that was just started")
+            raise BluegreenError(
+                "The proxy is gone.", code="proxy-gone", failed="no container", expected="the one that was just started"
+            )
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
         self.begun = True
         began = tools.clock()
@@ -154,7 +158,10 @@ class Adoption:
         run_proxy(self._tools, self._stack, published=False)
         if problems:
             raise BluegreenError(
-                "Not every old container came back.", failed="; ".join(problems), expected="all running"
+                "Not every old container came back.",
+                code="take-over-failed",
+                failed="; ".join(problems),
+                expected="all running",
             )
 
     def finish(self) -> str:

@@ -41,7 +41,7 @@ def load(tools: Tools, settings: Settings, folder: str) -> tuple[Expectation, ..
     found = tools.expected.read(expected_file(settings, folder))
     if found is None and settings.expected != EXPECTED_FILE:
         raise BluegreenError(
-            f"{settings.expected} does not exist.", failed="x-bluegreen.expected names it",
+            f"{settings.expected} does not exist.", code="no-recorded-answers", failed="x-bluegreen.expected names it",
             expected="a file of recorded answers", retry="safe, when it is there",
             next=f"{tools.command} expect --record GET /", exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -70,7 +70,7 @@ def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: 
         old = _outdated(tools, expectations, wrong, folder)
         again = " ".join(it.typed for it in old)
         raise BluegreenError(
-            f"{color} does not answer as recorded.",
+            f"{color} does not answer as recorded.", code="answers-differ",
             failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ"
             f"{f'; live differs in the same way in {len(old)} of them' if old else ''}",
             expected="the recorded answers, through the preview listener", retry="safe",
@@ -94,18 +94,19 @@ def _outdated(
 def ask_color(
     tools: Tools, expectations: Sequence[Expectation], color: Literal["live", "idle"], folder: str
 ) -> dict[str, Any]:
-    """`expect`: the recorded answers held against a color. Raises BluegreenError when there is none."""
+    """`expect`: compares a color's answers with the recorded ones. Raises BluegreenError when there is none."""
     world = observe(tools)
     wanted = world.live if color == "live" else world.idle
     if not expectations:
         raise BluegreenError(
-            "There are no recorded answers yet.", failed="no request was recorded",
+            "There are no recorded answers yet.", code="no-recorded-answers", failed="no request was recorded",
             expected="requests and the answers that a release must give", retry="safe",
             next=f"{tools.command} expect --record GET /",
         )  # fmt: skip
     if wanted is None or world.live is None or world.slot(wanted) is None:
         raise BluegreenError(
-            f"There is no {color} color to ask.", failed="nothing stands there", expected="a release",
+            f"There is no {color} color to ask.", code="color-empty",
+            failed="it has no containers", expected="a release",
             retry="safe", next=f"{tools.command} status",
         )  # fmt: skip
     compared = compare(tools, expectations, "public" if color == "live" else "preview", folder)
@@ -123,13 +124,13 @@ def record(
     """(all recorded answers with the new ones in their places, what the person should know).
 
     `exact`: lists with their entries; else as the shape that their entries share.
-    Raises BluegreenError when the live color gives no whole answer, or a secret would be written down.
+    Raises BluegreenError when the live color gives no complete answer, or a secret would be written down.
     """
     world = observe(tools)
     live = world.slot(world.live) if world.live else None
     if live is None:
         raise BluegreenError(
-            "Nothing is live yet, so there is nothing to record.", failed="no live color",
+            "Nothing is live yet, so there is nothing to record.", code="nothing-live", failed="no live color",
             expected="a release that answers as it should", retry="safe", next=f"{tools.command} up",
         )  # fmt: skip
     for wanted in asked:
@@ -163,7 +164,7 @@ def _answers(tools: Tools, wanted: Expectation, values: Mapping[str, str], color
     if problem or len({it.status for it in answers}) > 1 or answers[0].status >= 500:
         statuses = ", ".join(str(it.status) for it in answers)
         raise BluegreenError(
-            f"The live color gives no answer to {wanted.request} that could be expected.",
+            f"The answer of the live color to {wanted.request} cannot be recorded.", code="answers-vary",
             failed=problem or f"answered {statuses}", expected="the same status each time, and no failure",
             retry="safe", next=f"{tools.command} logs {color}",
         )  # fmt: skip
@@ -182,7 +183,7 @@ def _beside(
 
 
 def _without_secrets(tools: Tools, learned: Expectation) -> Expectation:
-    """What is written down keeps no value that a release was given: any text may stand in its place."""
+    """What is written down keeps no value that a release was given: `#string` is in its place."""
 
     def hidden(value: Any) -> Any:
         if isinstance(value, str):
@@ -210,7 +211,7 @@ def _values(tools: Tools, expectations: Sequence[Expectation], folder: str) -> d
     found = tools.compose.variables(names, Path(folder)) if names else {}
     if missing := [name for name in names if found.get(name) is None]:
         raise BluegreenError(
-            f"The environment variable {missing[0]} is not set.",
+            f"The environment variable {missing[0]} is not set.", code="variable-not-set",
             failed=f"a recorded request takes {', '.join(missing)}", expected="a value in the environment or in .env",
             retry="safe, when it is set", exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -223,7 +224,8 @@ def _refuse_secrets(tools: Tools, wanted: Expectation) -> None:
         for name, value in given.items():
             if SECRET.search(name) and not VARIABLE.search(value):
                 raise BluegreenError(
-                    f"The {kind} {name} looks like a secret, and what is recorded lies in a file.",
+                    f"The {kind} {name} looks like a secret, and recorded answers are kept in a file.",
+                    code="secret-in-request",
                     failed=f"{kind} {name} was given with its value", expected="${NAME} in its place: its value then "
                     "comes from the environment each time", retry="safe",
                     next=f"{tools.command} expect --record {wanted.method} PATH, with ${{NAME}} for {name}",

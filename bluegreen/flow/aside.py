@@ -33,7 +33,7 @@ def put_aside(tools: Tools, replicas: Iterable[Replica]) -> int:
 def bring_back(tools: Tools, slot: Slot, failed_stays: bool = True) -> list[str]:
     """Puts a release that was set aside into its place, started; returns the replicas that are not healthy then.
 
-    What stands there makes room: with `failed_stays` it is stopped and keeps its logs under another name. Safe to run
+    What is there makes room: with `failed_stays` it is stopped and keeps its logs under another name. Safe to run
     again. Raises BluegreenError.
     """
     here = [it for it in tools.containers.replicas() if it.color == slot.color]
@@ -64,7 +64,7 @@ def routing_with(routing: Routing, slot: Slot) -> Routing:
 
 
 def said(slot: Slot, unhealthy: list[str]) -> str:
-    """In a sentence, how the way back stands."""
+    """In a sentence, how the way back is."""
     if unhealthy:
         names = ", ".join(unhealthy)
         return f"The way back, release {slot.release} on {slot.color}, runs again and is not healthy: {names}."

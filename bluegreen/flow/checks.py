@@ -1,4 +1,4 @@
-"""Which probes a slot asks for, and what their answers mean for the whole."""
+"""Which probes a slot asks for, and what their answers mean for all of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Seque
     else:
         way = f"{logs}, or {tools.command} up (starts it)"
     return BluegreenError(
-        f"{slot.color} is not healthy, so traffic stays.", failed="; ".join(reasons),
+        f"{slot.color} is not healthy, so traffic stays.", code="target-not-healthy", failed="; ".join(reasons),
         expected=f"every replica of release {slot.release} healthy", retry="safe", next=way,
     )  # fmt: skip
 
@@ -85,14 +85,15 @@ def taken_names(owners: Mapping[str, Owner], stack: Stack, replicas: Mapping[str
 
 def name_taken(owner: Owner, what: str) -> BluegreenError:
     return BluegreenError(
-        f"A container of somebody else has the name that {what} needs.", failed=f"the name is held by {owner.words}",
+        f"A container of somebody else has the name that {what} needs.", code="name-taken",
+        failed=f"the name is held by {owner.words}",
         expected=f"{owner.container} free for {what}", retry="safe, when it is free",
         next=owner.way_out("another name for this app: name in the Compose file, or -p", "rm"),
     )  # fmt: skip
 
 
 def look_before_release(tools: Tools, stack: Stack) -> None:
-    """The half of `check` that costs nothing: notices for what is not well. Raises BluegreenError for what is wrong."""
+    """The half of `check` that costs nothing: notices for what is odd. Raises BluegreenError for what is wrong."""
     folder = Path(stack.project_directory)
     found = [retries(tools, stack), *findings.of_stack(stack)]
     free = tools.machine.free_bytes(folder)
@@ -101,7 +102,8 @@ def look_before_release(tools: Tools, stack: Stack) -> None:
     for it in found:
         if it.name == "retry-safe" and it.outcome == "failed":
             raise BluegreenError(
-                "A release would not be safe to repeat.", failed=it.found, expected=it.expected, retry="safe",
+                "A release would not be safe to repeat.", code="release-not-safe",
+                failed=it.found, expected=it.expected, retry="safe",
                 next=it.fix, lines=[it.why],
             )  # fmt: skip
         if it.name in ("disk", "retry-safe") and it.outcome != "ok":

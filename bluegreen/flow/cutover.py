@@ -32,7 +32,12 @@ class Cutover:
 
     def confirm(self) -> str:
         if instead := self._tools.door.confirm(self._target):
-            raise BluegreenError("nginx does not follow the route.", failed=instead, expected=f"{self._target}")
+            raise BluegreenError(
+                "nginx does not follow the route.",
+                code="route-not-followed",
+                failed=instead,
+                expected=f"{self._target}",
+            )
         return f"nginx answers {self._target}"
 
     def seal(self, wait: bool = True) -> str:
@@ -63,7 +68,10 @@ class Cutover:
         known = cause
         if not isinstance(known, BluegreenError):
             known = BluegreenError(
-                "The cutover failed before anything moved.", failed=str(cause), expected="no error of ours"
+                "The cutover failed before anything moved.",
+                code="cutover-failed",
+                failed=str(cause),
+                expected="no error of ours",
             )
         known.traffic = self._world.traffic()
         return known
@@ -72,6 +80,7 @@ class Cutover:
         before = self._world.live or "nothing"
         return BluegreenError(
             f"Traffic could not be moved to {self._target}; it is back on {before}.",
+            code="moved-back",
             failed=why,
             expected=f"nginx to answer {self._target} on its control socket",
             traffic=f"{before} (moved back, confirmed)",
@@ -84,6 +93,7 @@ class Cutover:
         before = self._world.live or "no color"
         return BluegreenError(
             "It is not known where traffic goes.",
+            code="traffic-unknown",
             failed=f"moving to {self._target}: {why}; moving back to {before}: {instead}",
             expected="nginx to answer on its control socket",
             traffic=f"unknown; look now (the route on the disk says {self._on_disk() or 'no color'})",

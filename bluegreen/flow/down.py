@@ -59,7 +59,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
 
 
 def stop(tools: Tools, world: World) -> str:
-    """Jobs get their grace period; what answered requests is ended at once, as nginx goes as well."""
+    """Jobs get their grace period; what answered requests is ended immediately, because nginx goes too."""
     running = [replica for replica in world.replicas if replica.running]
     for replica in running:
         with contextlib.suppress(BluegreenError):
@@ -81,7 +81,7 @@ def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
 
 
 def front(slot: Slot) -> Route:
-    """The routed service that stands for the whole when nothing routes any more: that of every path, of any host."""
+    """The routed service that is the app when nothing routes any more: the one of every path and any host."""
     return min(slot.routes, key=lambda route: (route.path != "/", route.host is not None))
 
 

@@ -1,4 +1,4 @@
-"""Back to the idle color at once.
+"""Back to the idle color, in a fraction of a second.
 
 Until traffic has moved this needs nginx's answer, its file and the route: not the Engine, not the journal, not the
 Compose file, no registry and no template engine. All else comes after. `cli/quick.py` does the same for an app on
@@ -36,7 +36,7 @@ class FlipBackOptions:
 
     force: bool
     load: Callable[[], Stack]
-    owner: Callable[[], str] = str  # who acts; only hooks are told
+    owner: Callable[[], str] = str  # who acts; only hooks get it
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def go_on(tools: Tools, wanted: FlipBackOptions, world: World, begun: Begun) -> 
     flip = FlipBack(Operation(tools, plan, result), world, wanted)
     flip.cutover.turned(begun.since)
     if begun.wrong:
-        failed = BluegreenError("nginx does not follow the route.", failed=begun.wrong, expected=f"{plan.target}")
+        failed = BluegreenError(
+            "nginx does not follow the route.", code="route-not-followed", failed=begun.wrong, expected=f"{plan.target}"
+        )
         return _ended(flip, flip.move_back(failed))
     return _ended(flip, flip.settle())
 
@@ -85,7 +87,7 @@ def _ended(flip: FlipBack, done: Result) -> Result:
 
 
 def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
-    """Says why not, after a look at everything: the person has time now, and needs the whole truth."""
+    """Says why not, after a look at everything: the person has time now, and needs every fact."""
     from bluegreen.flow.checks import tell_failover
 
     world = observe(tools)
@@ -96,7 +98,8 @@ def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
             return flip_back(tools, wanted)
         plan_flip_back(world, wanted.force)
         error = BluegreenError(
-            "nginx answers another color than a moment ago.", failed="somebody or something moved it meanwhile",
+            "nginx answers another color than a moment ago.", code="live-changed",
+            failed="somebody or something moved it meanwhile",
             expected="nobody else at work", retry="safe",
         )  # fmt: skip
     except BluegreenError as known:
@@ -194,7 +197,8 @@ class FlipBack:
             stack = self.wanted.load()
         except BluegreenError as error:
             raise BluegreenError(
-                "The hook after_flip_back did not run.", failed=f"the Compose file cannot be read: {error.summary}",
+                "The hook after_flip_back did not run.", code="hook-failed",
+                failed=f"the Compose file cannot be read: {error.summary}",
                 expected="the file with the hook", retry="safe",
             ) from None  # fmt: skip
         return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
@@ -225,13 +229,13 @@ class FlipBack:
                 self.tools.containers.exit_of(replica.id)
         error = not_healthy(self.tools, self.slot, here, silent)
         if self.wanted.force and any(replica.running for replica in here):
-            words = f"although {self.tools.mask(error.failed)}"
+            words = f"even if {self.tools.mask(error.failed)}"
             self.tools.show.notice(f"Forced, {words}.")
             return f"forced, {words}"
         raise error
 
     def _brought_back(self) -> bool:
-        """Whether the way back was set aside by a command that was killed, and stands in its place again."""
+        """Whether the way back was set aside by a command that was killed, and is in its place again."""
         from bluegreen.flow.aside import bring_back, said
         from bluegreen.plans.differences import set_aside
 
@@ -267,6 +271,9 @@ def _way_back(plan: Plan, world: World) -> tuple[Color, Slot]:
     slot = world.slot(target)
     if slot is None:
         raise BluegreenError(
-            f"There is no previous release on {target}.", failed="no release", expected="one that has served before"
+            f"There is no previous release on {target}.",
+            code="no-previous-release",
+            failed="no release",
+            expected="one that has served before",
         )
     return target, slot

@@ -1,4 +1,4 @@
-"""`prepare --give-up`: the prepared release goes, and the one that was set aside for it is the way back again."""
+"""`prepare --give-up`: the prepared release goes; the one that was set aside is the way back again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def give_up(tools: Tools, stack: Stack) -> Result:
 
 
 def replace_prepared(tools: Tools, stack: Stack, world: World, slot: Slot) -> str:
-    """The release that was set aside in place of the prepared one, known to nginx; says how it stands."""
+    """The release that was set aside in place of the prepared one, known to nginx; says how it is."""
     if world.intended is None:
         return "nothing is known of it"
     unhealthy = bring_back(tools, slot, failed_stays=False)

@@ -23,7 +23,7 @@ class HookFailed(BluegreenError):
 
 @dataclass(frozen=True)
 class Moment:
-    """What a hook is told, as variables BLUEGREEN_*."""
+    """What a hook gets, as variables BLUEGREEN_*."""
 
     verb: str
     color: Color | None
@@ -57,7 +57,7 @@ def run_hooks(tools: Tools, stack: Stack, name: HookName, moment: Moment, images
         tools.journal.runs.end(run, "done" if ended.succeeded else "failed", ended.code, ended.output)
         if not ended.succeeded:
             raise HookFailed(
-                f"The hook {name} failed.", failed=f"{what}: {ended.why}", expected="exit code 0",
+                f"The hook {name} failed.", code="hook-failed", failed=f"{what}: {ended.why}", expected="exit code 0",
                 retry="safe", next=f"{tools.command} show {moment.release}", lines=ended.lines[-SHOWN_LINES:],
             )  # fmt: skip
     return ", ".join(hook.service or hook.command[0] for hook in hooks)
@@ -85,7 +85,7 @@ def after(
         run_hooks(tools, load(), name, moment, images)
     except BluegreenError as error:
         words = f"The hook {name} {'failed' if isinstance(error, HookFailed) else 'did not run'}"
-        result.warnings.append(f"{words} ({error.failed or error.summary}); {result.verb} itself stands as it says.")
+        result.warnings.append(f"{words} ({error.failed or error.summary}); the {result.verb} itself is complete.")
 
 
 def after_failure(

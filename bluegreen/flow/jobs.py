@@ -26,7 +26,7 @@ def hand_over_jobs(
 
     They start in this order of services, each after `ready` has found what it depends on.
 
-    `after_kill`: a command that was killed may have told those of `target` to stop a moment ago. The Engine shows
+    `after_kill`: a command that was killed may have asked those of `target` to stop a moment ago. The Engine shows
     such a container as running until it ends, so it is stopped by us, which waits for that, and started.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
@@ -54,7 +54,8 @@ def hand_over_jobs(
     wanted = [(name, number) for name in slot.jobs for number in range(1, slot.replicas[name] + 1)] if slot else []
     if gone := [f"{name}-{number}" for name, number in wanted if (name, number) not in there]:
         raise BluegreenError(
-            f"The job {', '.join(gone)} of {target} does not run.", failed="its container was removed by somebody",
+            f"The job {', '.join(gone)} of {target} does not run.", code="job-gone",
+            failed="its container was removed by somebody",
             expected="the stopped container that the last switch left", retry="not useful",
             next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
         )  # fmt: skip

@@ -85,7 +85,7 @@ class Making:
         self.began = tools.clock()
 
     def moment(self, outcome: str) -> Moment:
-        """What hooks are told."""
+        """What hooks get."""
         return Moment(self.request.verb, self.new.color, self.new.release, outcome, self.request.note.owner)
 
     def mine(self) -> list[Replica]:
@@ -100,7 +100,7 @@ class Making:
         return self.world.proxy if steady else self.tools.proxy.container()
 
     def slots(self) -> Mapping[Color, Slot]:
-        """What stood in both colors before."""
+        """What was in both colors before."""
         return self.world.intended.slots if self.world.intended else {}
 
     def render(self, routing: Routing) -> str:

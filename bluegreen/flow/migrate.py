@@ -19,7 +19,7 @@ SHOWN_LINES = 12  # last lines of a failed migration in its error
 def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     """What is known of a migration that was cut, in a phrase; None: none was.
 
-    Its container goes on without us and may have ended since; one that the journal forgot counts as well, where
+    Its container goes on without us and may have ended since; one that the journal forgot counts too, where
     releases have a migration at all (`migrates`).
     """
     runs = list(tools.journal.runs.in_doubt())
@@ -43,14 +43,14 @@ def refuse_doubt(tools: Tools, verb: str, answer: Answer | None, migrates: bool 
     doubt = in_doubt(tools, migrates)
     if doubt and answer is None:
         raise BluegreenError(
-            "A migration is in doubt.", failed=doubt, expected="to know whether it was done",
+            "A migration is in doubt.", code="migration-in-doubt", failed=doubt, expected="to know whether it was done",
             retry="safe with --migrate: again runs it once more, skip takes it as done",
             next=f"look at the database; then {tools.command} {verb} --migrate again, or --migrate skip",
         )  # fmt: skip
 
 
 def settle_doubt(tools: Tools, answer: Answer) -> str:
-    """Ends what is left of cut migrations, so that no two run at once; says what became of them."""
+    """Ends what is left of cut migrations, so that no two run at the same time; says what became of them."""
     said = []
     for container in tools.containers.task_containers("migration"):
         said.append(f"{container.name} was {'stopped' if container.running else 'ended'}")
@@ -87,9 +87,9 @@ def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int
     if not ended.succeeded:
         tools.journal.runs.end(run, "failed", ended.code, ended.output)
         raise BluegreenError(
-            f"The migration of release {release} failed.", failed=ended.why,
+            f"The migration of release {release} failed.", code="migration-failed", failed=ended.why,
             expected=f"{migration.run.service} to end with exit code 0 within {migration.run.timeout:g} s",
-            retry="safe if the migration itself is: the next switch runs it anew",
+            retry="safe if the migration itself is: the next switch runs it again",
             next=f"{tools.command} show {release}", lines=ended.lines[-SHOWN_LINES:],
         )  # fmt: skip
     tools.journal.runs.end(run, "done", ended.code, ended.output)

@@ -31,7 +31,7 @@ Tell = Callable[[str], None]
 Run = Callable[[Sequence[str]], tuple[int, str]]  # a command where nginx is: (exit code, both streams)
 
 
-# -- a place: where colors stand. `places/docker/place.py` puts these five together for one Docker Engine.
+# -- a place: where colors run. `places/docker/place.py` puts these five together for one Docker Engine.
 
 
 class ContainersPort(Protocol):
@@ -152,7 +152,7 @@ class DoorPort(Protocol):
 
 
 class HostPort(Protocol):
-    """A command of the person on this machine: (exit code, output, why it could not end well)."""
+    """A command of the person on this machine: (exit code, output, why it failed)."""
 
     def __call__(
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
@@ -245,7 +245,7 @@ class Show(Protocol):
 
 
 class SignalsPort(Protocol):
-    """Ctrl-C and its like: raise Interrupted at once while that is safe, and are only noted after."""
+    """Ctrl-C and similar signals: raise Interrupted while that is safe, and are only noted after."""
 
     @property
     def asked(self) -> str | None: ...

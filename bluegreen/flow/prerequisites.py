@@ -1,4 +1,4 @@
-"""What stands before any color: shared services, network, the proxy and the file that it is to load."""
+"""What every color needs first: shared services, network, the proxy and the file that it loads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASK_AGAIN = 0.05  # seconds
 def prerequisite_steps(
     tools: Tools, stack: Stack, published: bool = True, asleep: tuple[str, ...] = ()
 ) -> dict[str, Action]:
-    """The steps that a switch and a repairing `up` share: what stands before any color does.
+    """The steps that a switch and a repairing `up` share: what every color needs first.
 
     `asleep`: the shared services to start as they are, instead of all as the file says.
     """
@@ -66,6 +66,7 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     if too_old(version):
         raise BluegreenError(
             f"nginx {version} is too old.",
+            code="nginx-too-old",
             failed=f"{stack.settings.proxy.image} has nginx {version}",
             expected="1.27.4 or newer: without its keepalive_min_timeout every reload loses requests of idle clients",
             retry="safe, with another proxy.image",
@@ -84,6 +85,7 @@ def await_answer(tools: Tools) -> None:
             proxy = tools.proxy.container()
             raise BluegreenError(
                 "nginx does not answer on its control socket.",
+                code="nginx-silent",
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
                 expected="a running proxy",
                 retry="safe, after the cause is fixed",

@@ -14,7 +14,7 @@ from bluegreen.flow.values import Tools
 
 
 def as_published(stack: Stack, world: World) -> Stack:
-    """The stack with the listeners that the running proxy is published on: only `up` makes it anew with others."""
+    """The stack with the listeners that the running proxy is published on: only `up` makes it again with others."""
     listen, preview = published(world)
     if listen is None:
         return stack
@@ -25,7 +25,7 @@ def as_published(stack: Stack, world: World) -> Stack:
 
 
 def published(world: World) -> tuple[tuple[str, ...] | None, str | None]:
-    """(listen, preview) of the proxy that there is; (None, None): there is none, or it cannot be told."""
+    """(listen, preview) of the proxy that there is; (None, None): there is none, or it is unknown."""
     proxy, intended = world.proxy, world.intended
     if proxy is None:
         return None, None
@@ -50,7 +50,7 @@ def differing(stack: Stack, world: World) -> str:
 
 
 def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> tuple[tuple[str, ...], list[str]]:
-    """(the listeners that were asked, those that gave no answer, each with why). None is asked before publishing."""
+    """(the listeners that were asked, those that did not answer, each with why). None is asked before publishing."""
     routing = tools.door.intended()
     if proxy is None or not proxy.published or routing is None:
         return (), []
@@ -60,7 +60,7 @@ def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> 
 
 
 def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> str:
-    """What was asked, in words. Raises BluegreenError when a listener that is published gives no answer."""
+    """What was asked, in words. Raises BluegreenError when a published listener does not answer."""
     listens, silent = unreached(tools, proxy, slot)
     if proxy is None or not silent:
         return ", ".join(listens)
@@ -72,13 +72,13 @@ def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | No
     raise _unreached(silent, tools.command)
 
 
-class Unreached(BluegreenError):
+class PublicSilent(BluegreenError):
     """nginx does not answer where it is published."""
 
 
-def _unreached(silent: Sequence[str], command: str) -> Unreached:
-    return Unreached(
-        "nginx does not answer where it is published.", failed="; ".join(silent),
+def _unreached(silent: Sequence[str], command: str) -> PublicSilent:
+    return PublicSilent(
+        "nginx does not answer where it is published.", code="public-port-silent", failed="; ".join(silent),
         expected="an HTTP answer on every address of listen, as visitors get it",
         retry="safe, after the cause is fixed",
         next=f"{command} up (publishes nginx as the file says), or docker ps --filter name=-proxy",
@@ -95,8 +95,8 @@ def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenErr
             return None
         refuse_unreached(tools, tools.proxy.container(), slot)
     except BluegreenError as error:
-        if not isinstance(error, Unreached):  # the Engine says nothing either
-            error = _unreached([f"{it} gives no answer" for it in (routing.listen if routing else ())], tools.command)
+        if not isinstance(error, PublicSilent):  # the Engine says nothing either
+            error = _unreached([f"{it} does not answer" for it in (routing.listen if routing else ())], tools.command)
         error.traffic = f"{color} by what nginx says of itself; visitors do not reach it"
         error.exit_code = ExitCode.UNKNOWN
         return error

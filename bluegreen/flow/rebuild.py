@@ -26,7 +26,7 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
     live = world.answer.live if world.answer else said or _only_color(world)
     if live is None or live not in slots:
         raise BluegreenError(
-            "The state folder is gone, and nothing tells which color was live.",
+            "The state folder is gone, and nothing tells which color was live.", code="traffic-unknown",
             failed=f"{live} has no running containers" if live else _untold(world),
             expected="nginx's answer, or the word of a person, and running containers of that color",
             traffic="unknown; look now" if world.answer else "none while nginx does not answer",

@@ -27,7 +27,7 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
         outcome = records[number]["outcome"] if number in records else ""
         why = f"its outcome was {outcome}" if outcome != "live" else "its images are gone"
         raise BluegreenError(
-            f"Release {number} is not kept." if outcome else f"There is no release {number}.",
+            f"Release {number} is not kept." if outcome else f"There is no release {number}.", code="release-not-kept",
             failed=why if outcome else "the journal does not know it",
             expected=f"one of: {', '.join(kept) or 'none'} (x-bluegreen.keep: {today.settings.keep})",
             retry="not useful", next=f"{tools.command} history",
@@ -37,6 +37,7 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
     if final and not force:
         raise BluegreenError(
             f"Release {number} does not work with the data that release {final[-1]} has migrated.",
+            code="migration-not-reversible",
             failed=f"the migration of release {final[-1]} is declared irreversible (migrate.reversible: false)",
             expected="only migrations that it can live with", retry="only with --force",
             next=f"{tools.command} switch --to {number} --force (if you know that it works)",
@@ -46,7 +47,7 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
         restored = restore(records[number], today, tools.fingerprint, define, interpolated)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BluegreenError(
-            f"Release {number} cannot be brought back: what is written of it is not whole.",
+            f"Release {number} cannot be brought back: its record is damaged.", code="journal-damaged",
             failed=f"{type(error).__name__}: {error}", expected="a journal that nobody else wrote into",
             retry="not useful", next=f"{tools.command} history",
         ) from None  # fmt: skip

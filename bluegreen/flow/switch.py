@@ -53,7 +53,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out a switch (or prepare, or the first up). Never raises BluegreenError after its plan was shown."""
     world = observe(tools)
     if request.verb != "up" and (words := differing(stack, world)):
-        tools.show.notice(f"{words}; {tools.command} up takes that over, and nginx is made anew for it.")
+        tools.show.notice(f"{words}; {tools.command} up takes that over, and makes nginx again for it.")
         stack = as_published(stack, world)
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
@@ -83,6 +83,7 @@ def _refuse_to_clear_what_serves(tools: Tools, world: World, plan: Plan) -> None
     if any(step.name in ("aside", "clear") for step in plan.steps) and serves_instead(tools, world):
         raise BluegreenError(
             f"{world.idle} answers for {world.live} now (failover), so it cannot make room for a release.",
+            code="failover-serves",
             failed=f"no replica of {world.live} can be reached", expected=f"{world.live} to answer by itself",
             traffic=f"{world.idle}, in place of {world.live}", retry="safe",
             next=f"{tools.command} flip-back (makes {world.idle} live), then {tools.command} {plan.verb}",
@@ -172,7 +173,8 @@ class Release(Making):
             self.adoption.put_back()
         except BluegreenError as error:
             return BluegreenError(
-                "The take-over failed, and not everything could be put back.", failed=f"{cause}; {error}",
+                "The take-over failed, and not everything could be put back.", code="take-over-failed",
+                failed=f"{cause}; {error}",
                 expected=f"{self.adoption.names} to run as before", traffic="unknown; look now",
                 retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
             )  # fmt: skip

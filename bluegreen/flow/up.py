@@ -78,6 +78,7 @@ class Repair:
         if world.intended is None:
             raise BluegreenError(
                 "The rendered file is gone.",
+                code="config-missing",
                 failed="nginx.conf is absent",
                 expected="what the last switch left",
                 retry="safe",
@@ -158,7 +159,7 @@ class Repair:
         return f"{counted(len(left), 'container')} removed"
 
     def _adopt(self) -> str:
-        """Goes on with a take-over that was killed when the color stood proven already."""
+        """Goes on with a take-over that was killed after the color was checked."""
         try:
             done = self.adoption.take_over()
         except BluegreenError:
@@ -173,6 +174,7 @@ class Repair:
         if self.wish.definition != live.definition:
             raise BluegreenError(
                 f"Containers of release {live.release} are gone, and the Compose file says something else by now.",
+                code="compose-file-changed",
                 failed="they cannot be made again as they were",
                 expected=f"the Compose file as it was at release {live.release}",
                 retry="safe", next=f"{tools.command} switch (releases what the Compose file says)",
@@ -242,7 +244,7 @@ class Repair:
         return ", ".join(started)
 
     def _warm(self) -> str:
-        """The way back runs again; that it is healthy as well is waited for, and a warning when it is not."""
+        """The way back runs again; until it is healthy too; a warning when it is not."""
         started = self._start(self.world.idle)
         slot = self.world.slot(self.world.idle)
         missing = self.tools.prober.wait(replica_checks(slot), self.tools.show.progress) if slot else {}
@@ -256,7 +258,7 @@ class Repair:
         if missing:
             name, (tries, last) = next(iter(missing.items()))
             raise BluegreenError(
-                f"{self.live.color} is not healthy.",
+                f"{self.live.color} is not healthy.", code="live-not-healthy",
                 failed=f"{name} {last} ({tries} tries)",
                 expected=expectation(self.live.routes[0].health),
                 retry="safe", next=f"{self.tools.command} logs {self.live.color}",

@@ -26,7 +26,7 @@ FRESH_ANSWERS = 8  # new connections that must all reach the new generation afte
 
 
 class NotConfirmed(Exception):
-    """nginx did not show what it was told to; says what was seen instead."""
+    """nginx did not show what was loaded; says what was seen instead."""
 
 
 class Change:
@@ -63,7 +63,8 @@ class Change:
         if not content or not seal.same_slots(content, self._files.loaded_text() or ""):
             why = "is of another release than nginx has" if content else "is missing in the state folder"
             raise BluegreenError(
-                f"The rendered file for {color} cannot be used.", failed=f"live-{color}.conf {why}",
+                f"The rendered file for {color} cannot be used.", code="config-missing",
+                failed=f"live-{color}.conf {why}",
                 expected="a text for each color, as every switch leaves them",
             )  # fmt: skip
         if wait:
@@ -124,7 +125,7 @@ class Change:
     def _confirm(self, generation: int, live: Color | None, held: socket.socket | None) -> None:
         """Returns when `generation` answers and the workers before it accept nothing any more.
 
-        A worker that is told to quit closes its listening sockets and then its idle connections, so the
+        A worker that gets its signal to quit closes its listening sockets and then its idle connections, so the
         end of `held` proves the first (ngx_worker_process_cycle). Raises NotConfirmed.
         """
         deadline = time.monotonic() + CONFIRM_TIMEOUT
@@ -138,8 +139,8 @@ class Change:
             time.sleep(ASK_AGAIN)
         if held and not _closed_within(held, QUIT_TIMEOUT):
             raise NotConfirmed(f"a worker of the former generation still accepts after {QUIT_TIMEOUT:.0f} s")
-        # The held connection stands for one worker; the others are told within milliseconds, unless the machine is
-        # busy: what such a worker still accepts it passes on, once it is told by `hand_over`.
+        # The held connection is to one worker; the others get the signal within milliseconds, unless the machine is
+        # busy: what such a worker still accepts it passes on, after `hand_over`.
         deadline = time.monotonic() + QUIT_TIMEOUT
         fresh = 0
         while fresh < FRESH_ANSWERS:

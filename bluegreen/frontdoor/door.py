@@ -38,7 +38,7 @@ class Door:
             self._files.forget(names)
         if code and not run and not self._sees():
             raise BluegreenError(
-                "nginx does not see the folder of the rendered file.",
+                "nginx does not see the folder of the rendered file.", code="proxy-folder-replaced",
                 failed="the folder was deleted and recreated while the proxy ran",
                 expected="the folder that it has mounted",
                 retry="safe, after up", next=f"{COMMAND} up (restarts the proxy: a moment without answers)",
@@ -47,6 +47,7 @@ class Door:
             lines = [line for line in output.splitlines() if "[emerg]" in line] or output.splitlines()
             raise BluegreenError(
                 "nginx refuses the new configuration.",
+                code="nginx-config-invalid",
                 failed=lines[0].partition("] ")[2] or lines[0] if lines else f"nginx -t ended with {code}",
                 expected="a file that nginx -t accepts (your own snippets in proxy.include are part of it)",
                 retry="safe, after the cause is fixed",
@@ -94,6 +95,6 @@ class Door:
 
 def _not_loaded(error: NotConfirmed) -> BluegreenError:
     return BluegreenError(
-        "nginx did not load its new file.", failed=str(error),
+        "nginx did not load its new file.", code="nginx-not-reloaded", failed=str(error),
         expected="nginx to answer with the file it was given", retry="safe",
     )  # fmt: skip

@@ -86,7 +86,10 @@ class Files:
         """A file, replaced in one step and on the disk when this returns. Raises BluegreenError."""
         if not content:  # an empty file would end nginx at its next start
             raise BluegreenError(
-                "There is no rendered file to load.", failed="the text is empty", expected="a rendered text"
+                "There is no rendered file to load.",
+                code="config-missing",
+                failed="the text is empty",
+                expected="a rendered text",
             )
         try:
             self.writing(lambda: disk.replace(self.folder, name, content))
@@ -104,7 +107,7 @@ class Files:
             raise self._refused("nginx's file cannot be written.", error, LOADED) from None
 
     def candidates(self, contents: list[str]) -> list[str]:
-        """Writes texts that nginx -t is to be asked about; returns their names."""
+        """Writes texts for nginx -t to check; returns their names."""
         names = [f"{CANDIDATE}-{number}.conf" for number, _ in enumerate(contents)]
         for name, content in zip(names, contents, strict=True):
             self.write(content, name)
@@ -123,6 +126,7 @@ class Files:
     def _refused(self, summary: str, error: OSError, name: str) -> BluegreenError:
         return BluegreenError(
             summary,
+            code="state-folder",
             failed=f"{error.strerror}: {os.path.join(self.folder, name)}",
             expected="a state folder that this user may write to, on a disk with room",
             retry="safe, after the cause is fixed",

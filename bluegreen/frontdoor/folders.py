@@ -11,7 +11,7 @@ from bluegreen.unix_http import open_folder
 
 FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
-RUN = "run"  # the one folder that nginx may write: whatever lies there may be of its making
+RUN = "run"  # the one folder that nginx may write: it may have made whatever is in it
 TRIES = 3  # to make a folder where nginx may put something else in its place meanwhile
 
 
@@ -68,7 +68,7 @@ def prepare_folders(state: Path) -> None:
 
 
 def _within_reach(run: int, name: str, owner: tuple[int, int] | None) -> int:
-    """A folder in the one that nginx may write. What else lies there in its place is of no use, and goes."""
+    """A folder in the one that nginx may write. Anything else in its place is removed."""
     for _ in range(TRIES):
         try:
             return _folder(run, name, FOLDER_MODE, owner)

@@ -20,7 +20,7 @@ OURS: tuple[tuple[str, str], ...] = (
     ("X-Request-ID", "$bg_request_id"),
     ("Proxy", '""'),
 )
-# Frameworks believe these (Rack and Rails, Werkzeug's ProxyFix, Gunicorn, Spring, Symfony, IIS and ASP.NET, what stands
+# Frameworks believe these (Rack and Rails, Werkzeug's ProxyFix, Gunicorn, Spring, Symfony, IIS and ASP.NET, what is
 # behind a CDN), so they pass from a trusted proxy only.
 BELIEVED = (
     "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-Protocol",
@@ -36,7 +36,7 @@ BELIEVED_AS_THEY_ARE = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "REMOTE_ADDR"
 
 
 def sent(own: Sequence[str] = (), underscores: bool = False) -> list[tuple[str, str]]:
-    """(header, value) of each line, but for the headers that the person's own lines set.
+    """(header, value) of each line, except for the headers that the person's own lines set.
 
     With `underscores` passed on, no other spelling of a header that is set here or there arrives: WSGI, CGI and Rack
     take X_Forwarded_For for X-Forwarded-For.
@@ -65,10 +65,10 @@ def variable(header: str) -> str:
 
 
 class Lines:
-    """The `proxy_set_header` lines of a folder of snippets that stand outside of any block.
+    """The `proxy_set_header` lines of a folder of snippets that are outside of any block.
 
     nginx gives a level's lines to what is below it only where nothing below has lines of its own, so ours and theirs
-    must stand beside each other. Source: nginx's documentation of proxy_set_header.
+    must be in the same block. Source: nginx's documentation of proxy_set_header.
     """
 
     def __init__(self, folder: Path | None) -> None:

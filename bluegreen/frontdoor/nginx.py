@@ -100,7 +100,10 @@ class Nginx:
         code, output = self._run(["cat", "/proc/net/tcp"])
         if code:
             raise BluegreenError(
-                "nginx's connections could not be read.", failed=output.strip()[:200], expected="its /proc/net/tcp"
+                "nginx's connections could not be read.",
+                code="nginx-silent",
+                failed=output.strip()[:200],
+                expected="its /proc/net/tcp",
             )
         return output
 

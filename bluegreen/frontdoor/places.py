@@ -12,9 +12,9 @@ from bluegreen.domain.routing import Slot
 
 NO_SERVICE = 404  # the color serves this host, and nothing at this path
 NO_HOST = 421  # the color serves nothing for this host
-NO_COLOR = 503  # nothing stands in the color
+NO_COLOR = 503  # the color has no release
 PLAIN = re.compile(r"[A-Za-z0-9._~@:+/-]+")
-STATUS = "!"  # before a status that stands in the place of a service; no service's name has it
+STATUS = "!"  # before a status in the place of a service; no service's name has it
 
 Choice = tuple[tuple[Color, str], ...]  # for each color: the name of a service, or STATUS and a number
 
@@ -43,7 +43,7 @@ def servers(slots: Iterable[Slot]) -> tuple[Server, ...]:
 
 
 def statuses(choice: Choice) -> tuple[int, ...]:
-    """The statuses that stand in the place of a service, each once; NO_COLOR always: no color may be live yet."""
+    """The statuses in the place of a service, each once; NO_COLOR always: no color may be live yet."""
     found = {int(name.removeprefix(STATUS)) for _, name in choice if name.startswith(STATUS)}
     return tuple(sorted(found | {NO_COLOR}))
 

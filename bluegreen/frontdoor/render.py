@@ -31,7 +31,7 @@ PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # a
 
 @dataclass(frozen=True)
 class ProxyConfig:
-    """What a rendered file says besides the routing: listeners and the settings of the proxy."""
+    """What a rendered file says beyond the routing: listeners and the settings of the proxy."""
 
     listen: tuple[Listen, ...]
     preview: Listen | None

@@ -1,4 +1,4 @@
-"""A reload, begun: the file is written, old workers are told to pass on, the master is signalled.
+"""A reload, begun: the file is written, old workers pass requests on, the master is signalled.
 
 Standard library only, and little of it.
 """
@@ -125,7 +125,7 @@ def hup_master(sockets: str) -> bool:
 
 
 def master(sockets: str) -> int | None:
-    """The process id of nginx's master, as this machine counts; None: it cannot be told.
+    """The process id of nginx's master, as this machine counts; None: unknown.
 
     The kernel knows who called listen() on the control socket. It has to be called nginx and to be the user's as whom
     nginx runs; the socket is no link to another.

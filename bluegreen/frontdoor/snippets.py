@@ -99,7 +99,7 @@ def _as_closed(place: Path, contents: Sequence[Source]) -> bool:
 
 
 def _put(place: Path, contents: Sequence[Source], group: int) -> None:
-    """A copy, file by file: each whole and on the disk before it counts, and to be read by nginx, whatever the umask.
+    """A copy, file by file: each complete and on the disk before it counts, and readable for nginx, whatever the umask.
 
     One that was damaged is made good where it is: nginx may start again at any moment. `group`: nginx's.
     """
@@ -135,6 +135,7 @@ def _read(folder: Path) -> list[Source]:
     except OSError as error:
         raise BluegreenError(
             "The folder of proxy.include cannot be read.",
+            code="nginx-config-invalid",
             failed=str(error),
             expected="a folder with *.conf and http/*.conf",
             retry="safe, after the cause is fixed",

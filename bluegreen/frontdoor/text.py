@@ -18,7 +18,7 @@ HEADER = "# bluegreen-routing: "
 MORE = "# + "  # before each further line of the header
 WIDTH = 3500  # characters of a line; nginx refuses a comment that does not fit into its buffer of 4096 bytes
 FOOTER = "# bluegreen-written: "
-GENERATION_MARK = 987654321987654321  # stands for the generation until the file is activated
+GENERATION_MARK = 987654321987654321  # in the place of the generation until the file is activated
 SINCE_MARK = "@since@"
 
 

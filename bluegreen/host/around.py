@@ -28,7 +28,7 @@ MAX_ENTRIES = 20_000  # looked at, whatever they are
 
 
 def read(places: Iterable[str]) -> dict[str, str]:
-    """Whole paths to texts: of files, and of what tells something below folders. What cannot be read is left out."""
+    """Full paths to texts: of files, and of what says something below folders. What cannot be read is left out."""
     found: dict[str, str] = {}
     seen: set[str] = set()
     budget = [MAX_ENTRIES]

@@ -17,7 +17,7 @@ GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 def run(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
 ) -> tuple[int | None, str, str]:
-    """(exit code, None when it did not end in time or could not start; its output; why it could not end well).
+    """(exit code, None when it did not end in time or could not start; its output; why it failed).
 
     `timeout` in seconds. It gets our environment and `environment`, no input, and a session of its own: a Ctrl-C
     for us does not end it half-way, and all that it started ends with it.

@@ -18,7 +18,7 @@ def size(path: Path) -> int | None:
 
 
 def copy(path: Path, to: Path, without: Path | None = None) -> None:
-    """Copies a folder or a file, but for `without`: the copy may be made within it. Raises OSError when it cannot."""
+    """Copies a folder or a file, except `without`: the copy may be made within it. Raises OSError when it cannot."""
     if without and not path.is_symlink() and path.is_dir():
         inner = without.resolve()
         if inner != path.resolve() and inner.is_relative_to(path.resolve()):

@@ -18,7 +18,7 @@ MAX_BYTES = 256 * 1024  # read of each
 
 
 def free_bytes(path: Path) -> int | None:
-    """What an ordinary write may still take on the file system of `path`; None: it cannot be told from here."""
+    """What an ordinary write may still take on the file system of `path`; None: unknown."""
     try:
         found = os.statvfs(path)
     except OSError:

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 KEPT_LINES = 1000  # of what a process says while it runs
-PIECE = 64 * 1024  # bytes read at once
+PIECE = 64 * 1024  # bytes of one read
 MAX_OUTPUT = 16 * 1024 * 1024  # bytes of a result
 LOOK_AGAIN = 0.2  # seconds between two looks whether a process that says nothing has ended
 PR_SET_PDEATHSIG = 1  # prctl(2)
-END_TIMEOUT = 300.0  # seconds that a process which was told to end may take: it cleans up
+END_TIMEOUT = 300.0  # seconds that a process may take after its signal to end: it cleans up
 
 
 class Late(Exception):
@@ -27,9 +27,9 @@ class Late(Exception):
 def follow(
     command: Sequence[str], environment: Mapping[str, str], tell: Callable[[str], None], timeout: float
 ) -> tuple[str, list[str]]:
-    """(standard output, last lines of standard error), each line told as it comes. Ends with us, whatever ends us.
+    """(standard output, last lines of standard error), each line reported as it comes. Ends with us, whatever ends us.
 
-    `timeout` in seconds, for the whole of it, however much it says. Raises Late.
+    `timeout` in seconds, for all of it, however much it says. Raises Late.
     """
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(

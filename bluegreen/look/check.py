@@ -130,7 +130,7 @@ def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iter
     mode = tools.machine.mode(folder)
     if mode is not None and mode & 0o077:
         yield Finding(
-            "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets lie there",
+            "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets are there",
             shlex.join(["chmod", "700", str(folder)]),
         )  # fmt: skip
     else:
@@ -154,8 +154,8 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
     identity = _identity(tools, stack, world, name)
     if identity is None:
         yield Finding(
-            "permissions", "unknown", f"{name}: the user that it runs as cannot be told before it runs",
-            "a numeric user, or a release that stands", "whether it may write into its volumes", "",
+            "permissions", "unknown", f"{name}: the user that it runs as is unknown before it runs",
+            "a numeric user, or a release that runs", "whether it may write into its volumes", "",
         )  # fmt: skip
         return
     user, groups = identity
@@ -176,7 +176,7 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
 
 
 def _identity(tools: Tools, stack: Stack, world: World, name: str) -> tuple[int, tuple[int, ...]] | None:
-    """(user, groups) as numbers. A name is looked up in a container of the service that stands."""
+    """(user, groups) as numbers. A name is looked up in a running container of the service."""
     text = str(stack.services[name].get("user") or "")
     if not text:
         facts = tools.images.facts(stack.image_reference(name))
@@ -266,7 +266,7 @@ def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Find
         policy = next(route.health for route in slot.routes if name.rpartition("-")[0] == route.service)
         yield Finding(
             "health", "failed", f"GET {policy.path} of {name} on {slot.color} {reason}", expectation(policy),
-            "a release is held against the same", f"{tools.command} logs {slot.color}",
+            "a release must answer the same", f"{tools.command} logs {slot.color}",
         )  # fmt: skip
     if not wrong:
         count = sum(map(len, slot.addresses.values()))
@@ -289,7 +289,7 @@ def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> 
         if it.differences:
             yield Finding(
                 "expected", "failed", f"{it.request}: {'; '.join(it.differences[:3])}",
-                "the recorded answer, from live", "the next release is held against it before it gets traffic",
+                "the recorded answer, from live", "the next release is compared with it before it gets traffic",
                 f"record it again: {tools.command} expect --record {it.typed}",
             )  # fmt: skip
     if compared and not any(it.differences for it in compared):
@@ -311,7 +311,7 @@ def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
     if wrong:
         yield Finding(
             "way back", "warning", "; ".join(wrong), f"{world.idle} to be healthy",
-            "flip-back refuses a color that is not well", f"{tools.command} up (warms it)",
+            "flip-back refuses a color that is not healthy", f"{tools.command} up (repairs it)",
         )  # fmt: skip
         return
     looked = tools.clock() - began

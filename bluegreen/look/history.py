@@ -10,7 +10,7 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.retention import can_come_back
 from bluegreen.flow.values import Tools
 
-SHOWN = 20  # releases that `history` lists unless told otherwise
+SHOWN = 20  # releases that `history` lists by default
 
 
 def history(tools: Tools, limit: int | None = SHOWN) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     if wanted is None or wanted not in records:
         known = ", ".join(map(str, sorted(records)[-10:])) or "none"
         raise BluegreenError(
-            f"Release {wanted} is not in the journal." if wanted else "Nothing is live yet.",
+            f"Release {wanted} is not in the journal." if wanted else "Nothing is live yet.", code="no-such-release",
             failed="no record of it", expected=f"one of: {known}", retry="not useful",
             next=f"{tools.command} history",
         )  # fmt: skip

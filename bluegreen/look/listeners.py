@@ -16,7 +16,7 @@ def listeners(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
     if words := differing(stack, world):
         yield Finding(
             "listen", "warning", words, "both the same",
-            "a switch keeps nginx where it is published; only up makes it anew",
+            "a switch keeps nginx where it is published; only up makes it again",
             f"{tools.command} up (a moment without answers)",
         )  # fmt: skip
     if world.answer is None:

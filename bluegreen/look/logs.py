@@ -49,6 +49,7 @@ def choose(tools: Tools, color: str | None, service: str | None) -> list[Speaker
     if not found:
         raise BluegreenError(
             "There is no container with such logs.",
+            code="no-such-logs",
             failed=f"nothing runs as {' '.join(filter(None, (color, service))) or 'any color'}",
             expected=", ".join(there) or f"a color; {COMMAND} up makes the first",
             retry="safe",

@@ -32,7 +32,7 @@ class Facts:
 
 def runbook(tools: Tools, stack: Stack, urls: list[str], preview: str | None) -> Facts:
     """Looks, changes nothing."""
-    tools.compose.interpolated(Path(stack.project_directory))  # a secret in a hook's arguments is to be masked
+    tools.compose.interpolated(Path(stack.project_directory))  # a secret in a hook's arguments must be masked
     world = observe(tools)
     recorded = load(tools, stack.settings, stack.project_directory)
     return Facts(

@@ -1,4 +1,4 @@
-"""How what runs differs from what was meant: drift, orphans, misplaced jobs, replicas that are not well. Pure."""
+"""How what runs differs from what was meant: drift, orphans, misplaced jobs, replicas that are not healthy. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def actual(world: World) -> Routing | None:
 
 
 def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
-    """The slot with the addresses that its replicas have: an `up` may have made one anew and been killed."""
+    """The slot with the addresses that its replicas have: an `up` may have made one again and been killed."""
     found = {(it.service, it.number): it.address for it in here if it.release == slot.release and it.address}
     addresses = {
         service: tuple(found.get((service, number)) or address for number, address in enumerate(known, 1))

@@ -14,7 +14,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     target = world.idle
     if world.live is None or world.intended is None:
         raise BluegreenError(
-            "There is nothing to flip back from: no color is live.",
+            "There is nothing to flip back from: no color is live.", code="nothing-live",
             failed="no release has had traffic yet", expected="a live and a previous release",
             traffic=world.traffic(), retry="not useful", next=f"{COMMAND} up",
         )  # fmt: skip
@@ -23,7 +23,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     slot = world.slot(target)
     if slot is None or world.intended.standing is None:
         raise BluegreenError(
-            f"There is no previous release on {target}.",
+            f"There is no previous release on {target}.", code="no-previous-release",
             failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
             traffic=world.traffic(), retry="not useful", next=f"{COMMAND} switch",
         )  # fmt: skip
@@ -31,12 +31,13 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     if leaving and leaving.release > slot.release and leaving.migrated and not leaving.reversible and not force:
         raise BluegreenError(
             f"Release {slot.release} does not work with the data that release {leaving.release} has migrated.",
+            code="migration-not-reversible",
             failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
             expected="a migration that the release before it can live with", traffic=world.traffic(),
             retry="only with --force",
             next=f"{COMMAND} flip-back --force (if you know that it works), or a switch forward to a fixed release",
         )  # fmt: skip
-    ask = "it is forced: looked at, not required" if force else "traffic goes only to what is well"
+    ask = "it is forced: looked at, not required" if force else "traffic goes only to healthy replicas"
     steps = [
         Step("prepare", "health", f"is release {slot.release} on {target} healthy? {ask}", target),
         *cutover_steps(world, target),
@@ -52,9 +53,9 @@ def _prepared(world: World, target: Color) -> BluegreenError:
     aside = world.intended.aside if world.intended else None
     forward = f"{COMMAND} switch (to go forward to it)"
     back = f"{COMMAND} prepare --give-up (brings release {aside.release} back)" if aside else ""
-    made = f"release {aside.release} is set aside for it" if aside else "no release stood there before it"
+    made = f"release {aside.release} is set aside for it" if aside else "no release was there before it"
     return BluegreenError(
-        f"There is no previous release: {target} holds a prepared one.",
+        f"There is no previous release: {target} holds a prepared one.", code="only-prepared",
         failed=f"release {_release(world, target)} on {target} never had traffic; {made}",
         expected="a color that has served before; flip-back never moves traffic forward",
         traffic=world.traffic(), retry="not useful", next=f"{back}, then {COMMAND} flip-back; or {forward}"

@@ -10,9 +10,9 @@ def plan_give_up(world: World) -> Plan:
     """What was set aside comes back; when nothing was, the prepared release only goes."""
     target, slot = world.idle, world.idle_slot
     if world.intended is None or world.intended.standing != "prepared" or slot is None:
-        return Plan("prepare", target, None, (), "no release stands prepared")
+        return Plan("prepare", target, None, (), "no release is prepared")
     if aside := world.intended.aside:
         cause = f"release {slot.release} is given up; release {aside.release}, set aside for it, is the way back again"
         return Plan("prepare", target, aside.release, (Step("prepare", "bring_back", cause, target),))
-    cause = f"release {slot.release} is given up; no release stood there before it"
+    cause = f"release {slot.release} is given up; no release was there before it"
     return Plan("prepare", target, slot.release, (Step("prepare", "clear", cause, target),))

@@ -1,4 +1,4 @@
-"""Back to plain Compose: it proves the release beside ours, and takes the port when it stands."""
+"""Back to plain Compose: it checks the release beside ours, and takes the port when it is ready."""
 
 from __future__ import annotations
 

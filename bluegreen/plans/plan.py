@@ -1,4 +1,4 @@
-"""The plan as a value: phases of steps, each with its cause. The phase that a step stands in is its failure rule."""
+"""The plan as a value: phases of steps, each with its cause. The phase of a step is its failure rule."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ from bluegreen.plans.steps import base_steps, cutover_steps, settle_steps
 
 
 def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
-    """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic as well."""
+    """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic too."""
     target = world.idle
     wish = replace(wish, release=max(wish.release, world.newest_release + 1))
     prepared = _prepared(world, wish)
     if verb == "prepare" and prepared and not wish.force:
-        return Plan(verb, target, prepared.release, (), f"release {prepared.release} stands prepared on {target}")
+        return Plan(verb, target, prepared.release, (), f"release {prepared.release} is prepared on {target}")
     steps = list(base_steps(verb, world, wish))
     if prepared and not wish.force:
         release = prepared.release
@@ -100,9 +100,9 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
 
 
 def _prepared(world: World, wish: Wish) -> Slot | None:
-    """The prepared release on the idle color, if it is the one that is wished for and still whole."""
+    """The prepared release on the idle color, if it is the wanted one and still complete."""
     slot = world.slot(world.idle)
-    known = actual(world)  # one whose cutover was killed before nginx heard of it is proven, too
+    known = actual(world)  # one whose cutover was killed before nginx loaded it is proven, too
     if known is None or known.standing != "prepared" or slot is None:
         return None
     other_images = wish.images is not None and wish.images != {name: it.id for name, it in slot.images.items()}

@@ -37,7 +37,7 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     release = slot.release if slot else None
     # Compose is asked about the shared services every time; that alone is no news.
     if all(step.name == "shared" for step in steps) and not wish.changed:
-        return Plan("up", live, release, tuple(steps), f"{live}, release {release} is live and whole")
+        return Plan("up", live, release, tuple(steps), f"{live}, release {release} is live and complete")
     return Plan("up", live, release, tuple(steps))
 
 

@@ -54,11 +54,11 @@ def cutover_steps(world: World, target: Color) -> Iterable[Step]:
 
 
 def settle_steps(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> Iterable[Step]:
-    """`jobs`: those of the color that is to be live. The left color's end even when there are none."""
+    """`jobs`: those of the color that becomes live. The left color's end even when there are none."""
     slot = world.slot(other(target))
     left = [replica.service for replica in world.in_color(other(target)) if replica.role == "job"]
     jobs = tuple(dict.fromkeys((*jobs, *(slot.jobs if slot else ()), *left)))
-    yield Step("settle", "seal", f"nginx's file is to say {target} by itself, should the route be deleted", target)
+    yield Step("settle", "seal", f"nginx's file says {target} by itself, even if the route is deleted", target)
     if jobs:
         yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
     if wait:

@@ -16,7 +16,7 @@ from bluegreen.domain.answers import Answer, Expectation
 from bluegreen.probe.once import Target, once
 from bluegreen.unix_http import OPENED, listener, socket_at
 
-MAX_ANSWER = 1024 * 1024  # bytes of an answer that is held against a recorded one
+MAX_ANSWER = 1024 * 1024  # bytes of an answer that is compared with a recorded one
 ANSWER_SECONDS = 30.0  # for such an answer
 MAX_SECONDS = 60.0  # for a request without a limit of its own; there is none today
 
@@ -29,7 +29,7 @@ class Tries:
     count: int = 0
     streak: int = 0
     last: str = "not tried yet"
-    due: float = 0.0  # when it is to be asked again, by the prober's clock
+    due: float = 0.0  # when to ask again, by the prober's clock
 
     @property
     def proven(self) -> bool:
@@ -78,7 +78,7 @@ class _Backend(httpcore.SyncBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        """As the base does, to the very socket that lies there; each connection has the time of its one request."""
+        """As the base does, to the very socket that is there; each connection has the time of its one request."""
         try:
             descriptor, users = socket_at(path)
         except OSError as error:
@@ -120,15 +120,15 @@ class Prober:
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, names, body.decode(errors="replace"))
         except httpx.ReadTimeout:
-            return Answer(problem=f"gave no whole answer within {ANSWER_SECONDS:g} s")
+            return Answer(problem=f"did not answer completely within {ANSWER_SECONDS:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            return Answer(problem=f"gave no answer ({error or type(error).__name__})")
+            return Answer(problem=f"did not answer ({error or type(error).__name__})")
 
     def _client(self, name: str) -> httpx.Client:
         if name not in self._clients:
             # A new connection each time: one kept from before a reload would end at a former worker.
             transport = httpx.HTTPTransport()
-            # httpx limits the time between two bytes; only its connection pool can be told to limit the whole.
+            # httpx limits the time between two bytes; only its connection pool can limit all of it.
             transport._pool = httpcore.ConnectionPool(
                 uds=str(self.sockets / name), max_keepalive_connections=0, network_backend=_Backend(self.clock)
             )

@@ -18,7 +18,7 @@ SILENT = (502, 503, 504)  # what nginx says for a service that did not answer
 
 @dataclass
 class Load:
-    """GETs to one port of this machine; a request is lost when it gets no whole answer of the service."""
+    """GETs to one port of this machine; a request is lost when it gets no complete answer of the service."""
 
     port: int
     paths: Sequence[str]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bluegreen.domain.app import Health
 from bluegreen.probe import one
 
-PARALLEL = 16  # probes at once
+PARALLEL = 16  # probes at the same time
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,11 @@ def probe(sockets: str, at: tuple[str, int] | None, host: str | None, policy: An
     except StillAnswering as error:
         return str(error)
     except TimedOut:
-        return f"gave no answer {within}: it took the connection and said nothing" if at else f"gave no answer {within}"
+        return f"did not answer {within}, and took the connection" if at else f"did not answer {within}"
     except NotHttp as error:
         return _not_http(error, at)
     except NoAnswer as error:
-        return f"gave no answer ({error})"
+        return f"did not answer ({error})"
     text = body.decode(errors="replace")
     if at and OURS in headers:
         seen = silence(headers[OURS], at[1])
@@ -56,7 +56,7 @@ def silence(facts: str, port: int) -> str | None:
     status, connected, received, seconds = words
     late = status == "504"
     if connected == "-":
-        if late or _seconds(seconds) >= UNREACHED:  # nobody is there to refuse, which comes at once
+        if late or _seconds(seconds) >= UNREACHED:  # nobody is there to refuse, which takes no time
             return f"cannot be reached on port {port}: its container is down, or not on the network"
         return f"refused the connection on port {port}: nothing listens there"
     if late:

@@ -42,11 +42,11 @@ def _ask(listen: str, host: str, path: str) -> str:
             connection.sendall(request.encode())
             first = connection.recv(64)
     except TimeoutError:
-        return f"gave no answer in {TIMEOUT:g} s"
+        return f"did not answer in {TIMEOUT:g} s"
     except ConnectionRefusedError:
         return "refused the connection"
     except OSError as error:
-        return f"gave no answer ({error.strerror or error})"
+        return f"did not answer ({error.strerror or error})"
     if not first:
         return "closed the connection without an answer"
     return "" if first.startswith(b"HTTP/1.") else "answered something that is not HTTP"

@@ -256,7 +256,7 @@ class Block(StrictBlock):
     ] = Field(default=model.Listen("127.0.0.1", 8081), json_schema_extra={"default": "127.0.0.1:8081"})
     """Routes to the idle color; or off. Loopback unless an address is named; unset and held: the next free port."""
     health: HealthOrPath = Field(default_factory=HealthBlock)
-    """The health check of services that have none of their own; a path, or a whole policy."""
+    """The health check of services that have none of their own; a path, or all its keys."""
     jobs: Annotated[
         dict[str, dict[str, Any]],
         BeforeValidator(lambda value: _job_names(value)),

@@ -1,4 +1,4 @@
-"""The block validated whole: every problem in one report, or the settings as values."""
+"""All of the block is validated: every problem in one report, or the settings as values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bluegreen.settings.blocks import (
     StrictBlock,
 )
 
-MOST_PROBLEMS = 100  # that are told at once
+MOST_PROBLEMS = 100  # in one report
 LONGEST_NAME = 100  # characters that are compared with known names
 
 
@@ -56,7 +56,7 @@ class InvalidSettings(Exception):
 def parse_settings(block: object, service_names: Iterable[str]) -> model.Settings:
     """Settings from the resolved `x-bluegreen` block of an app with these services.
 
-    Raises InvalidSettings with all problems at once.
+    Raises InvalidSettings with all problems.
     """
     names = tuple(service_names)
     try:
@@ -121,7 +121,7 @@ def _header_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _host_problems(settings: model.Settings, parsed: Block) -> Iterable[Problem]:
-    """A check asks the replica itself, and through nginx as well: both have to reach the same service."""
+    """A check asks the replica itself, and through nginx too: both must reach the same service."""
     for route, expected in asked.misrouted(settings.routes):
         block = parsed.services.get(route.service)
         where = f"services.{route.service}.health" if block and block.health else "health"
@@ -157,7 +157,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
         if options:
             yield Problem(f"jobs.{name}", ", ".join(options), "no options in this version")
         if name == parsed.service or name in parsed.services:
-            yield Problem(f"jobs.{name}", name, "a service that is not routed as well")
+            yield Problem(f"jobs.{name}", name, "a service that gets no traffic")
     yield from _hook_problems(parsed)
     yield from _clashes(parsed)
 

@@ -29,7 +29,8 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
     if "x-bluegreen" not in document:
         raise BluegreenError(
-            "The Compose file has no x-bluegreen block.", failed="x-bluegreen is no key of its top level",
+            "The Compose file has no x-bluegreen block.", code="no-block",
+            failed="x-bluegreen is no key of its top level",
             expected="x-bluegreen with at least service and port, such as these lines", retry="safe, when it is there",
             next="bluegreen init (prints one for this file), bluegreen init --write (adds it)",
             exit_code=ExitCode.USAGE, lines=list(SMALLEST),
@@ -136,21 +137,21 @@ def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable
 
 
 def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
-    """What both colors use at the same time, or each anew: for the person to judge."""
+    """What both colors use at the same time, or each has its own of: for the person to judge."""
     for name in settings.release_services():
         mounts = services[name].get("volumes") or []
         lasting = [m for m in mounts if m["type"] in ("volume", "bind") and m.get("source")]
         written = [mount["source"] for mount in lasting if not mount.get("read_only")]
         if written and name not in settings.jobs:
             yield f"{name}: both colors write to {', '.join(written)}, while both run at the same time."
-        anew = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
-        if anew:
-            yield f"{name}: {', '.join(anew)} is an anonymous volume: every release starts with a new one."
+        fresh = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
+        if fresh:
+            yield f"{name}: {', '.join(fresh)} is an anonymous volume: every release starts with a new one."
 
 
 def _problems(summary: str, lines: list[str], expected: str) -> BluegreenError:
     count = f"{len(lines)} problem{'s' if len(lines) > 1 else ''}"
     return BluegreenError(
-        summary, failed=count, expected=expected, retry="safe, after the file is fixed",
+        summary, code="settings-invalid", failed=count, expected=expected, retry="safe, after the file is fixed",
         next="fix the file, then the same command", exit_code=ExitCode.USAGE, lines=lines,
     )  # fmt: skip

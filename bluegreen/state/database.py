@@ -98,10 +98,10 @@ _UPGRADES = {
 
 
 class Database:
-    """One app's journal file. Every statement is committed at once.
+    """One app's journal file. Every statement is committed immediately.
 
     A file that is broken is set aside, one of a newer bluegreen is left alone, one that cannot be written is done
-    without. `tell` hears of it, once.
+    without. `tell` gets one message about it.
     """
 
     def __init__(self, state: str, now: Callable[[], str], tell: Callable[[str], None], look: bool = False) -> None:
@@ -127,7 +127,7 @@ class Database:
         except sqlite3.Error as error:
             self.close()
             if _is_broken(error) and (aside := self._set_aside()):
-                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
+                self._tell(f"The journal was broken ({error}). It is kept as {aside}; history starts again.")
             else:
                 self._opened = self._without(error)
             return act()
@@ -155,7 +155,7 @@ class Database:
             return self._connect(self.path)
         except (OSError, sqlite3.Error) as error:
             if again and _is_broken(error) and (aside := self._set_aside()):
-                self._tell(f"The journal was broken ({error}); it is kept as {aside}, and history begins anew.")
+                self._tell(f"The journal was broken ({error}). It is kept as {aside}; history starts again.")
                 return self._open(again=False)
             return self._without(error)
 
@@ -218,7 +218,7 @@ def end_operation(db: Database, operation: int, outcome: str, error: Mapping[str
 def record(
     db: Database, what: tuple[str, int | None, str | None], steps: Sequence[Mapping[str, Any]], outcome: str
 ) -> None:
-    """A whole operation that has ended: its verb, release and target, and its steps."""
+    """An operation that has ended: its verb, release and target, and its steps."""
     operation = start_operation(db, *what)
     for done in steps:
         add_step(db, operation, done)

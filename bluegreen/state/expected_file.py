@@ -17,8 +17,8 @@ from bluegreen.errors import BluegreenError, ExitCode
 HEAD = """\
 # What every release must answer before it gets traffic. Recorded by `bluegreen expect --record`; edit it as you like.
 # In json, "#number", "#string", "#boolean", "#time", "#uuid", "#array", "#object", "#ignore" and "#regex PATTERN"
-# stand for values that vary. What an answer has beyond these keys is fine. ${NAME} comes from the environment.
-# ["#each", SHAPE] stands for a list of any length whose entries have that shape (--record --exact writes entries).
+# mean values that vary. Extra keys in an answer are allowed. ${NAME} comes from the environment.
+# ["#each", SHAPE] means a list of any length whose entries have that shape (--record --exact writes entries).
 """
 MAX_VALUES = 200_000  # with each alias written out: a short text of nested ones may mean more than any memory holds
 MAX_DEPTH = 100  # lists in mappings in lists
@@ -69,7 +69,7 @@ def _measure(value: Any, known: dict[int, int], depth: int) -> int:
 
 
 def write(path: Path, expectations: Sequence[Expectation]) -> None:
-    """Writes the whole file or leaves the former one. Raises BluegreenError when the folder cannot be written."""
+    """Writes all of the file or leaves the former one. Raises BluegreenError when the folder cannot be written."""
     text = yaml.safe_dump(document(expectations), sort_keys=False, allow_unicode=True, width=WIDTH)
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
@@ -80,14 +80,16 @@ def write(path: Path, expectations: Sequence[Expectation]) -> None:
         os.replace(new.name, path)
     except OSError as error:
         raise BluegreenError(
-            f"{path.name} cannot be written.", failed=f"{error.strerror}: {path}", expected="a folder that takes it",
+            f"{path.name} cannot be written.", code="cannot-write",
+            failed=f"{error.strerror}: {path}", expected="a folder that takes it",
             retry="safe, after the cause is fixed",
         ) from None  # fmt: skip
 
 
 def _unreadable(path: Path, problems: list[str]) -> BluegreenError:
     return BluegreenError(
-        f"{path.name} is not valid.", failed=f"{len(problems)} problem{'s' if len(problems) > 1 else ''}",
+        f"{path.name} is not valid.", code="expected-file-invalid",
+        failed=f"{len(problems)} problem{'s' if len(problems) > 1 else ''}",
         expected="entries as bluegreen expect --record writes them", retry="safe, after the file is fixed",
         exit_code=ExitCode.USAGE, lines=problems,
     )  # fmt: skip

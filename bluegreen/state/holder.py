@@ -81,7 +81,7 @@ def read(state: str) -> dict[str, Any] | None:
 
 
 def _sound(found: dict[str, Any]) -> dict[str, Any] | None:
-    """What is ours, each of its type. Its process is one that may be told to end: no group, not init."""
+    """What is ours, each of its type. Its process is one that a signal may end: no group, not init."""
     texts = {key: found[key] for key in ("verb", "who", "since", "started", "phase") if isinstance(found.get(key), str)}
     left, pid = found.get("left"), found.get("pid")
     known = type(pid) is int and FIRST_PID < pid < LAST_PID

@@ -13,10 +13,10 @@ from bluegreen.state.runs import Runs
 
 
 class Journal:
-    """The history of one app, a part for each table. Opened when first needed; every write is committed at once.
+    """The history of one app, a part for each table. Opened when first needed; every write is committed immediately.
 
     Losing it loses history, never traffic: a journal that is broken is set aside, one of a newer bluegreen is
-    left alone, one that cannot be written is done without. `tell` hears of it, once.
+    left alone, one that cannot be written is done without. `tell` gets one message about it.
     """
 
     def __init__(

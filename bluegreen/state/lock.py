@@ -54,13 +54,13 @@ class Lock:
         """Raises BluegreenError when the file that is held is not the one on the disk: somebody else may act."""
         if not any(holder.on_disk(str(self._state), file) for file in self._files):
             raise BluegreenError(
-                "The lock of this app was taken away while this command ran, so it stops.",
+                "The lock of this app was taken away while this command ran, so it stops.", code="lock-removed",
                 failed=f"{self._state / holder.NAME} was removed or replaced", expected="nobody to remove it",
                 retry="safe, when no other bluegreen acts on this app", next=f"{COMMAND} status",
             )  # fmt: skip
 
     def moved(self, state: Path, file: int | None) -> None:
-        """The folder is elsewhere now; `file`: the lock of its copy there, held as well."""
+        """The folder is elsewhere now; `file`: the lock of its copy there, which this holds too."""
         self._state = state
         self._files += [file] if file is not None else []
 
@@ -72,7 +72,7 @@ class Lock:
 class Held:
     """What to do about another bluegreen that holds the app.
 
-    `wait`: seconds to wait for its end. `end`: one that still prepares is told to end, and killed when it does not;
+    `wait`: seconds to wait for its end. `end`: one that still prepares gets a signal, and is killed if it goes on;
     one that moves traffic is waited for.
     """
 
@@ -165,7 +165,7 @@ def _take_over(state: Path, file: int, verb: str, command: str, tell: Callable[[
 def _end(state: Path, file: int, descriptor: int, other: Holder, tell: Callable[[str], None]) -> None:
     """Tells a holder to end and kills it if it does not, but never once it may be moving traffic."""
     with contextlib.suppress(ProcessLookupError):  # it has ended by itself
-        tell(f"Another bluegreen acts: {other}. It is told to end.")
+        tell(f"Another bluegreen command is running: {other}. It is being ended.")
         signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         if _take_within(file, TOLD_GRACE):
             return
@@ -205,6 +205,7 @@ def _held_by(other: Holder, verb: str, command: str) -> BluegreenError:
         way = f"{command} flip-back --now (ends the {other.verb}, which still prepares, and acts)"
     return BluegreenError(
         f"Another bluegreen acts on this app: {other.verb}, started by {other.who}.",
+        code="locked",
         failed=f"the lock is held since {other.since} by process {other.pid or '?'}",
         expected="one operation at a time",
         retry="safe, when it has ended",

@@ -1,4 +1,4 @@
-"""Whose a file is, and whether what its owner writes is to be believed: as git does it with `safe.directory`.
+"""Whose a file is, and whether its owner is trusted: as git does it with `safe.directory`.
 
 A Compose file says what runs as root, and a state folder what is live. Whoever may change a folder on the way to it
 may put another one in its place.

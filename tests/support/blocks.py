@@ -19,7 +19,7 @@ from tests.support.machine import ROOT
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 MARK = re.compile(r"^\s*<!-- (run|file|shown): (.+?) -->$")
-FENCE = re.compile(r"^(\s*)(```+)\s*(\{?[\w-]*\}?)\s*$")
+FENCE = re.compile(r"^(\s*)(```+)\s*(\{?[\w-]*\}?)(?: \S+)?\s*$")
 
 
 @dataclass(frozen=True)

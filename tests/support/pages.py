@@ -74,7 +74,13 @@ def keys_table() -> str:
 
 def verbs_page() -> str:
     """Every verb with its options, as click has them."""
-    lines = ["# Commands", "", "Generated from the program: `bluegreen COMMAND --help` prints the same.", "", "<!-- commands -->"]
+    lines = [
+        "# Commands",
+        "",
+        "Generated from the program: `bluegreen COMMAND --help` prints the same.",
+        "",
+        "<!-- commands -->",
+    ]
     root = click.Context(cli, info_name="bluegreen")
     lines += [*_command(cli, root, "Global options, before the command"), "", "As in Compose."]
     for verb in sorted(VERBS):

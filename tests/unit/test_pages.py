@@ -21,6 +21,7 @@ from tests.support.machine import ROOT
 
 BLOCKS = [block for page in pages() for block in blocks(page)]
 LANGUAGES = {
+    "{include}",
     "{toctree}",
     "console",
     "yaml",

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.whole
 
 def _build(builder: str, target: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", target / "trees", "-b", builder, DOCS, target],
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", target / "t", "-b", builder, DOCS, target],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -43,7 +43,7 @@ class Typed:
 @JSON
 @click.pass_obj
 def expect(options: Options, /, **given: Any) -> int:
-    """Hold a color against the recorded answers; --record METHOD PATH … records them from the live one."""
+    """Compare a color's answers with the recorded ones; --record METHOD PATH … records them from the live color."""
     from bluegreen.flow import answers as story
 
     typed = Typed(**given)

@@ -35,7 +35,7 @@ class Typed:
 @PROGRESS
 @click.pass_obj
 def flip_back(options: Options, /, **words: Any) -> int:
-    """Back to the previous release, at once. Needs neither the Compose file nor a registry."""
+    """Move traffic back to the previous release. Needs no Compose file and no registry."""
     from bluegreen.flow.flip_back import FlipBackOptions
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe

@@ -18,7 +18,7 @@ from bluegreen.errors import ExitCode
 @JSON
 @click.pass_obj
 def check(options: Options, json_: bool) -> int:
-    """May I release this? Looks at everything that a switch needs; changes nothing. Exit 1: not yet."""
+    """Check everything that a switch needs. Changes nothing. Exit 1: not ready."""
     app = App(options, output.choose("none"))
     stack = app.stack
 
@@ -44,12 +44,14 @@ def check(options: Options, json_: bool) -> int:
 @click.option(
     "--copy-volumes", is_flag=True, help="With copies of the volumes, measured first; otherwise they are empty."
 )
-@click.option("--outside", is_flag=True, help="Although variables lead to databases outside of the Compose file.")
+@click.option(
+    "--outside", is_flag=True, help="Rehearse even if variables point to a database outside the Compose file."
+)
 @JSON
 @PROGRESS
 @click.pass_obj
 def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, progress: str) -> int:
-    """Staging: the real switch and flip-back of the release to come, beside production, which is not touched."""
+    """Run the next switch and a flip-back for real, beside production. Production is not touched."""
     from bluegreen.cli.rehearsing import Stage, rehearsing
     from bluegreen.features.rehearsal import rehearse as story
 
@@ -63,13 +65,13 @@ def rehearse(options: Options, copy_volumes: bool, outside: bool, json_: bool, p
         output.as_json(found)
     else:
         output.result(report.rehearsal_text(found, app.command))
-    return int(ExitCode.DONE if found["outcome"] == "well" else ExitCode.FAILED)
+    return int(ExitCode.DONE if found["outcome"] == "passed" else ExitCode.FAILED)
 
 
 @click.command()
 @click.pass_obj
 def runbook(options: Options) -> int:
-    """Print a page for this very app: what runs where, how to release, to go back, and to tell that it is well."""
+    """Print a page about this app for the person on call: what runs where, how to release, how to go back."""
     from bluegreen.cli.page import page
     from bluegreen.look.runbook import runbook as story
 

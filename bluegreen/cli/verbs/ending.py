@@ -32,7 +32,7 @@ class Typed:
 
 
 @click.command()
-@click.option("--volumes", is_flag=True, help="Remove the named volumes as well: the data is gone.")
+@click.option("--volumes", is_flag=True, help="Remove the named volumes too: the data is deleted.")
 @click.option(
     "--to-compose", is_flag=True, help="Leave the live release to plain Compose, which proves it before nginx stops."
 )
@@ -43,7 +43,7 @@ class Typed:
 @PROGRESS
 @click.pass_obj
 def down(options: Options, /, **words: Any) -> int:
-    """Stop and remove everything of this app. Named volumes stay unless --volumes."""
+    """Stop and remove everything of this app. Named volumes stay, unless --volumes."""
     from bluegreen.flow.down import down as story
     from bluegreen.flow.down import plan_ending
 

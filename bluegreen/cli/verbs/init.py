@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @JSON
 @click.pass_obj
 def init(options: Options, write: bool, service: str | None, json_: bool) -> int:
-    """Print the smallest x-bluegreen block for this Compose file, and why; without one, what it would write."""
+    """Print the smallest x-bluegreen block for this Compose file, with reasons; without a file, what is missing."""
     app = App(options, output.choose("none"))
     if app.compose_file is None and not options.files:
         from bluegreen.cli.fresh import from_nothing
@@ -94,7 +94,8 @@ def _proposal(app: App, document: dict[str, Any], service: str | None) -> Propos
     found = propose(document, files, folder, _answer(service, app), docker_bridge())
     if service and not found.block:
         raise BluegreenError(
-            f"{service} cannot be the routed service.", failed="there is no such service, or its port is not known",
+            f"{service} cannot be the routed service.", code="no-such-service",
+            failed="there is no such service, or its port is not known",
             expected=f"NAME:PORT, NAME among {', '.join(document.get('services') or {})}", retry="safe",
             next=f"{app.command} init --service NAME:PORT", exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -123,7 +124,7 @@ def _answer(service: str | None, app: App) -> Answer:
     name, _, port = (service or "").partition(":")
     if port and not (port.isdigit() and 0 < int(port) < 65536):
         raise BluegreenError(
-            f"{service} has no port.", failed=f"{port} is no number from 1 to 65535",
+            f"{service} has no port.", code="no-such-service", failed=f"{port} is no number from 1 to 65535",
             expected="NAME:PORT, such as web:8000", retry="safe", next=f"{app.command} init --service NAME:PORT",
             exit_code=ExitCode.USAGE,
         )  # fmt: skip
@@ -169,7 +170,7 @@ def _fields(proposal: Proposal, file: Path, left: Iterable[tuple[str, str]]) -> 
 
 
 def _write(app: App, proposal: Proposal, file: Path) -> tuple[Changes, Sequence[tuple[str, str]]]:
-    """Adds the block; (what was changed besides, keys to take out of another file). Raises BluegreenError."""
+    """Adds the block; (what else was changed, keys to take out of another file). Raises BluegreenError."""
     from bluegreen.compose.cuts import Changes
     from bluegreen.compose.edit import add_block, elsewhere
 

@@ -23,7 +23,7 @@ from bluegreen.flow.values import Tools
 @JSON
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
-    """What is live, what is idle, how they are, and how to go back."""
+    """What is live, what is idle, whether they are healthy, and how to go back."""
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
@@ -87,7 +87,7 @@ def history(options: Options, limit: int, json_: bool) -> int:
 @JSON
 @click.pass_obj
 def show(options: Options, release: int | None, json_: bool) -> int:
-    """Everything that is known of one release (default: the live one), with the output of its migration and hooks."""
+    """Everything about one release (default: the live one), with the output of its migration and hooks."""
     from bluegreen.look.history import show as story
 
     app = App(options, output.choose("none"))
@@ -105,7 +105,7 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 @click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
 @click.pass_obj
 def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None) -> int:
-    """Logs of both colors, or of [COLOR] [SERVICE], the proxy or a shared service, with each container's name."""
+    """Logs of both colors, or of one COLOR or SERVICE, of the proxy, or of a shared service."""
     from bluegreen.look import logs as story
 
     color = next((word for word in what if word in ("blue", "green")), None)
@@ -125,7 +125,7 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
 @click.command("apps")
 @JSON
 def all_apps(json_: bool) -> int:
-    """All apps of this machine: name, live release, URL, folder, owner."""
+    """All apps on this server: name, live release, URL, folder, owner."""
     from bluegreen.cli import apps
 
     found, notes = apps.apps()

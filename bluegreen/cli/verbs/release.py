@@ -18,14 +18,14 @@ from bluegreen.flow.values import Tools
 
 
 @click.command()
-@click.option("--adopt", is_flag=True, help="Take over from what plain Compose runs of the release services.")
-@click.option("--live", type=click.Choice(["blue", "green"]), help="Which color was live, when nothing else tells.")
+@click.option("--adopt", is_flag=True, help="Take over the port from containers that plain Compose runs.")
+@click.option("--live", type=click.Choice(["blue", "green"]), help="Which color was live, if nothing else says it.")
 @BUILD
 @PULL
 @RELEASE
 @click.pass_obj
 def up(options: Options, /, **words: Any) -> int:
-    """Start what is missing: shared services, proxy, and the first color."""
+    """Start what is missing: shared services, proxy, first color. Repair what is broken."""
     typed = Typed(**words)
     app = App(options, output.choose(typed.progress))
     stack = app.stack
@@ -75,27 +75,31 @@ def up(options: Options, /, **words: Any) -> int:
 @click.option(
     "--to", type=int, default=None, metavar="RELEASE", help="Bring a kept release back: its images, its services."
 )
-@click.option("--force", is_flag=True, help="Release even when nothing has changed, or over an irreversible migration.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Release even if nothing has changed. With --to: even if a later migration is not reversible.",
+)
 @BUILD
 @PULL
 @IMAGE
 @RELEASE
 @click.pass_obj
 def switch(options: Options, /, **words: Any) -> int:
-    """Release: the new containers on the idle color, proven, then traffic."""
+    """Release: start and check new containers on the idle color, then move traffic."""
     return _release(options, "switch", Typed(**words))
 
 
 @click.command()
-@click.option("--force", is_flag=True, help="Prepare anew even when it stands prepared.")
-@click.option("--give-up", is_flag=True, help="Remove a prepared release; what was set aside for it stands by again.")
+@click.option("--force", is_flag=True, help="Prepare again even if it is prepared already.")
+@click.option("--give-up", is_flag=True, help="Remove a prepared release. The previous release is the way back again.")
 @BUILD
 @PULL
 @IMAGE
 @RELEASE
 @click.pass_obj
 def prepare(options: Options, /, give_up: bool, **words: Any) -> int:
-    """The first half of a switch: the new release on the idle color, for preview; no traffic moves."""
+    """The first half of a switch: start and check the new release on the idle color. Traffic does not move."""
     typed = Typed(**words)
     return _give_up(options, typed) if give_up else _release(options, "prepare", typed)
 

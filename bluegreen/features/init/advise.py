@@ -17,7 +17,7 @@ from bluegreen.features.init.pairs import Pair
 if TYPE_CHECKING:
     from bluegreen.features.init.propose import Proposal
 
-# How each kind of proxy is told where to pass on to: the line, and where it stands.
+# The line that sends each kind of proxy to an address, and the place for it.
 LINES = {
     "nginx": "proxy_pass http://{at}; in place of each proxy_pass to {names}",
     "caddy": "reverse_proxy {at} in place of each reverse_proxy to {names}",

@@ -52,7 +52,7 @@ class Application:
 
 
 def find(files: Mapping[str, str]) -> list[Application]:
-    """Every application of a project, the likeliest first; Django's is one."""
+    """Every application of a project, the most likely first; Django's is one."""
     found = sorted({it for path, text in files.items() if path.endswith(".py") for it in _of(path, text, files)},
                    key=lambda it: it.rank)  # fmt: skip
     return found or list(_django(files))

@@ -1,4 +1,4 @@
-"""A block as YAML text, ready to stand in a Compose file. Pure."""
+"""A block as YAML text for a Compose file. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYWORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "True",
 
 
 def text(block: Mapping[str, Any], indent: str = "") -> str:
-    """The whole block (`$` doubled, for Compose reads variables)."""
+    """All of the block (`$` doubled, because Compose reads variables)."""
     return "".join(f"{indent}{line}\n" for line in ["x-bluegreen:", *_lines(block)])
 
 

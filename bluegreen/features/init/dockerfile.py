@@ -148,7 +148,7 @@ def command_port(text: str) -> int | None:
 
 
 def default_port(service: Service, built: Built) -> tuple[int | None, str]:
-    """(the port of a server that is told none, why)."""
+    """(the port of a server whose command names none, why)."""
     text = words(service) or built.command
     for pattern, usual in DEFAULTS:
         if re.search(pattern, text):

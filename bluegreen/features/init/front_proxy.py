@@ -1,7 +1,7 @@
 """The proxies of a Compose file, and where nginx of bluegreen listens beside them. Pure.
 
-One that only passes requests on is stood in for. One that does more (TLS, static files, passwords) stays in front, and
-is told the address where bluegreen's nginx listens.
+bluegreen's nginx replaces one that only passes requests on. One that does more (TLS, static files, passwords) stays in
+front, and gets the address where bluegreen's nginx listens.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def stays(proxies: Sequence[Proxy], fronts: Sequence[Front]) -> bool:
 
 
 def listen(fronts: Sequence[Front], services: Services, proxies: Sequence[Proxy], bridge: str) -> At:
-    """Where visitors arrive today, or where a proxy that stays is told to pass on to."""
+    """Where visitors arrive today, or the address that a proxy which stays sends them to."""
     if stays(proxies, fronts):
         port = next(it for it in PORTS if it not in _taken(services) | {PREVIEW})
         shown = proxies[0].shown if proxies else outside(fronts, proxies)

@@ -37,7 +37,7 @@ class Front:
 
 
 def candidates(services: Services, files: Files, passed: tuple[Passed, ...]) -> list[Front]:
-    """Every service that may get traffic, the likeliest first."""
+    """Every service that may get traffic, the most likely first."""
     found = [
         front(name, services, files, tuple(it for it in passed if it.service == name))
         for name, service in services.items()
@@ -114,7 +114,7 @@ def _port(name: str, service: Service, files: Files, passed: tuple[Passed, ...])
     shown = next((it for it in kinds.published(service) if it["target"] == first), {})
     expose = next((_first(text) for text in service.get("expose") or []), None)
     ways: list[tuple[int | None, str]] = [
-        (labelled.port if labelled else None, f"{labelled.proxy if labelled else ''} is told so"),
+        (labelled.port if labelled else None, f"from the labels for {labelled.proxy if labelled else ''}"),
         (checked if checked in targets else None, "ports and healthcheck agree"),
         (known[0] if known else None, f"from ports: {_spelled(shown)}"),
         (targets[0] if targets else None, f"from ports: {_spelled(shown)}"),

@@ -1,6 +1,6 @@
 """What a service of a Compose file is: an application of the project, a store, a tool, a proxy, a worker. Pure.
 
-Told by its image, its name, its command and its ports; a service is what most of these agree on.
+Its image, its name, its command and its ports say it; a service is what most of these agree on.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def image_name(service: Service) -> str:
 
 
 def repository(service: Service) -> str:
-    """The whole of an image's name, without tag and digest."""
+    """All of an image's name, without tag and digest."""
     reference = str(service.get("image") or "").partition("@")[0]
     folder, slash, last = reference.rpartition("/")
     return f"{folder}{slash}{last.partition(':')[0]}"
@@ -171,7 +171,7 @@ def is_template(name: str, service: Service) -> bool:
 
 
 def waited_for(services: Services, names: set[str]) -> list[str]:
-    """Services that one of these waits for until they have ended well."""
+    """Services that one of these waits for until they have ended with exit code 0."""
     found = [
         name
         for other in services

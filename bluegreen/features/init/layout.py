@@ -1,6 +1,6 @@
 """A project without a Compose file: how it is laid out, and what it takes to run it. Pure.
 
-Guesses are told with their reasons: the person reads them before the files are written.
+Guesses are shown with their reasons: the person reads them before the files are written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bluegreen.features.init.sqlite import Data
 VARIABLE = re.compile(r"os\.environ\[\s*['\"]([A-Z][A-Z0-9_]*)['\"]\s*\]")
 SERVED = re.compile(r"uvicorn|fastapi-cli|fastapi\s*\[[^\]]*\b(?:standard|all)\b|fastapi .*standard")
 PORT = 8000
-WITHOUT_HEALTH = "/openapi.json"  # what every FastAPI application answers that was not told otherwise
+WITHOUT_HEALTH = "/openapi.json"  # what every FastAPI application answers by default
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find_layout(files: Mapping[str, str]) -> Layout | None:
     listed = pythons.names(files, project)
     needs = not own and not (SERVED.search(listed) if server == "uvicorn" else "gunicorn" in listed)
     if needs:
-        said.decisions.append(("server", f"{server} is installed as well: the project's requirements do not name it"))
+        said.decisions.append(("server", f"{server} is installed too: the project's requirements do not name it"))
     migrate = _migrate(files, chosen, said)
     data = sqlite.find(files)
     if data:

@@ -116,7 +116,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _written(files: Files, project: str, folder: str | None) -> Iterator[tuple[list[str], str]]:
-    """What a platform was told to run before each release."""
+    """What a platform's own file says to run before each release."""
     for place in dict.fromkeys(filter(None, (folder, project))):
         here = below(files, str(place))
         if found := RELEASE.search(here.get("Procfile", "")):
@@ -135,7 +135,7 @@ def _written(files: Files, project: str, folder: str | None) -> Iterator[tuple[l
 
 
 def _code(service: Service, files: Files) -> tuple[list[str], str, str] | None:
-    """(command, why, advice) by what lies in the folder that the image is built from."""
+    """(command, why, advice) by the files in the folder that the image is built from."""
     folder = kinds.context(service)
     if folder is None:
         return None
@@ -178,7 +178,7 @@ def _nearest(here: Files, name: str) -> str | None:
 
 
 def _runner(service: Service, files: Files) -> list[str]:
-    """`uv run` and its like, when that is how the service itself is started."""
+    """`uv run` or a similar prefix, when the service itself is started with it."""
     text = kinds.words(service) or dockerfile.of_service(service, files).command
     found = re.match(r"\W*(poetry|uv|pdm|pipenv|hatch) run\b", text)
     return [found[1], "run"] if found else []

@@ -48,7 +48,7 @@ class Proposal:
         return [*(other for it in self.pairs for other in it.others), *self.replaced]
 
     def text(self, indent: str = "") -> str:
-        """The block as YAML, ready to stand in a Compose file (`$` doubled)."""
+        """The block as YAML for a Compose file (`$` doubled)."""
         return blocktext.text(self.block, indent)
 
 
@@ -69,7 +69,7 @@ def propose(
 ) -> Proposal:
     """The proposal for Compose's document of a file. `block` is empty when no service takes HTTP.
 
-    `files`: texts by their whole paths; `project`: the folder of the Compose file; `answer`: to a question that was
+    `files`: texts by their full paths; `project`: the folder of the Compose file; `answer`: to a question that was
     asked before; `bridge`: the address at which containers reach this machine.
     """
     files, answer = files or {}, answer or Answer()

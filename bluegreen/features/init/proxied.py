@@ -167,5 +167,5 @@ def _traefik(texts: Iterable[str]) -> Does:
 
 
 def within(path: str, folder: str) -> bool:
-    """Whether a path is a folder or lies in it."""
+    """Whether a path is a folder or is in it."""
     return PurePosixPath(folder) in (PurePosixPath(path), *PurePosixPath(path).parents)

@@ -1,4 +1,4 @@
-"""Which of the services that may get traffic are routed: all that a proxy routes today, or the likeliest one. Pure."""
+"""Which of the services that may get traffic are routed: all that a proxy routes today, or the likely one. Pure."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _by_proxy(fronts: list[Front]) -> Chosen:
         first = sorted(found or fronts, key=lambda it: it.path)[0]
         others = [it.name for it in found if it.name != first.name]
         if others:
-            notes.append(f"{', '.join(others)} is passed on to as well; it stays a shared service.")
+            notes.append(f"{', '.join(others)} gets requests from it too; it stays a shared service.")
         return Chosen(
             [replace(first, path="/", host=None)],
             f"{first.name}: the proxy of this file passes on to it",
@@ -154,7 +154,7 @@ def _likeliest(fronts: Sequence[Front], services: Services) -> Chosen:
     if not kinds.published(services[first.name]):
         alone = len(fronts) == 1
         return Chosen(
-            [first], f"{first.name}: {'the only service that answers HTTP' if alone else 'the likeliest by its name'}"
+            [first], f"{first.name}: {'the only service that answers HTTP' if alone else 'most likely, by its name'}"
         )
     if not others:
         return Chosen([first], f"{first.name}: the only service with a published port")

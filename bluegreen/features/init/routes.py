@@ -57,7 +57,7 @@ class _Project:
     includes: dict[tuple[str, str], list[_Include]] = field(default_factory=dict)  # (module's last part or path, name)
 
     def prefix(self, rest: str) -> str | None:
-        """What `prefix=` says; "" without one, None when it cannot be told."""
+        """What `prefix=` says; "" without one, None when it is unknown."""
         match = PREFIX.search(rest)
         if not match:
             return ""
@@ -107,12 +107,12 @@ def paths(files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _top_of_rails(text: str) -> str:
-    """Without what stands in a namespace or scope."""
+    """Without what is in a namespace or scope."""
     return re.sub(r"^[ \t]*(?:namespace|scope)\b.*?^[ \t]*end\b", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def _decorated(files: Mapping[str, str]) -> Iterator[str]:
-    """FastAPI, Flask and their like: decorators, the prefixes of their routers, and where those are included."""
+    """FastAPI, Flask and similar ones: decorators, the prefixes of their routers, and where those are included."""
     project = _read(files)
     for path, text in files.items():
         for route in ROUTE.finditer(text):

@@ -36,7 +36,7 @@ class Mount:
     service: str
     source: str
     target: str
-    shared: bool  # of a shared service, which makes its own data anew
+    shared: bool  # of a shared service, which makes its own data again
 
 
 @dataclass(frozen=True)

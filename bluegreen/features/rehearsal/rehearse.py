@@ -67,14 +67,15 @@ def refuse(tools: Tools, stack: Stack, wanted: RehearsalOptions) -> None:
     version = tools.compose.version()
     if tuple(map(int, version.split("."))) < rehearsal.OLDEST_COMPOSE:
         raise BluegreenError(
-            "This Compose cannot lay a rehearsal over the file.", failed=f"Compose {version}",
+            "This Compose cannot lay a rehearsal over the file.", code="compose-too-old", failed=f"Compose {version}",
             expected="Compose 2.24.4 or newer (its tags !reset and !override)", retry="safe, with a newer Compose",
             exit_code=ExitCode.USAGE,
         )  # fmt: skip
     if found := rehearsal.refusals(stack, wanted.outside):
         leads = any("leads outside" in words for words in found)
         raise BluegreenError(
-            "A rehearsal could not be kept apart from production.", failed=f"{len(found)} reasons" if len(found) > 1
+            "A rehearsal could not be kept apart from production.", code="rehearsal-not-isolated",
+            failed=f"{len(found)} reasons" if len(found) > 1
             else found[0], expected="databases and queues that are services of the Compose file, so that the "
             "rehearsal has its own", retry="safe, after the cause is fixed",
             next=f"{tools.command} rehearse --outside (if it may use them), or set the variables for the rehearsal"
@@ -140,7 +141,7 @@ class Report:
         }  # fmt: skip
 
     def add(self, verb: str, result: Mapping[str, Any]) -> bool:
-        """Takes the result of a verb; whether it went well."""
+        """Takes the result of a verb; whether it succeeded."""
         if result.get("error"):
             again = f"{self._command} rehearse (when the cause is fixed; nothing is left of this one)"
             self._found |= {"error": {**result["error"], "next": again}, "failed_verb": verb}
@@ -167,7 +168,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         found = self._found
         well = not found["error"] and found["way_back"] == "proven" and not found["requests"]["lost"]
-        found["outcome"] = "well" if well and not found["expected"]["differ"] else "failed"
+        found["outcome"] = "passed" if well and not found["expected"]["differ"] else "failed"
         return found
 
 
@@ -216,7 +217,8 @@ def _room(tools: Tools, stage: StagePort, size: int, what: str) -> None:
         free = tools.machine.free_bytes(place)
         if free is not None and free < size + SPARE:
             raise BluegreenError(
-                "There is no room for a copy of the volumes.", failed=f"{free / 1e6:.0f} MB free at {place}",
+                "There is no room for a copy of the volumes.", code="no-disk-space",
+                failed=f"{free / 1e6:.0f} MB free at {place}",
                 expected=f"{size / 1e6:.0f} MB for {what}, and {SPARE / 1e6:.0f} MB to spare", retry="safe",
                 next=f"{tools.command} rehearse (with empty volumes)",
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The release that stands where the new one is made: set aside, and let go once the new one is live."""
+"""The release in the slot of the new one: set aside, and removed once the new one is live."""
 
 from __future__ import annotations
 

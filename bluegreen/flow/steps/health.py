@@ -78,7 +78,7 @@ def _docker_says(it: Making, replica: Replica, seconds: float) -> BluegreenError
     last = it.tools.containers.docker_health(replica.id)
     said = [f"healthcheck  {line}" for line in it.tools.mask(last.output).splitlines()[-LOG_LINES:]]
     return BluegreenError(
-        f"{it.new.color} did not become healthy in {seconds:.0f} s.",
+        f"{it.new.color} did not become healthy in {seconds:.0f} s.", code="not-healthy",
         failed=f"Docker's own health check of {replica.service}-{replica.number} says {replica.health}"
         f"{it.tools.mask(last.words)}",
         expected="healthy, as the service's healthcheck defines it",
@@ -94,6 +94,7 @@ def _unhealthy(it: Making, missing: Mapping[str, tuple[int, str]], routed: list[
     more = f"; {len(missing) - 1} more replicas are not healthy either" if len(missing) > 1 else ""
     return BluegreenError(
         f"{it.new.color} did not become healthy in {policy.timeout:g} s.",
+        code="not-healthy",
         failed=f"GET {policy.path} of {name} through the proxy {last} ({tries} tries){more}",
         expected=expectation(policy),
         retry="safe",
@@ -104,6 +105,7 @@ def _unhealthy(it: Making, missing: Mapping[str, tuple[int, str]], routed: list[
 def _crashed(it: Making, replica: Replica, code: int, restarts: int, words: str) -> BluegreenError:
     return BluegreenError(
         f"{it.new.color} did not become healthy: {replica.service}-{replica.number} keeps ending.",
+        code="keeps-ending",
         failed=f"exit code {code}, {restarts} restarts{f', {words}' if words else ''}",
         expected="a process that stays and answers its health check",
         retry="safe",

@@ -33,7 +33,8 @@ def image(it: Making) -> str:
         here = [it for it in it.tools.containers.replicas() if it.color == live.color]  # after a handover, too
         if wrong := [*unhealthy_replicas(live, here), *ended_jobs(live, here)]:
             raise BluegreenError(
-                f"There is nothing new to release, and {live.color} is not complete.", failed="; ".join(wrong),
+                f"There is nothing new to release, and {live.color} is not complete.", code="live-incomplete",
+                failed="; ".join(wrong),
                 expected=f"every replica of release {live.release} to run",
                 retry="not useful before that is fixed",
                 next=f"{it.tools.command} up (makes {live.color} complete), or {it.tools.command} switch --force",
@@ -74,7 +75,7 @@ def _refuse_gone_back(it: Making) -> None:
         if record["number"] in marked and same and all(mine[name].same_as(image) for name, image in images.items()):
             verb = it.request.verb
             raise BluegreenError(
-                f"Somebody went back from release {record['number']}, and this is the same again.",
+                f"Somebody went back from release {record['number']}, and this is the same again.", code="same-release",
                 failed="neither its images nor its settings have changed since",
                 expected="a release in which the cause is fixed; or --force, when the cause was somewhere else",
                 retry="only with --force", next=f"{it.tools.command} {verb} --force",

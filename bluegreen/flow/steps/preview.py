@@ -25,6 +25,7 @@ def undrift(it: Making) -> str:
     if routing is None:
         raise BluegreenError(
             "The rendered file is gone.",
+            code="config-missing",
             failed="nginx.conf is absent",
             expected="what the last switch left",
             retry="safe",
@@ -111,7 +112,7 @@ def check(it: Making) -> str:
         name, reason = next(iter(wrong.items()))
         policy = next(check.policy for check in checks if check.name == name)
         raise BluegreenError(
-            f"{it.new.color} does not answer as expected through the preview listener.",
+            f"{it.new.color} does not answer as expected through the preview listener.", code="preview-wrong",
             failed=f"{name}: {reason}", expected=expectation(policy), retry="safe",
         )  # fmt: skip
     return counted(len(checks), "route")

@@ -1,4 +1,4 @@
-"""After a prepare that failed: the color is taken back, and what stood there before it stands there again."""
+"""After a prepare that failed: the color is taken back, and what was there before is there again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def withdraw(it: Making, remove: bool) -> None:
 
 
 def bring_back_kept(it: Making, failed_stays: bool = True) -> None:
-    """The release that was set aside is the way back again. Says how it stands; raises nothing."""
+    """The release that was set aside is the way back again. Says how it is; raises nothing."""
     slot = it.keep
     if slot is None:
         return

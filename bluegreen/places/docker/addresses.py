@@ -35,7 +35,7 @@ def proxy_name(app: str) -> str:
 
 
 def public_network_name(app: str) -> str:
-    """Where the proxy alone stands: being on it is what publishes its ports."""
+    """The network of the proxy alone: being on it is what publishes its ports."""
     return f"{app}_bluegreen_public"
 
 
@@ -75,6 +75,7 @@ def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -
     if len(found) < count:
         raise BluegreenError(
             "The app's network has no addresses left.",
+            code="no-addresses",
             failed=f"{count} wanted in {subnet.static}, {len(found)} free",
             expected="room for both colors",
             retry="safe",

@@ -39,6 +39,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
             text = str(error.explanation or error)
             raise BluegreenError(
                 "The Docker Engine refused a request.",
+                code="engine-refused",
                 failed=f"{' '.join(text.split())[:400]}{_asked(error)}",
                 expected="the Engine to carry it out",
                 retry="safe, after the cause is fixed",
@@ -64,6 +65,7 @@ def unreachable(error: Exception) -> BluegreenError:
     if "Permission denied" in text or "PermissionError" in text:
         return BluegreenError(
             "This user may not talk to the Docker Engine.",
+            code="engine-permission",
             failed="permission denied on the Engine's socket",
             expected="root, or a member of the group docker",
             retry="safe",
@@ -71,6 +73,7 @@ def unreachable(error: Exception) -> BluegreenError:
         )
     return BluegreenError(
         "The Docker Engine does not answer.",
+        code="engine-silent",
         failed=" ".join(text.split())[:200],
         expected="a running Engine on DOCKER_HOST or /var/run/docker.sock",
         retry="safe, when it runs",
@@ -108,7 +111,7 @@ class Api:
 
     @translated
     def version(self) -> str:
-        """The API version that this Engine and docker-py agreed upon, such as 1.41."""
+        """The API version that this Engine and docker-py agreed on, such as 1.41."""
         version: str = self.client.api_version
         return version
 

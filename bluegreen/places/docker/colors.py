@@ -90,7 +90,7 @@ class Colors:
         for kind, defined in missing:
             if defined.get("external"):
                 raise BluegreenError(
-                    f"The external {kind} {defined['name']} does not exist.",
+                    f"The external {kind} {defined['name']} does not exist.", code="external-missing",
                     failed=f"the Engine has no {kind} {defined['name']}", expected=f"a {kind} made beforehand",
                     retry="safe", next=f"docker {kind} create {defined['name']}",
                 )  # fmt: skip
@@ -142,7 +142,7 @@ class Colors:
     ) -> str:
         """Creates the container of a one-off run of a service; returns the id.
 
-        It stands on the service's own networks, without a name there, and is no replica: nginx cannot reach it.
+        It is on the service's own networks, without a name there, and is no replica: nginx cannot reach it.
         """
         name = task.service or ""
         service = stack.services[name]
@@ -230,7 +230,8 @@ class Colors:
                 found[name] = of_compose(self._api, name)
                 if not found[name]:
                     raise BluegreenError(
-                        f"A container of the service {name} is missing.", failed="Compose runs none",
+                        f"A container of the service {name} is missing.", code="service-not-running",
+                        failed="Compose runs none",
                         expected=f"{name} to run: another service names it in links, volumes_from, ipc or pid",
                         retry="safe", next=f"docker compose up -d {name}",
                     )  # fmt: skip
@@ -255,7 +256,8 @@ def _seccomp_profiles(service: Mapping[str, Any], folder: Path) -> dict[str, str
                 found[path] = json.dumps(json.loads(text(str(folder / path))), separators=(",", ":"))
             except (OSError, ValueError, RecursionError) as error:
                 raise BluegreenError(
-                    f"The seccomp profile {path} cannot be read.", failed=str(error), expected="a JSON file",
+                    f"The seccomp profile {path} cannot be read.", code="cannot-read",
+                    failed=str(error), expected="a JSON file",
                     retry="safe, when it is there",
                 ) from None  # fmt: skip
     return found

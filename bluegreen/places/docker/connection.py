@@ -38,7 +38,8 @@ def engine_address(environment: Mapping[str, str]) -> str:
         return _here(host, f"the Docker context {name}")
     if context is None:
         raise BluegreenError(
-            f"There is no Docker context {name}.", failed=f"the Docker CLI is told to use {name}",
+            f"There is no Docker context {name}.", code="no-such-context",
+            failed=f"the Docker command is set to use {name}",
             expected="a context that docker context ls lists", retry="safe", next="docker context ls",
         )  # fmt: skip
     return _here(str(context.Host), f"the Docker context {name}")
@@ -66,6 +67,7 @@ def _here(address: str, source: str) -> str:
         return address
     raise BluegreenError(
         "bluegreen runs on the machine of its Engine: nginx and the command share a folder and its sockets.",
+        code="engine-elsewhere",
         failed=f"{source} is {address}", expected="a Unix socket of this machine, such as unix:///var/run/docker.sock",
         retry="not useful from here", next="log in to that machine and run bluegreen there",
     )  # fmt: skip
@@ -74,9 +76,10 @@ def _here(address: str, source: str) -> str:
 def _configured(environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         found = json.loads(text(os.path.join(_folder(environment), "config.json")))
-    except Unfit as error:  # docker-py and Compose would read it as well, and wait for ever
+    except Unfit as error:  # docker-py and Compose would read it too, and wait for ever
         raise BluegreenError(
-            "The configuration of the Docker command is no file.", failed=f"{error.filename}: {error.strerror}",
+            "The configuration of the Docker command is no file.", code="not-a-file",
+            failed=f"{error.filename}: {error.strerror}",
             expected="a file, or none", retry="safe, after the cause is fixed", next=f"ls -l {error.filename}",
         ) from None  # fmt: skip
     except (OSError, ValueError, RecursionError):
@@ -90,6 +93,7 @@ def refuse_rootless(information: Mapping[str, Any]) -> None:
     if any("name=userns" in option for option in options):
         raise BluegreenError(
             "An Engine with userns-remap is not supported: nginx could not use the sockets of the state folder.",
+            code="engine-not-supported",
             failed="this Engine maps the users of its containers to others (userns-remap)",
             expected="an Engine without it", retry="not useful",
             next="take userns-remap out of /etc/docker/daemon.json, and restart Docker",
@@ -97,6 +101,7 @@ def refuse_rootless(information: Mapping[str, Any]) -> None:
     if any("name=rootless" in option for option in options):
         raise BluegreenError(
             "A rootless Engine is not supported: its containers cannot use the folder and sockets that nginx needs.",
+            code="engine-not-supported",
             failed="this Engine says that it is rootless", expected="an Engine that root runs",
             retry="not useful", next="the Engine of the distribution: sudo apt-get install docker.io",
         )  # fmt: skip

@@ -82,7 +82,7 @@ class Containers:
 
     @translated
     def remove(self, container: str, volumes: bool = True) -> None:
-        """Removes a container, with its anonymous volumes unless told otherwise; one that is gone already is fine."""
+        """Removes a container, with its anonymous volumes by default; one that is gone already is fine."""
         try:
             self._api.client.remove_container(container, force=True, v=volumes)
         except NotFound:
@@ -103,7 +103,7 @@ class Containers:
 
     @translated
     def move(self, replica: Replica, place: Place) -> None:
-        """Gives a container the name that says where it stands; its address stays its own."""
+        """Gives a container the name that says where it belongs; its address stays its own."""
         name = container_name(self._api.app, replica.color, replica.service, replica.number, place)
         self._api.client.rename(replica.id, name)
 
@@ -191,7 +191,7 @@ def _replica(found: Mapping[str, Any], app: str) -> Replica:
 
 
 def _place(name: str) -> Place:
-    """Where a container stands, by the end of its name; one that a person has renamed counts as in its slot."""
+    """Where a container belongs, by the end of its name; one that a person has renamed counts as in its slot."""
     return "aside" if name.endswith("-aside") else "failed" if name.endswith("-failed") else "slot"
 
 

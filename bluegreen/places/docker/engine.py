@@ -59,7 +59,7 @@ class Engine:
 
     @translated
     def port_holder(self, listen: Listen) -> str | None:
-        """Who holds a port that nginx is to be published on: a container's name, "" for no container, None for nobody.
+        """Who holds a port that nginx must be published on: a container's name, "" for no container, None for nobody.
 
         Our own proxy does not count. A port that this user may not try counts as free.
         """
@@ -86,7 +86,7 @@ class Engine:
         return "" if _is_taken(listen) else None
 
     def port_process(self, listen: Listen) -> str:
-        """The process that holds a port, in words; empty: it cannot be told."""
+        """The process that holds a port, in words; empty: unknown."""
         return process_on(listen.address.strip("[]"), listen.port)
 
     @translated
@@ -119,7 +119,7 @@ class Engine:
             return file.read().decode(errors="replace") if file else None
 
     def volume_path(self, name: str) -> str | None:
-        """Where a named volume of the local driver lies on this machine; None: there is none."""
+        """The folder of a named volume of the local driver on this machine; None: there is none."""
         return volumes.path(self._api, name)
 
     def publishes_here(self) -> bool:

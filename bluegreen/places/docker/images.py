@@ -64,7 +64,7 @@ def fits(found: Mapping[str, Any], platform: str | None) -> bool:
 
 
 def refresh_due(policy: str, found: Mapping[str, Any] | None) -> bool:
-    """Whether pull_policy wants this image pulled although it may be there: always, daily, weekly, every_DURATION.
+    """Whether pull_policy wants this image pulled even if it is there: always, daily, weekly, every_DURATION.
 
     The time counts from when the image was last pulled or tagged here, as in Compose.
     """
@@ -127,6 +127,7 @@ def _not_pulled(reference: str, reason: str) -> BluegreenError:
     login = "/" in reference and any(words in reason.lower() for words in NO_LOGIN)
     return BluegreenError(
         f"The image {reference} cannot be pulled.",
+        code="image-not-pulled",
         failed=" ".join(reason.split())[:300],
         expected="an image of this name in its registry, and a login where it needs one",
         retry="safe, after the cause is fixed",
@@ -142,7 +143,7 @@ def tag(api: Api, image: str, reference: str) -> None:
 
 @translated
 def untag(api: Api, reference: str) -> None:
-    """Takes a name away; an image without any goes as well. One that is not there is fine."""
+    """Takes a name away; an image without any goes too. One that is not there is fine."""
     with contextlib.suppress(ImageNotFound):
         api.client.remove_image(reference)
 

@@ -20,7 +20,7 @@ RECURSIVE = {"disabled": "NonRecursive", "writable": "ReadOnlyNonRecursive", "re
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a translation must know of the app besides the service itself, spelled as Compose's document has it.
+    """What a translation must know of the app, other than the service itself, spelled as Compose's document has it.
 
     `containers` are those that links, `volumes_from`, `ipc` and `pid` may name: service to (id, name) of each.
     `seccomp` are the profiles that `security_opt` names: path as written to the file's JSON text.
@@ -46,7 +46,7 @@ class CopiedFile:
 
 
 def host_config(service: Service, surroundings: Surroundings) -> dict[str, Any]:
-    """`Binds`, `Mounts`, `Tmpfs` and their like in a container's host config."""
+    """`Binds`, `Mounts`, `Tmpfs` and similar ones in a container's host config."""
     binds: list[str] = []
     mounts: list[dict[str, Any]] = []
     written = service.get("volumes") or []

@@ -60,6 +60,7 @@ class Networks:
         if learned is None:
             raise BluegreenError(
                 "The Engine lost the network that it had just made.",
+                code="engine-refused",
                 failed=name,
                 expected="it to be there",
                 retry="safe",

@@ -71,7 +71,7 @@ class Proxy:
 
     @translated
     def restart(self, container: str, grace: int) -> None:
-        """Stops and starts a container; its folders are mounted anew."""
+        """Stops and starts a container; its folders are mounted again."""
         self._api.client.restart(container, timeout=grace)
 
     def version(self, stack: Stack, tell: Tell) -> str:
@@ -106,7 +106,7 @@ class Proxy:
     def ensure(self, stack: Stack, tell: Tell, published: bool = True) -> str:
         """The proxy's container, made, recreated or started as needed; says which.
 
-        Unless `published` it stands on the app's own network only, which is internal: it answers on its
+        Unless `published` it is on the app's own network only, which is internal: it answers on its
         sockets, and nobody outside sees it before `publish`.
         """
         existing = self.container()
@@ -173,7 +173,8 @@ class Proxy:
                 owners = Engine(self._api).owners()
                 known = [owners[name].words if name in owners else name for name in holders]
                 raise BluegreenError(
-                    "A port of this machine that nginx is to be published on is taken.",
+                    "A port that nginx must be published on is taken.",
+                    code="port-taken",
                     failed=f"{'; '.join(known)} holds it" if holders else error.failed,
                     expected=f"{', '.join(map(str, wanted))} free (listen and preview in x-bluegreen)",
                     retry="safe, when the port is free or another is chosen",

@@ -68,7 +68,7 @@ class ServiceImages:
         there = images.pinned(self._api, reference) or self._named_again(reference, wish.known, tell)
         if there is None:
             raise BluegreenError(
-                f"The image of {service_name} has not been built.",
+                f"The image of {service_name} has not been built.", code="image-missing",
                 failed=f"the Engine has no image {reference}", expected="a build before a start",
                 retry="safe", next="the same command without --no-build",
             )  # fmt: skip
@@ -86,6 +86,7 @@ class ServiceImages:
             if found is None or not fits:
                 raise BluegreenError(
                     f"The image {reference} is not there{'' if found is None else ' for this platform'}.",
+                    code="image-missing",
                     failed="pull_policy is never, and the Engine does not have it",
                     expected="an image loaded beforehand", retry="safe", next=f"docker pull {reference}",
                 )  # fmt: skip
@@ -106,7 +107,8 @@ class ServiceImages:
     def _still_there(self, service: str, image: Image) -> Image:
         if self._api.image(image.id) is None:
             raise BluegreenError(
-                f"The image of {service} is gone.", failed=f"the Engine does not have {image.id}, once {image.ref}",
+                f"The image of {service} is gone.", code="image-missing",
+                failed=f"the Engine does not have {image.id}, once {image.ref}",
                 expected="a release whose images were kept (x-bluegreen.keep)", retry="not useful",
                 next=f"{COMMAND} history (shows which releases are kept)",
             )  # fmt: skip

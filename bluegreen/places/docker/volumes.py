@@ -19,7 +19,7 @@ def exists(api: Api, name: str) -> bool:
 
 @translated
 def path(api: Api, name: str) -> str | None:
-    """Where a named volume of the local driver lies on this machine; None: there is none."""
+    """The folder of a named volume of the local driver on this machine; None: there is none."""
     try:
         return str(api.client.inspect_volume(name)["Mountpoint"])
     except NotFound:
@@ -56,7 +56,10 @@ def copy(api: Api, name: str, to: str, labels: Mapping[str, str], image: str) ->
     code, output = run_task(api, image, ["cp", "-a", "/from/.", "/to/"], _mounting(f"{name}:/from:ro", f"{to}:/to"))
     if code:
         raise BluegreenError(
-            f"The volume {name} could not be copied.", failed=output.strip()[:300], expected="cp -a to end well"
+            f"The volume {name} could not be copied.",
+            code="cannot-copy",
+            failed=output.strip()[:300],
+            expected="cp -a to end with exit code 0",
         )
 
 

@@ -15,7 +15,7 @@ app = FastAPI()
 
 @app.get("/health")
 async def health() -> dict[str, bool]:
-    """Well means: Valkey answers too."""
+    """Healthy means: Valkey answers too."""
     return {"ok": bool(await store.ping())}
 
 

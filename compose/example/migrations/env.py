@@ -1,4 +1,4 @@
-"""Alembic's entry: runs what is missing, in one transaction, and never two at once."""
+"""Alembic's entry: runs what is missing, in one transaction, and never two at the same time."""
 
 import logging
 import os

@@ -3,7 +3,7 @@
 The spellings on the right are those of the Engine's API (POST /containers/create). What Compose itself does
 with each key was read in its source (docker/compose, pkg/compose/create.go and convert.go); where that is
 surprising, ours is the same and a comment says so. tests/engine/test_as_compose_would.py holds the two
-against each other. A key that stands in no
+with each other. A key that is in no
 group is refused by name.
 """
 

@@ -12,7 +12,7 @@ INTERFACE = "com.docker.network.endpoint.ifname"  # how the Engine's drivers cal
 
 
 def endpoint(use: Mapping[str, Any] | None, links: Iterable[str] = ()) -> dict[str, Any]:
-    """How a container stands on one network of the Compose file.
+    """How a container is on one network of the Compose file.
 
     Without the service's own name and aliases: two colors would share them. Both are given on the
     network of the color.

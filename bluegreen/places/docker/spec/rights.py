@@ -31,7 +31,7 @@ def rights_part(service: Service, _: Surroundings) -> Part:
 
 
 def _capabilities(asked: Iterable[str]) -> list[str]:
-    """In the one spelling that Docker's own clients send: CAP_NET_ADMIN for net_admin; ALL stands for every one."""
+    """In the one spelling that Docker's own clients send: CAP_NET_ADMIN for net_admin; ALL means every one."""
     names = {str(name).upper().removeprefix("CAP_") for name in asked}
     return ["ALL"] if "ALL" in names else sorted(f"CAP_{name}" for name in names)
 

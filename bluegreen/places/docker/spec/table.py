@@ -1,4 +1,4 @@
-"""Which function knows which keys, what is refused, and the whole request."""
+"""Which function knows which keys, what is refused, and the complete request."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ DIFFERENT = {
     "ports": "not published by the containers: nginx publishes `listen`. A notice names each",
     "restart": 'routed services run with `always` unless it is `"no"`: the Engine starts only `always` again after '
     "its daemon was killed",
-    "networks": "the service also stands on `APP_bluegreen`; its name and aliases are answered within its color only",
+    "networks": "the service is also on `APP_bluegreen`; its name and aliases are answered within its color only",
     "labels": "yours, and `bluegreen.*` instead of `com.docker.compose.*`; without those by which another "
     "proxy (Traefik, caddy-docker-proxy) would find both colors. A notice names each",
     "environment": "yours, and `BLUEGREEN_COLOR` and `BLUEGREEN_RELEASE`",
