@@ -26,7 +26,7 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
     else:
         lines.append("idle   nothing")
     if state.get("set_aside"):
-        lines.append(f"aside  release {state['set_aside']}, until the idle one is live or given up")
+        lines.append(f"aside  release {state['set_aside']}, kept until the idle one is live or given up")
     rows = [(name, words) for name, words in _status_rows(state, command) if words]
     return "\n".join([*lines, "", *(f"{name:<12}{words}" for name, words in rows)])
 
@@ -39,20 +39,22 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     beside = ", ".join(state.get("beside") or ())
     yield (
         "beside",
-        f"{beside} of plain Compose, on the same data (take it over: {command} up --adopt)" if beside else "",
+        f"plain Compose also runs {beside}, on the same data (take over: {command} up --adopt)" if beside else "",
     )
     shared = ", ".join(state.get("shared_differs") or ())
-    words = f"{shared}: not what the Compose file says by now (recreate it: {command} up)"
+    words = f"{shared}: changed in the Compose file (recreate: {command} up)"
     yield "shared", words if shared else ""
     image = state["proxy_image"]
-    newer = f"{clean(image['ref'])} is another image now (restart with it: {command} up)" if image else ""
+    newer = f"there is a newer {clean(image['ref'])} (restart nginx with it: {command} up)" if image else ""
     yield "nginx", newer if image and image["newer"] else ""
     yield "migration", f"in doubt: {clean(state['migration'])}" if state["migration"] else ""
     yield "unfinished", clean(state["unfinished"] or "")
     yield "jobs", "; ".join(_job(name, it) for name, it in state["jobs"].items())
     yield "failover", _failover(state["failover"])
-    back = state["flip_back"] or f"not now: {clean(state['no_way_back'])}"
-    forward = f" (to release {state['idle']['release']}, which somebody went back from)" if state.get("forward") else ""
+    back = state["flip_back"] or f"none: {clean(state['no_way_back'])}"
+    forward = (
+        f" (forward to release {state['idle']['release']}; somebody went back from it)" if state.get("forward") else ""
+    )
     yield "back", f"{back}{forward}"
 
 
@@ -79,8 +81,8 @@ def recorded_text(shown: Mapping[str, Any], command: str) -> str:
     requests = ", ".join(map(clean, shown["recorded"]))
     return (
         f"Recorded {requests} in {clean(shown['file'])} ({shown['all']} in all).\n"
-        "Read it: it is what every release must answer before it gets traffic.\n"
-        f"To hold live against it: {command} expect"
+        "Read the file: every release must answer like this before it gets traffic.\n"
+        f"To compare live with it: {command} expect"
     )
 
 
@@ -168,7 +170,7 @@ def history_text(releases: Sequence[Mapping[str, Any]], now: datetime) -> str:
         left = "somebody went back from it" if it.get("gone_back_from") else ""
         said = "  ".join(filter(None, (clean(it["owner"]), _revision(it), clean(it["subject"]), back, left)))
         lines.append(f"{it['release']:>4}  {standing:<9} {_ago(it['created'], now):<11} {said}".rstrip())
-        lines += [f"      {words}" for words in (_changed(it["changed"]),) if words]
+        lines += [f"      changed: {words}" for words in (_changed(it["changed"]),) if words]
     return "\n".join(lines)
 
 
@@ -210,12 +212,12 @@ def _changed(changed: Mapping[str, Sequence[str]] | None) -> str:
     if changed is None:
         return ""
     parts = [f"{name} {', '.join(map(clean, found))}" for name, found in changed.items() if found]
-    return f"changed: {'; '.join(parts)}" if parts else "changed: nothing"
+    return "; ".join(parts) or "nothing"
 
 
 def _slot_line(word: str, slot: Mapping[str, Any], now: datetime) -> str:
     services = ", ".join(f"{name} {_replicas(count)}" for name, count in slot["replicas"].items())
-    since = f"  since {_ago(slot['since'], now)}" if slot["since"] else ""
+    since = f"  {_ago(slot['since'], now, 'for {}')}" if slot["since"] else ""
     standing = f"  {slot['standing']}" if slot["standing"] not in ("live", None) else ""
     line = f"{word:<7}{slot['color']:<7}release {slot['release']}{standing}{since}  {services}"
     images = dict.fromkeys(
@@ -231,7 +233,7 @@ def _replicas(count: Mapping[str, int]) -> str:
     return f"{count['healthy']}/{count['wanted']} {word}"
 
 
-def _ago(moment: str, now: datetime) -> str:
+def _ago(moment: str, now: datetime, words: str = "{} ago") -> str:
     try:
         then = datetime.fromisoformat(moment)
     except ValueError:
@@ -241,5 +243,5 @@ def _ago(moment: str, now: datetime) -> str:
     seconds = max(0, int((now - then).total_seconds()))
     for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds // size} {word} ago"
-    return f"{seconds} s ago"
+            return words.format(f"{seconds // size} {word}")
+    return words.format(f"{seconds} s")

@@ -17,7 +17,7 @@ VERBS = {"switched": "Switched", "flipped-back": "Flipped back", "prepared": "Pr
 
 
 def error_text(error: BluegreenError) -> str:
-    """An error as a person meets it: one sentence, then its fields, then the lines that belong to it."""
+    """An error as a person sees it: one sentence, then its fields, then the lines that belong to it."""
     fields: dict[str, Any] = error.fields()
     found = [f"Error: {clean(error.summary)}"]
     found += [f"  {name:<10}{clean(fields[name])}" for name in FIELDS if fields[name]]
@@ -39,22 +39,25 @@ def _result_lines(
     outcome, message, previous = found["outcome"], clean(found["message"]), found["previous"]
     live = f"{found['live']['color']}, release {found['live']['release']}" if found["live"] else "none"
     if outcome in ("switched", "flipped-back"):
-        yield f"{VERBS[outcome]}: live is {live}{_moved(found)}."
+        first = outcome == "switched" and not previous and addresses
+        yield (
+            f"Running: {'  '.join(addresses)} ({live})."
+            if first
+            else f"{VERBS[outcome]}: live is {live}{_moved(found)}."
+        )
         if message:
             yield message
         if previous:
             yield f"To go back to release {previous['release']}: {command} flip-back"
         elif outcome == "switched":
-            if addresses:
-                yield f"Open it: {'  '.join(addresses)}"
-            yield f"Next, for each new release: {command} switch"
+            yield f"Next release: {command} switch"
     elif outcome == "prepared":
         where = f" Look at it: http://{preview}/" if preview else ""
-        yield f"Prepared; traffic stays on {live}.{where}"
+        yield f"Prepared. Traffic stays on {live}.{where}"
         yield f"To move traffic to it: {command} switch"
         if message:
             yield message
-            yield f"To give the prepared release up: {command} prepare --give-up"
+            yield f"To remove the prepared release: {command} prepare --give-up"
     elif outcome == "unchanged":
         yield f"Nothing to do: {message}."
     else:

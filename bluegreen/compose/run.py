@@ -339,11 +339,9 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise BluegreenError(
-            "Compose resolved the file to something unexpected.",
-            code="compose-silent",
-            failed=done.stdout[:100],
+            "Compose did not print the resolved file as JSON.", code="compose-silent", failed=done.stdout[:100],
             expected="a JSON object",
-        )
+        )  # fmt: skip
     return found
 
 

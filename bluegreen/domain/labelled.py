@@ -47,11 +47,11 @@ def notices(name: str, service: Mapping[str, Any]) -> list[str]:
     """What a person should know of a release service that another proxy finds by itself."""
     found = [
         f"{name}: its labels for {proxy} are left out of the colors, so that {proxy} does not send visitors to both. "
-        f"Route {proxy} to the address of listen (README, Your own proxy)."
+        f"Route {proxy} to the address of listen (bluegreen help behind-a-proxy)."
         for proxy in by_labels(service)
     ]
     return found + [
-        f"{name}: {proxy} finds both colors by {variable}, the unproven one too: take it out, and route {proxy} to the "
-        "address of listen (README, Your own proxy)."
+        f"{name}: {proxy} finds both colors by {variable}, also one that is not checked yet. Take it out, and route "
+        f"{proxy} to the address of listen (bluegreen help behind-a-proxy)."
         for proxy, variable in by_variables(service)
     ]

@@ -31,14 +31,14 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     jobs = [container.name for container in running if container.service in stack.settings.jobs]
     if jobs and not adopt:
         raise BluegreenError(
-            f"{jobs[0]}, which plain Compose runs, does the work of a job.", code="job-in-compose",
+            f"Plain Compose runs {jobs[0]}, and x-bluegreen.jobs names its service.", code="job-in-compose",
             failed=f"{', '.join(jobs)} would run beside the job of the live color", expected="a job in one place only",
             retry="safe",
-            next=f"{tools.command} up --adopt (takes over what plain Compose runs of the release services)",
+            next=f"{tools.command} up --adopt (takes over from plain Compose)",
         )  # fmt: skip
     if running and not adopt:
         names = ", ".join(container.name for container in running)
-        tools.show.notice(f"Plain Compose runs {names} beside the colors; {tools.command} up --adopt would take over.")
+        tools.show.notice(f"Plain Compose still runs {names}. To take over: {tools.command} up --adopt")
     return plain if adopt else ()
 
 
@@ -78,10 +78,10 @@ def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Se
             f"Port {port} is held by {holder}, which plain Compose runs.",
             code="port-taken",
             failed=f"nginx cannot be published on {port} beside it",
-            expected="a free port, or your word that bluegreen may take it over",
+            expected="a free port, or --adopt: bluegreen takes it over",
             traffic=f"{holder} (unchanged)",
             retry="safe",
-            next=f"{tools.command} up --adopt (the first color is proven, then {holder} is stopped)",
+            next=f"{tools.command} up --adopt (checks the first color, then stops {holder})",
         )
     owner = (tools.engine.owners().get(holder) or Owner(holder)) if holder else None
     known = owner.words if owner else NO_CONTAINER
@@ -119,7 +119,7 @@ class Adoption:
     @property
     def said(self) -> str:
         """One sentence for the person, afterwards."""
-        return f"Taken over from {self.names}: {self.milliseconds} ms from its stop until nginx held the port."
+        return f"Taken over from {self.names}. Requests failed for at most {self.milliseconds} ms."
 
     def take_over(self) -> str:
         """Stops the old containers and publishes nginx. Raises BluegreenError; then `put_back`."""

@@ -229,9 +229,9 @@ class FlipBack:
                 self.tools.containers.exit_of(replica.id)
         error = not_healthy(self.tools, self.slot, here, silent)
         if self.wanted.force and any(replica.running for replica in here):
-            words = f"even if {self.tools.mask(error.failed)}"
-            self.tools.show.notice(f"Forced, {words}.")
-            return f"forced, {words}"
+            words = f"not healthy: {self.tools.mask(error.failed)}"
+            self.tools.show.notice(f"Forced, but {words}.")
+            return f"forced, but {words}"
         raise error
 
     def _brought_back(self) -> bool:

@@ -85,7 +85,7 @@ def after(
         run_hooks(tools, load(), name, moment, images)
     except BluegreenError as error:
         words = f"The hook {name} {'failed' if isinstance(error, HookFailed) else 'did not run'}"
-        result.warnings.append(f"{words} ({error.failed or error.summary}); the {result.verb} itself is complete.")
+        result.warnings.append(f"{words} ({error.failed or error.summary}); the outcome of the {result.verb} stays.")
 
 
 def after_failure(

@@ -53,13 +53,17 @@ def hand_over_jobs(
     there = {(replica.service, replica.number) for replica in coming}
     wanted = [(name, number) for name in slot.jobs for number in range(1, slot.replicas[name] + 1)] if slot else []
     if gone := [f"{name}-{number}" for name, number in wanted if (name, number) not in there]:
-        raise BluegreenError(
-            f"The job {', '.join(gone)} of {target} does not run.", code="job-gone",
-            failed="its container was removed by somebody",
-            expected="the stopped container that the last switch left", retry="not useful",
-            next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
-        )  # fmt: skip
+        raise _gone(tools, gone, target)
     return f"{len(leaving)} stopped, {len(coming)} running on {target}"
+
+
+def _gone(tools: Tools, names: list[str], target: Color) -> BluegreenError:
+    return BluegreenError(
+        f"The job {', '.join(names)} of {target} does not run.", code="job-gone",
+        failed="its container was removed by somebody",
+        expected="the stopped container that the last switch left", retry="not useful",
+        next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
+    )  # fmt: skip
 
 
 def _tell_of_kill(tools: Tools, job: Replica, seconds: float) -> None:

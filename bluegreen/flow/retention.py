@@ -36,10 +36,10 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
     final = sorted(it["number"] for it in migrated if not it["services"].get("reversible", True))
     if final and not force:
         raise BluegreenError(
-            f"Release {number} does not work with the data that release {final[-1]} has migrated.",
+            f"Release {number} cannot run on the data that release {final[-1]} has migrated.",
             code="migration-not-reversible",
             failed=f"the migration of release {final[-1]} is declared irreversible (migrate.reversible: false)",
-            expected="only migrations that it can live with", retry="only with --force",
+            expected="only migrations after which it still works", retry="only with --force",
             next=f"{tools.command} switch --to {number} --force (if you know that it works)",
         )  # fmt: skip
     interpolated = tools.compose.interpolated(Path(today.project_directory))

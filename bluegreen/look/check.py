@@ -212,10 +212,10 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
         reference = stack.image_reference(name)
         here = tools.images.facts(reference) is not None
         if service.get("build"):
-            yield Finding("image", "ok", f"{name} is built by the release")
+            yield Finding("image", "ok", f"{name} will be built")
             continue
         if builder := stack.builder(name):
-            yield Finding("image", "ok", f"{name} runs what the release builds for {builder}")
+            yield Finding("image", "ok", f"{name} uses the image that is built for {builder}")
             continue
         problem = (
             tools.images.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
@@ -334,6 +334,6 @@ def _repeatable(tools: Tools, stack: Stack) -> Iterator[Finding]:
         tools.machine.existing(Path(stack.project_directory), findings.MIGRATION_TOOLS),
     )
     yield Finding(
-        "state", "unknown", f"not to be seen from outside: {findings.UNSEEN}", "",
+        "state", "unknown", f"could not be checked: {findings.UNSEEN}", "",
         "looked at: volumes, jobs, migrations, retries", "keep such state in a shared service",
     )  # fmt: skip

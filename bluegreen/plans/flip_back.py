@@ -24,16 +24,16 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     if slot is None or world.intended.standing is None:
         raise BluegreenError(
             f"There is no previous release on {target}.", code="no-previous-release",
-            failed="nothing that has served traffic is kept there", expected="a switch before a flip-back",
+            failed="no release that has served is kept there", expected="a switch before a flip-back",
             traffic=world.traffic(), retry="not useful", next=f"{COMMAND} switch",
         )  # fmt: skip
     leaving = world.slot(world.live)
     if leaving and leaving.release > slot.release and leaving.migrated and not leaving.reversible and not force:
         raise BluegreenError(
-            f"Release {slot.release} does not work with the data that release {leaving.release} has migrated.",
+            f"Release {slot.release} cannot run on the data that release {leaving.release} has migrated.",
             code="migration-not-reversible",
             failed=f"the migration of release {leaving.release} is declared irreversible (migrate.reversible: false)",
-            expected="a migration that the release before it can live with", traffic=world.traffic(),
+            expected="a migration after which the previous release still works", traffic=world.traffic(),
             retry="only with --force",
             next=f"{COMMAND} flip-back --force (if you know that it works), or a switch forward to a fixed release",
         )  # fmt: skip

@@ -43,17 +43,15 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
         steps.append(Step("prepare", "expect", f"{asked}, asked through the preview listener", target))
     if verb != "prepare":
         if "before_switch" in wish.hooks:
-            steps.append(Step("prepare", "before_switch", "your hook may veto", target))
+            steps.append(Step("prepare", "before_switch", "your hook can stop the switch", target))
         steps += cutover_steps(world, target)
         if wish.adopts:
             names = ", ".join(wish.adopts)
-            steps.append(Step("cutover", "adopt", f"{names} is stopped, nginx is published in its place", target))
-            steps.append(Step("settle", "adopted", f"{names} is not needed any more; volumes stay", target))
+            steps.append(Step("cutover", "adopt", f"stop {names}, publish nginx in its place", target))
+            steps.append(Step("settle", "adopted", f"remove {names}; volumes stay", target))
         steps += settle_steps(world, wish.jobs, target, wait=world.live is not None)
         if keep := way_back(world):
-            steps.append(
-                Step("settle", "discard", f"release {keep.release}, set aside, is not needed any more", target)
-            )
+            steps.append(Step("settle", "discard", f"remove release {keep.release}, which was set aside", target))
         if "after_switch" in wish.hooks:
             steps.append(Step("settle", "after_switch", "your hook", target))
     steps.append(Step("settle", "record", "history, and the number of the next release"))

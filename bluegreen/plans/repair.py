@@ -18,12 +18,12 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     slot = world.slot(live) if live else None
     if left := [*orphans(world), *leftovers(world)]:
         names = ", ".join(replica.name for replica in left)
-        steps.append(Step("prepare", "clear", f"left by a release that never ended: {names}", world.idle))
+        steps.append(Step("prepare", "clear", f"remove what a cut-off release left: {names}", world.idle))
     if slot:
         steps += _whole(slot, world.in_color(slot.color))
         rendered_differs = rendered_differs or any(step.name == "recreate" for step in steps)
     if comes_back := returning(world):
-        cause = f"release {comes_back.release} was set aside for one that never went live"
+        cause = f"release {comes_back.release} comes back: the release after it never went live"
         steps.append(Step("prepare", "bring_back", cause, comes_back.color))
         rendered_differs = True
     elif world.intended and world.intended.standing == "previous" and not way_back_gone(world):

@@ -1,6 +1,6 @@
 """The x-bluegreen block, key by key.
 
-These classes are the one source of the JSON Schema, of the defaults and of the README's table.
+These classes are the one source of the JSON Schema, of the defaults and of the reference's table.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
         for port in service.get("ports") or []:
             shown, protocol = port.get("published") or port["target"], port.get("protocol", "tcp")
             if port["target"] == routed.get(name) and protocol == "tcp":
-                yield f"{name}: port {shown} is not published by its containers; nginx publishes listen instead."
+                yield f"{name}: port {shown} is not published by its containers; nginx publishes x-bluegreen.listen."
             else:
                 which = f"{shown}{'/udp' if protocol == 'udp' else ''}"
                 yield f"{name}: port {which} is not published any more: two colors cannot both hold it."

@@ -58,7 +58,7 @@ def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Pro
     moved = re.findall(r"traffic moved after ([0-9.]+) ms", lean.ok("flip-back").out)
     assert abs(float(moved[0]) / 1000 - estimate) < 1.0
     text = lean.ok("check").out
-    assert "A release may be made." in text
+    assert "Ready to release." in text
     assert "  prepare  traffic does not move; exit 1; safe to retry\n           (image, aside, create, start," in text
     assert "  cutover  traffic is moved back" in text
 

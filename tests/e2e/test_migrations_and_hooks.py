@@ -108,7 +108,7 @@ def test_flip_back_over_an_irreversible_migration_asks_for_force(migrating: Proj
     project.ok("switch", GREETING="two", REVERSIBLE="false")
     refused = project.run("flip-back")
     assert refused.code == 1, refused
-    assert "Release 1 does not work with the data that release 2 has migrated." in refused.err
+    assert "Release 1 cannot run on the data that release 2 has migrated." in refused.err
     assert project.status()["flip_back"] is None
     assert project.color() == "green"
     project.ok("flip-back", "--force")

@@ -146,7 +146,7 @@ def test_a_rehearsal_shows_switch_flip_back_and_migration_and_touches_nothing(pr
     assert load.tally.lost == [], load.tally.why()
     assert set(load.tally.colors()) == {"blue"}
     _nothing_left(project, before, files)
-    assert (found["outcome"], found["way_back"], found["left_out"]) == ("well", "proven", ["hooks"])
+    assert (found["outcome"], found["way_back"], found["left_out"]) == ("passed", "proven", ["hooks"])
     assert found["requests"]["lost"] == 0
     assert found["requests"]["answered"] > 100
     assert 0 < found["flip_back_seconds"] < found["switch_seconds"] < 60
@@ -161,7 +161,7 @@ def test_a_rehearsal_shows_switch_flip_back_and_migration_and_touches_nothing(pr
     wrong = project.run("rehearse", PRICE="2")
     assert wrong.code == 1, wrong
     assert 'GET /: json.price is "2", expected "1"' in wrong.out
-    assert "It did not go well. Production was not touched" in wrong.out
+    assert "The rehearsal failed. Production was not touched" in wrong.out
     _nothing_left(project, before, files)
 
     sick = project.run("rehearse", "--json", MIGRATE_SECONDS="x")

@@ -331,7 +331,7 @@ def test_why_a_health_port_gives_no_answer(lean: Project) -> None:
     found = {port: probe(str(lean.state / "run"), (address, port), None, policy, "/") for port in range(9000, 9006)}
     wanted = {
         9000: "refused the connection on port 9000", 9001: "closed the connection on port 9001 without an answer",
-        9002: "gave no answer within 1 s", 9003: "TLS", 9004: "not HTTP", 9005: "answered 302 to /there",
+        9002: "did not answer within 1 s", 9003: "TLS", 9004: "not HTTP", 9005: "answered 302 to /there",
     }  # fmt: skip
     assert {port: words for port, words in wanted.items() if words not in str(found[port])} == {}, found
 

@@ -371,5 +371,5 @@ class FakeProber:
             return "answered 503" if self.it.plain_sick else None
         here = [it for it in self.it.replicas.values() if it.address == check.address and it.running]
         if not here:
-            return "gave no answer on port 8000"
+            return "did not answer on port 8000"
         return "answered 503" if str(here[0].release) in self.it.sick else None

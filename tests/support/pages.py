@@ -81,7 +81,7 @@ def verbs_page() -> str:
         "",
         "<!-- commands -->",
     ]
-    root = click.Context(cli, info_name="bluegreen")
+    root = cli.make_context("bluegreen", [], resilient_parsing=True)
     lines += [*_command(cli, root, "Global options, before the command"), "", "As in Compose."]
     for verb in sorted(VERBS):
         command = cli.get_command(root, verb)

@@ -25,8 +25,8 @@ def test_a_bug_is_one_short_message_a_file_with_the_traceback_and_exit_3(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert module.main(["status"]) == ExitCode.BUG
     err = capsys.readouterr().err
-    assert err.startswith("Error: bluegreen met a bug of its own: RuntimeError.\n")
-    assert len(err.splitlines()) == 6
+    assert err.startswith("Error: Unexpected error (RuntimeError): this is a bug of bluegreen.\n")
+    assert len(err.splitlines()) == 7
     found = re.search(r"traceback is in (\S+)", err)
     assert found is not None
     assert "a bug of ours" in Path(found[1]).read_text()

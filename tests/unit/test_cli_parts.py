@@ -239,7 +239,7 @@ def test_the_page_names_what_can_be_typed_and_only_that() -> None:
     assert "| 3 | today | a\\|b | kept | - | - |" in text
     assert text.index("notify 'it'") < text.index("when traffic has moved") < text.index("`web`: when a release or")
     assert "Not at the moment (it is gone)" in text
-    assert "migration" not in text.partition("## Is it well?")[0]
+    assert "migration" not in text.partition("## Is it healthy?")[0]
 
 
 def test_the_page_says_when_a_flip_back_goes_forward() -> None:

@@ -66,7 +66,7 @@ def test_a_container_is_made_as_compose_would_and_knows_whose_it_is(live: Site) 
 def test_what_a_person_reads(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert shop.run("up") == 0
     first = capsys.readouterr()
-    assert first.out.startswith("Switched: live is blue, release 1 (traffic moved after ")
+    assert first.out.startswith("Running: http://localhost:8123/ (blue, release 1).\nNext release: bluegreen")
     notes = [line for line in first.err.splitlines() if line.startswith("Note: ")]
     assert [line.split()[1] for line in notes] == ["web", "worker"], "they have no profile"
     headline, *steps = first.err.splitlines()[len(notes) :]

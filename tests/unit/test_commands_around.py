@@ -89,7 +89,7 @@ def test_back_over_an_irreversible_migration_only_with_force(live: Site, tell: T
     assert tell("switch")[0] == 0
     code, found = tell("flip-back")
     assert (code, found["error"]["summary"]) == (
-        1, "Release 1 does not work with the data that release 2 has migrated.",
+        1, "Release 1 cannot run on the data that release 2 has migrated.",
     )  # fmt: skip
     assert tell("flip-back", "--force")[0] == 0
 

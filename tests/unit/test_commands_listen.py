@@ -134,7 +134,7 @@ def test_a_listener_is_asked_as_a_visitor_asks(monkeypatch: pytest.MonkeyPatch) 
     with _listening(socket.AF_INET, "127.0.0.1", _says(b"")) as port:
         assert SILENT([str(port)], None, "/", 0.0) == [f"{port} closed the connection without an answer"]
     with _listening(socket.AF_INET, "127.0.0.1", lambda _: time.sleep(0.5)) as port:
-        assert SILENT([str(port)], None, "/", 0.0) == [f"{port} gave no answer in 0.2 s"]
+        assert SILENT([str(port)], None, "/", 0.0) == [f"{port} did not answer in 0.2 s"]
 
 
 def test_every_address_of_listen_is_asked() -> None:

@@ -113,7 +113,7 @@ def test_a_rehearsal_is_the_command_itself_on_a_stage_of_its_own(
     live.release("shop:2")
     assert live.run("--env-file", "a.env", "rehearse", "--progress", "json") == 0
     said = capsys.readouterr()
-    assert "It went well" in said.out
+    assert "The rehearsal passed" in said.out
     assert [next(word for word in command if word in ENDS) for command, _, _ in troupe.ran] == list(ENDS)
     for command, overlay, environment in troupe.ran:
         assert command[1:3] == ["-m", "bluegreen"]

@@ -172,7 +172,7 @@ def test_status_headers_text_and_silence_are_compared() -> None:
         'header Location is "/else", expected #regex ^/items/', 'text does not match ^ok: "no"',
     ]  # fmt: skip
     assert differences(wanted, Answer(201, {"location": "/items/3"}, "ok!")) == []
-    assert differences(wanted, Answer(problem="gave no answer")) == ["gave no answer"]
+    assert differences(wanted, Answer(problem="did not answer")) == ["did not answer"]
     assert differences(Expectation("GET", "/", json={"a": 1}), Answer(200, {}, "{")) == [
         'json is absent, expected {"a": 1}'
     ]

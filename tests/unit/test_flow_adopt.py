@@ -44,7 +44,7 @@ def test_nothing_is_taken_over_without_a_word_and_what_runs_beside_is_said() -> 
     it, found = _found((WEB, STOPPED), False)
     assert found == ()
     (notice,) = it.told.notices
-    assert "shop-web-1 beside" in notice
+    assert "still runs shop-web-1" in notice
     assert "bluegreen -p shop up --adopt" in notice
     it, found = _found((STOPPED, PlainContainer("j", "shop-worker-1", "worker", False)), False)
     assert (found, it.told.notices) == ((), []), "what does not run is in nobody's way"

@@ -81,8 +81,8 @@ def test_a_color_that_is_not_healthy_is_only_gone_to_by_force_and_when_something
         flip._health()
     assert error.value.failed == "GET /health of web-1 answered 503; GET /health of web-2 is silent"
     forced = _flip(force=True, prober={"once": silent})
-    assert forced._health().startswith("forced, although GET /health of web-1 answered 503")
-    assert forced.tools.told.notices[0].startswith("Forced, although GET")  # type: ignore[attr-defined]  # the fake's
+    assert forced._health().startswith("forced, but not healthy: GET /health of web-1 answered 503")
+    assert forced.tools.told.notices[0].startswith("Forced, but not healthy: GET")  # type: ignore[attr-defined]  # the fake's
     monkeypatch.setattr(flips, "observe", lambda _: replace(_world(), replicas=replicas("blue", 3)))
     with pytest.raises(BluegreenError, match="blue is not healthy"):
         _flip(force=True, prober={"once": silent})._health()  # what runs there is another release

@@ -67,7 +67,7 @@ def _world(**more: Any) -> World:
     return World("shop", proxy, answer, replace(intended, **more), ())
 
 
-NOBODY = {"web-1": Unreached("gave no answer"), "web-2": Unreached("gave no answer")}
+NOBODY = {"web-1": Unreached("did not answer"), "web-2": Unreached("did not answer")}
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_hook_that_comes_after_the_fact_is_a_warning(error: BluegreenError, wo
 
     after_failure(tools(), result, MOMENT, load, {})
     assert words in result.warnings[0]
-    assert "switch itself stands" in result.warnings[0]
+    assert "the outcome of the switch stays" in result.warnings[0]
 
 
 # -- migrations

@@ -60,7 +60,7 @@ def test_a_broken_file_is_set_aside_and_history_begins_anew(tmp_path: Path) -> N
     db.close()
     assert (tmp_path / "journal-broken-20261101100000.db").read_bytes().startswith(b"this is no database")
     assert len(said) == 1
-    assert "it is kept as journal-broken-20261101100000.db, and history begins anew" in said[0]
+    assert "It is kept as journal-broken-20261101100000.db; history starts again." in said[0]
     again = _open(tmp_path, said)
     assert _count(again) == 1
     again.close()

@@ -31,6 +31,8 @@ VERBS = {
     "show": (200, {"click"}),
     "logs": (202, {"click"}),
     "flip-back": (202, {"click"}),
+    "help": (175, {"click"}),
+    "help locked": (175, {"click"}),
     "down --yes": (200, {"click"}),
     "up": (190, {"click"}),
     "switch": (190, {"click"}),

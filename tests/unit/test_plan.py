@@ -42,7 +42,7 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
         "  confirm   only nginx's own answer proves where traffic goes",
         "",
         "settle (when a step fails: a warning; traffic stays where it is; the next command repairs it)",
-        "  seal      nginx's file is to say blue by itself, should the route be deleted",
+        "  seal      nginx's file says blue by itself, even if the route is deleted",
         "  jobs      worker must run in one color only",
         "  record    history, and the number of the next release",
     ]
@@ -96,15 +96,13 @@ def test_prepare_stops_before_cutover_and_does_nothing_twice() -> None:
     assert {step.phase for step in plan.steps if step.name != "record"} == {"prepare"}
     prepared = routing("blue", "prepared", blue=slot("blue", 7), green=slot("green", 8, "new"))
     found = world(intended=prepared, replicas=(*replicas("blue", 7), *replicas("green", 8)))
-    assert plan_release("prepare", found, WISH).lines() == [
-        "prepare: nothing to do: release 8 stands prepared on green"
-    ]
+    assert plan_release("prepare", found, WISH).lines() == ["prepare: nothing to do: release 8 is prepared on green"]
 
 
 def test_up_on_a_whole_app_has_nothing_to_mend() -> None:
     plan = plan_repair(world(), WISH, rendered_differs=False)
     assert _names(plan.lines()) == ["shared"]
-    assert plan.nothing == "blue, release 7 is live and whole"
+    assert plan.nothing == "blue, release 7 is live and complete"
 
 
 def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
@@ -194,7 +192,7 @@ def test_the_checklist_stands_where_its_failure_rule_is() -> None:
 def test_going_back_over_an_irreversible_migration_asks_for_force() -> None:
     left = replace(slot("blue", 7), migrated=True, reversible=False)
     found = world(intended=routing("blue", blue=left, green=slot("green", 6)))
-    with pytest.raises(BluegreenError, match="does not work with the data that release 7 has migrated"):
+    with pytest.raises(BluegreenError, match="cannot run on the data that release 7 has migrated"):
         plan_flip_back(found, force=False)
     assert plan_flip_back(found, force=True).steps
     forward = world("green", intended=routing("green", blue=left, green=slot("green", 6)))

@@ -105,7 +105,7 @@ def test_a_replica_is_probed_through_nginx_by_its_address_and_a_route_through_th
             [b"\x15\x03\x03\x00\x02\x02F"],
             "speaks TLS on port 8000; nginx asks without it: let it listen without TLS there",
         ),
-        ([], "gave no answer (the connection ended before the headers did)"),
+        ([], "did not answer (the connection ended before the headers did)"),
         ([b"HTTP/1.1 200 OK\r\n\r\n", 5.0], "was still answering after 0.3 s"),
         (answer(500, "no"), "answered 500: no"),
     ],
@@ -126,11 +126,11 @@ def test_why_a_replica_is_not_healthy(tmp_path: Path, pieces: Pieces, words: str
         ("502 0.001 0 0.002", "closed the connection on port 8000 without an answer"),
         ("504 - 0 1.001", "cannot be reached on port 8000: its container is down, or not on the network"),
         ("504 0.002 0 5.002", "took the connection on port 8000 and said nothing in time"),
-        ("silent", "gave no answer on port 8000"),  # of an nginx with a file of before
+        ("silent", "did not answer on port 8000"),  # of an nginx with a file of before
     ],
 )
 def test_why_there_was_no_answer_is_what_nginx_saw(tmp_path: Path, facts: str, words: str) -> None:
-    said = answer(502, "gave no answer on port 8000", X_Bluegreen_Probe=facts)
+    said = answer(502, "did not answer on port 8000", X_Bluegreen_Probe=facts)
     with Server(tmp_path / "probe.sock", lambda _: said):
         found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, QUICK, "/up")
     assert found == words
@@ -143,7 +143,7 @@ def test_why_there_was_no_answer_is_what_nginx_saw(tmp_path: Path, facts: str, w
         ([b"\x15\x03\x03\x00\x02\x02\x46"], "speaks TLS on port 8000"),
         ([b"\x15\x03\x01\x00\x02\x02\x0a"], "speaks TLS on port 8000"),
         ([b"220 mail.example ESMTP\r\n"], "answered on port 8000 with something that is not HTTP: 220 mail.example"),
-        ([5.0], "gave no answer within 0.3 s: it took the connection and said nothing"),
+        ([5.0], "did not answer within 0.3 s, and took the connection"),
         (answer(301, "moved", Location="https://shop.example/up"), "answered 301 to https://shop.example/up"),
         (answer(307, "", Location="/login?next=%2Fup"), "answered 307 to /login?next=%2Fup"),
         (answer(400, "Invalid host header"), "answered 400: Invalid host header (it was asked with Host: localhost)"),
@@ -190,7 +190,7 @@ def test_a_value_of_more_than_a_line_is_never_sent(tmp_path: Path, value: str) -
     policy = Health(timeout=0.2, request_timeout=0.3, request_headers={"X-A": value})
     with Server(tmp_path / "probe.sock", lambda _: answer()) as server:
         found = one.probe(str(tmp_path), ("10.0.0.1", 8000), None, policy, "/up")
-    assert (found, server.asked) == ("gave no answer (a header of more than one line)", [])
+    assert (found, server.asked) == ("did not answer (a header of more than one line)", [])
 
 
 def test_a_replica_whose_header_is_not_known_is_not_asked_without_it(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_what_is_no_recorded_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     drops = itertools.chain([b"HTTP/1.1 200 OK\r\n\r\n"], itertools.cycle([b"", 0.02]))
     for pieces, words in (
         (answer(200, "x" * 10), None), (answer(200, "x" * 11), "answered more than 10 bytes"),
-        ([], "gave no answer"), (drops, "gave no whole answer within 0.2 s"),
+        ([], "did not answer"), (drops, "did not answer completely within 0.2 s"),
     ):  # fmt: skip
         path = tmp_path / "public.sock"
         with Server(path, lambda _, pieces=pieces: pieces):  # type: ignore[misc]  # bound on purpose

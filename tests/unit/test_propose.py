@@ -34,7 +34,7 @@ def _ports(*published: str, target: int = 8000, **more: Any) -> list[dict[str, A
         ({"healthcheck": {"test": "curl http://localhost/up"}}, 80, "its healthcheck asks there"),
         ({"command": ["uvicorn", "a:app", "--port", "5000"]}, 5000, "from its command"),
         ({"command": "gunicorn -b 0.0.0.0:5001 a"}, 5001, "from its command"),
-        ({"labels": {"traefik.http.services.a.loadbalancer.server.port": "4000"}}, 4000, "Traefik is told so"),
+        ({"labels": {"traefik.http.services.a.loadbalancer.server.port": "4000"}}, 4000, "from the labels for Traefik"),
     ],
 )  # fmt: skip
 def test_the_port_and_where_it_was_found(service: dict[str, Any], port: int, why: str) -> None:

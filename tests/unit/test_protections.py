@@ -169,7 +169,7 @@ def test_back_over_an_irreversible_migration_only_with_force(tmp_path: Path) -> 
     (services,) = database.execute("select services from releases where number = 2").fetchone()
     changed = json.dumps(json.loads(services) | {"reversible": False})
     database.execute("update releases set services = ? where number = 2", (changed,))
-    with pytest.raises(BluegreenError, match="does not work with the data that release 2 has migrated"):
+    with pytest.raises(BluegreenError, match="cannot run on the data that release 2 has migrated"):
         bring_back(tools, stack, 1, lambda _: "", False)
     assert bring_back(tools, stack, 1, lambda _: "", True).release == 1
 

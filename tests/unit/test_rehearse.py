@@ -158,7 +158,7 @@ def test_a_rehearsal_is_an_up_of_today_a_switch_to_what_comes_and_the_way_back(t
     assert "sha256:web:two" in play.stage.overlays[0], "today's image"
     assert "sha256:web:two" not in play.stage.overlays[1]
     assert play.stage.overlays[1] == play.stage.overlays[2]
-    assert (found["outcome"], found["from"], found["way_back"], found["error"]) == ("well", 2, "proven", None)
+    assert (found["outcome"], found["from"], found["way_back"], found["error"]) == ("passed", 2, "proven", None)
     assert (found["switch_seconds"], found["flip_back_seconds"], found["migration_seconds"]) == (2.5, 2.5, 2.0)
     assert found["requests"] == {"answered": 40, "lost": 0, "why": {}}
     assert found["production"]["release"] == 2
@@ -170,7 +170,7 @@ def test_a_rehearsal_is_an_up_of_today_a_switch_to_what_comes_and_the_way_back(t
 def test_before_the_first_up_there_is_no_today(tmp_path: Path) -> None:
     play = Play(tmp_path, released=False)
     found = play.run()
-    assert (found["outcome"], found["from"], found["production"]["release"]) == ("well", None, None)
+    assert (found["outcome"], found["from"], found["production"]["release"]) == ("passed", None, None)
     assert play.stage.overlays[0] == play.stage.overlays[1]
     assert found["left_out"] == []
 
@@ -205,7 +205,7 @@ def test_a_lost_request_or_a_way_back_that_was_none_is_not_well(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("before", "after", "differ", "beside", "outcome"),
     [
-        ("1", "1", [], [], "well"), ("1", "2", ["GET /a"], [], "failed"), ("2", "2", [], ["GET /a"], "well"),
+        ("1", "1", [], [], "passed"), ("1", "2", ["GET /a"], [], "failed"), ("2", "2", [], ["GET /a"], "passed"),
     ],
 )  # fmt: skip
 def test_the_recorded_answers_are_asked_of_today_and_of_what_comes(

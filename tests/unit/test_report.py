@@ -64,8 +64,8 @@ def test_status_shows_both_colors_drift_and_the_way_back() -> None:
         },
         "bluegreen", NOW,
     )  # fmt: skip
-    assert "live   blue   release 7  since 5 min ago  web 1/2 healthy, 2 running, worker 1/1 healthy" in text
+    assert "live   blue   release 7  for 5 min  web 1/2 healthy, 2 running, worker 1/1 healthy" in text
     assert "shop:7 (aaaaaaaaaaaa)" in text
     assert "drift       nginx answers green, the file says blue (repair it: bluegreen up)" in text
     assert "jobs        worker 0/1 running, 3 restarts, FAILING: worker-1 is restarting, exit code 7" in text
-    assert "back        not now: nothing that has served traffic is kept there" in text
+    assert "back        none: nothing that has served traffic is kept there" in text

@@ -95,7 +95,7 @@ def test_every_problem_is_reported_at_once_with_its_key_path_and_the_nearest_key
             {"services": {"web": {"port": 1}, "api": {"port": 2}}},
             "services.api.path: found /, expected a path of its own",
         ),
-        ({"service": "web", "port": 1, "jobs": ["web"]}, "jobs.web: found web, expected a service that is not routed"),
+        ({"service": "web", "port": 1, "jobs": ["web"]}, "jobs.web: found web, expected a service that gets no"),
         ({"service": "web", "port": 1, "listen": "8081"}, "preview: found 127.0.0.1:8081, expected a port that listen"),
         ({"service": "web", "port": 1, "idle": "paused"}, "idle: found 'paused', expected nothing yet"),
         ({"service": "web", "port": 1, "health": {"interval": "0s"}}, "health.interval: found '0s'"),

@@ -27,7 +27,7 @@ def test_shared_services_are_those_that_plain_compose_would_start() -> None:
 
 def test_what_is_dropped_is_said() -> None:
     (notice,) = make_stack(DOCUMENT, "/srv", [], lambda *_: []).notices
-    assert notice.startswith("web: port 80 is not published by its containers; nginx publishes listen")
+    assert notice.startswith("web: port 80 is not published by its containers; nginx publishes x-bluegreen.listen")
     ports = [{"target": 22, "published": "2222"}, {"target": 9, "published": "9", "protocol": "udp"}]
     other = {"web": {**DOCUMENT["services"]["web"], "ports": ports}, "nginx": {"depends_on": {"web": {}}}}
     ssh, udp, nginx = make_stack({**DOCUMENT, "services": other}, "/srv", [], lambda *_: []).notices

@@ -27,6 +27,7 @@ TYPED: dict[str, list[list[str]]] = {
     "down": [["down", "--yes"]],
     "expect": [["expect", "--record", "GET", "/"]],
     "flip-back": [["flip-back"], ["flip-back", "--wait", "1s"]],
+    "help": [["help"], ["help", "locked"]],
     "history": [["history"]],
     "init": [["init"]],
     "logs": [["logs"]],

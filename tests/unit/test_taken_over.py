@@ -192,7 +192,9 @@ def _asks(run: Path) -> list[object]:
     got = [
         control.ask(str(run)),
         listens(f"{run}/control.sock", 1.0) or None,
-        None if (one.probe(str(run), ("10.0.0.1", 80), None, health, "/") or "").startswith("gave no") else "probed",
+        None
+        if (one.probe(str(run), ("10.0.0.1", 80), None, health, "/") or "").startswith("did not answer")
+        else "probed",
         asked.status or None,
         seal.master(str(run)),
     ]

@@ -109,7 +109,7 @@ def test_show_has_how_a_run_ended_and_its_last_lines() -> None:
 
 def _rehearsal(**more: Any) -> list[str]:
     found = {
-        "outcome": "well", "switch_seconds": 2.0, "flip_back_seconds": 0.256, "migration_seconds": None,
+        "outcome": "passed", "switch_seconds": 2.0, "flip_back_seconds": 0.256, "migration_seconds": None,
         "requests": {"answered": 40, "lost": 0, "why": {}}, "way_back": "proven", "left_out": [],
         "expected": {"asked": 0, "differ": [], "cannot_be_compared": []}, "error": None, "failed_verb": None,
         "production": {"release": 7, "switch_seconds": 3.0, "flip_back_seconds": None, "migration_seconds": None},
@@ -124,7 +124,7 @@ def test_a_rehearsal_is_shown_beside_productions_last_release() -> None:
     assert lines[2].split() == ["flip-back", "0.26", "s", "-"]
     assert lines[3].split() == ["requests", "40", "answered,", "0", "lost"], "no migration, so no line of one"
     assert lines[4].split() == ["way", "back", "proven"]
-    assert lines[-2].startswith("It went well")
+    assert lines[-2].startswith("The rehearsal passed")
     assert lines[-1].endswith("bluegreen -p shop switch")
     production = {"release": None, "switch_seconds": None, "flip_back_seconds": None, "migration_seconds": 9.0}
     first = _rehearsal(production=production)
@@ -146,7 +146,7 @@ def test_a_rehearsal_that_did_not_go_well_says_why_and_not_to_release() -> None:
     assert "failed GET /health" in stripped
     assert "| boom" in stripped
     assert not [line for line in stripped if line.startswith("expected")]
-    assert stripped[-1].startswith("It did not go well"), "and no command to release it"
+    assert stripped[-1].startswith("The rehearsal failed"), "and no command to release it"
 
 
 def test_a_rehearsal_shows_answers_that_differ_and_those_that_cannot_be_compared() -> None:
@@ -182,8 +182,9 @@ def test_what_was_done_and_what_to_type_next() -> None:
     assert _result(message="Taken over from web-1.")[1:] == [
         "Taken over from web-1.", "To go back to release 1: bluegreen flip-back",
     ]  # fmt: skip
-    assert _result(previous=None)[1:] == ["Next, for each new release: bluegreen switch"], "there is no way back yet"
-    assert _result(previous=None, addresses=["http://localhost/"])[1] == "Open it: http://localhost/"
+    assert _result(previous=None)[1:] == ["Next release: bluegreen switch"], "there is no way back yet"
+    first = _result(previous=None, addresses=["http://localhost/"])
+    assert first[0] == "Running: http://localhost/ (green, release 2)."
     assert len(_result(outcome="flipped-back", previous=None)) == 1
     stays, move = _result(outcome="prepared", preview="127.0.0.1:8081")
     assert "green, release 2" in stays

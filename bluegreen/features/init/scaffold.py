@@ -28,7 +28,7 @@ def scaffold(layout: Layout, folder_name: str, there: Collection[str]) -> tuple[
         wanted.append(("bluegreen.mk", "Makefile"))
         advice.append("There is a Makefile: `include bluegreen.mk` brings the targets.")
     if ".gitlab-ci.yml" in there:
-        advice.append("CI is GitLab's here: the README shows the commands for a job.")
+        advice.append("CI is GitLab's here: for the commands of a job, see bluegreen help ci.")
     elif workflow := next((path for path in WORKFLOWS if path not in there), None):
         wanted.append((workflow, "release.yml"))
     files = {path: _rendered(template, layout, name) for path, template in wanted if path not in there}

@@ -23,7 +23,7 @@ def await_dependencies(it: Making, service: str) -> None:
                 break  # as Compose does without one that failed
             if hopeless:
                 raise BluegreenError(
-                    f"{service} cannot start: {name} is not as its depends_on asks.", code="dependency-failed",
+                    f"{service} needs {name}, which {problem.words}.", code="dependency-failed",
                     failed=f"{name} {problem.words}", expected=condition, retry="safe",
                     next=_look(it, name, problem),
                     lines=_last_lines(it, name, problem),

@@ -121,7 +121,7 @@ REASONS = {
 }
 
 
-# Keys whose meaning in a color differs from plain Compose: for the README.
+# Keys whose meaning in a color differs from plain Compose: for the reference.
 DIFFERENT = {
     "ports": "not published by the containers: nginx publishes `listen`. A notice names each",
     "restart": 'routed services run with `always` unless it is `"no"`: the Engine starts only `always` again after '
