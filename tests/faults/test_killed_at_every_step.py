@@ -373,7 +373,7 @@ def _tidy(project: Project) -> None:
         name for name in project.containers() if name.endswith("-failed")
     ]  # kept for its logs until the next switch
     assert all(docker("inspect", "-f", "{{.State.Running}}", name) == "false" for name in failed), failed
-    assert {name.split("-")[2] for name in failed} <= {"blue", "green"} - {live}, failed
+    assert len({name.split("-")[2] for name in failed}) <= 1, "of the one release that was cut"
     assert [name for name in project.containers() if name not in failed] == sorted(expected), project.containers()
     files = [str(path) for path in project.state.rglob("*") if path.name.endswith(".new") or "candidate" in path.name]
     assert files == [], files
