@@ -60,7 +60,7 @@ figures: setup ## The measured figures of the README: bluegreen beside docker co
 
 docs: .venv/.stamp ## The pages: generated ones, the site in build/site, the man page docs/bluegreen.1 (seconds; only Python)
 	.venv/bin/python -m tests.support.pages
-	.venv/bin/sphinx-build -q -W --keep-going -d build/doctrees -b html docs build/site
+	.venv/bin/sphinx-build -q -E -W --keep-going -d build/doctrees -b html docs build/site
 	.venv/bin/sphinx-build -q -W --keep-going -d build/doctrees -b man docs build/man
 	cp build/man/bluegreen.1 docs/bluegreen.1
 

@@ -61,7 +61,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "runbook",
         "Print a page about this app for the person on call: what runs where, how to release, how to go back.",
     ),
-    "schema": ("shell", "schema", "Print the JSON Schema of the x-bluegreen block."),
+    "schema": (
+        "shell",
+        "schema",
+        "Print the JSON Schema of the x-bluegreen block, or of what VERB prints with --json.",
+    ),
     "show": (
         "look",
         "show",

@@ -10,7 +10,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import docker
 import pytest
 
 from bluegreen.__main__ import command
+from bluegreen.cli import output
 from bluegreen.compose.found import HERE
 from bluegreen.domain import secrets
 from bluegreen.domain.routing import Routing
@@ -27,6 +29,7 @@ from bluegreen.probe import public
 from bluegreen.state import folder as folders
 from tests.fakes.engine_api import Container, EngineApi, Serving
 from tests.fakes.sockets import Pieces, Server, answer
+from tests.support.schemas import valid
 
 Tell = Callable[..., tuple[int, Any]]
 # What Compose would print, with the variables of this process where ${...} stands, as a shell fills them in.
@@ -194,7 +197,8 @@ class Site:
         HERE.forget()  # each command is a process of its own
         secrets.forget()
         try:
-            return command(list(words))
+            with printed_as_its_schema_says(words):
+                return command(list(words))
         finally:
             while self.clients:  # a command is a process, whose connections end with it
                 self.clients.pop().close()
@@ -361,3 +365,22 @@ def told(run: Callable[[], int], capsys: pytest.CaptureFixture[str]) -> tuple[in
     code = run()
     printed = capsys.readouterr().out
     return code, json.loads(printed) if printed else None
+
+
+@contextmanager
+def printed_as_its_schema_says(words: Sequence[str]) -> Iterator[None]:
+    """What a verb prints with --json meanwhile has to be what its schema says."""
+    really, wrong = output.as_json, []
+
+    def held(value: Mapping[str, Any]) -> None:
+        try:
+            valid(words, json.loads(json.dumps(value)))
+        except AssertionError as error:
+            wrong.append(error)  # raised here it would be the command's
+        really(value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "as_json", held)
+        yield
+    if wrong:
+        raise wrong[0]

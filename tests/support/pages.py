@@ -14,6 +14,7 @@ from bluegreen.cli.main import VERBS, cli
 from bluegreen.places.docker.spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
 from bluegreen.settings import blocks as settings
 from tests.support import faults
+from tests.support.json_page import json_page
 from tests.support.machine import ROOT
 
 DOCS = ROOT / "docs"
@@ -119,7 +120,8 @@ def generated() -> dict[Path, str]:
         page = REFERENCE / f"{name}.md"
         start, rest = re.split(r"(?<=<!-- generated -->\n)", page.read_text(), maxsplit=1)
         found[page] = f"{start}{table()}\n{rest[rest.index('<!-- /generated -->') :]}"
-    return found | {REFERENCE / "commands.md": verbs_page(), REFERENCE / "errors.md": errors_page()}
+    pages = {"commands": verbs_page, "errors": errors_page, "json": json_page}
+    return found | {REFERENCE / f"{name}.md": made() for name, made in pages.items()}
 
 
 if __name__ == "__main__":

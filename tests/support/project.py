@@ -18,6 +18,7 @@ from typing import Any
 
 from bluegreen.state import folder
 from tests.support.machine import BIN, EXAMPLE, ROOT, docker, environment, free_port
+from tests.support.schemas import valid
 
 SERVICE_IMAGE = "bluegreen-test/shop"  # built once from the example; the tests share its layers
 VERB_TIMEOUT = 240  # seconds for one command
@@ -34,10 +35,13 @@ class Done:
     err: str
     seconds: float
     returned: float  # monotonic clock
+    arguments: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
+        """What --json printed; it has to be what the verb's schema says."""
         found = json.loads(self.out)
         assert isinstance(found, dict)
+        valid(self.arguments, found)
         return found
 
     def __str__(self) -> str:
@@ -96,7 +100,7 @@ class Project:
             capture_output=True, text=True, check=False, timeout=VERB_TIMEOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         now = time.monotonic()
-        return Done(done.returncode, done.stdout, done.stderr, now - began, now)
+        return Done(done.returncode, done.stdout, done.stderr, now - began, now, arguments)
 
     def run_killed(self, *arguments: str, at: Mapping[str, Any], **more: str) -> tuple[Done, list[dict[str, Any]]]:
         """Runs the command in a session of its own and ends it `at` a point of a step (see tests.support.killed).

@@ -147,7 +147,9 @@ def test_what_plain_compose_runs_is_taken_over_when_asked(shop: Site, tell: Tell
     assert (code, found["live"]) == (0, {"color": "blue", "release": 1}), found
     assert {web.id, worker.id} & set(shop.engine.containers) == set()
     assert web.body["removed_with_volumes"] in ("False", "false", "0", None), "volumes stay"
-    assert found["message"].startswith("Taken over from shop-web-1, shop-worker-1: "), found["message"]
+    assert found["message"].startswith("Taken over from shop-web-1, shop-worker-1. Requests failed for at most "), (
+        found["message"]
+    )
     assert "shop_bluegreen_public" in shop.engine.named("shop-proxy").networks
     assert (shop.running("blue"), shop.running("blue", "worker")) == (2, 1)
 
@@ -185,11 +187,14 @@ def test_a_port_of_somebody_else_is_not_taken(shop: Site, tell: Tell, name: str,
 def test_a_job_of_plain_compose_is_no_neighbour(shop: Site, tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     worker = _plain(shop, "worker")
     code, found = tell("up")
-    assert (code, found["error"]["summary"]) == (1, "shop-worker-1, which plain Compose runs, does the work of a job.")
+    assert (code, found["error"]["summary"]) == (
+        1,
+        "Plain Compose runs shop-worker-1, and x-bluegreen.jobs names its service.",
+    )
     worker.state = "exited"
     _plain(shop, "web")
     assert shop.run("up") == 0
-    assert "Plain Compose runs shop-web-1 beside the colors" in capsys.readouterr().err
+    assert "Plain Compose still runs shop-web-1" in capsys.readouterr().err
 
 
 def test_only_one_command_acts_at_a_time(live: Site, tell: Tell) -> None:

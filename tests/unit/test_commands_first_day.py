@@ -17,7 +17,7 @@ def test_the_first_up_ends_with_the_address_and_the_next_command(
 ) -> None:
     assert shop.run("-p", "shop", "up") == 0
     said = capsys.readouterr().out
-    assert "Open it: http://localhost:8123/\n" in said
+    assert "Running: http://localhost:8123/ (blue, release 1).\n" in said
     assert "bluegreen -p shop switch" in said
     shop.release("shop:2")
     assert shop.run("switch") == 0
@@ -129,6 +129,6 @@ def test_a_note_is_told_once_by_up_and_again_when_it_is_new(live: Site, capsys: 
     said = capsys.readouterr().err
     assert "port 2222 is not published any more" in said
     assert "has no profile" not in said
-    (live.state / "told").write_bytes(b"\xff\xfe")
+    (live.state / "shown").write_bytes(b"\xff\xfe")
     assert live.run("up") == 0
     assert "has no profile" in capsys.readouterr().err

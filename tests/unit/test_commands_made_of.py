@@ -212,7 +212,7 @@ def test_a_port_that_is_taken_when_the_proxy_starts_is_named(shop: Site, tell: T
     )
     code, found = tell("up")
     assert (code, found["error"]["summary"]) == (
-        1, "A port of this machine that nginx is to be published on is taken.",
+        1, "A port that nginx must be published on is taken.",
     )  # fmt: skip
     assert found["error"]["failed"].startswith("Bind: port is already allocated (POST /v1.44/networks/")
     assert "shop-proxy" not in {it.name for it in shop.engine.containers.values()}

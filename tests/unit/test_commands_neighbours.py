@@ -182,7 +182,7 @@ def test_what_plain_compose_runs_beside_the_colors_is_seen(
     name = habit(live, service, state)
     assert tell("status")[1]["beside"] == [name]
     assert live.run("status") == 0
-    assert f"{name} of plain Compose" in capsys.readouterr().out
+    assert f"plain Compose also runs {name}" in capsys.readouterr().out
     code, found = tell("check")
     (it,) = [it for it in found["findings"] if it["name"] == "beside"]
     assert (it["outcome"], code) == (outcome, 1 if outcome == "failed" else 0)

@@ -34,7 +34,7 @@ def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     fresh, before = _moved(live), live.engine.named("shop-proxy")
     assert tell("status")[1]["proxy_image"]["newer"] == fresh
     live.run("status")
-    assert f"nginx       {NAME} is another image now (restart with it: bluegreen up)" in capsys.readouterr().out
+    assert f"nginx       there is a newer {NAME} (restart nginx with it: bluegreen up)" in capsys.readouterr().out
     found = _finding(tell)
     assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (restarts nginx: a moment without answers)")
     live.run("up", "--dry-run")

@@ -86,7 +86,7 @@ class Troupe:
         return self.left
 
 
-ERROR = {"summary": "green is sick.", "failed": "GET /health", "expected": "", "lines": []}
+ERROR = BluegreenError("green is sick.", failed="GET /health").fields()
 
 
 @pytest.fixture

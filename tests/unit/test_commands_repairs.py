@@ -212,7 +212,7 @@ def test_what_stands_prepared_is_not_prepared_again(live: Site, tell: Tell) -> N
     code, found = tell("prepare")
     assert (code, found["outcome"], found["steps"]) == (0, "unchanged", [])
     assert found["live"] == {"color": "blue", "release": 1}
-    assert "release 2 stands prepared on green" in found["message"]
+    assert "release 2 is prepared on green" in found["message"]
     assert [it.id for it in live.replicas("green")] == made
     code, found = tell("prepare", "--force")
     assert (code, found["outcome"]) == (0, "prepared")

@@ -125,8 +125,8 @@ def test_check_does_not_ask_a_registry_for_what_the_release_builds(tell: Tell) -
     code, found = tell("check")
     images = {it["found"] for it in found["findings"] if it["name"] == "image"}
     assert code == 0, images
-    assert "worker runs what the release builds for web" in images
-    assert "migrate runs what the release builds for web" in images
+    assert "worker uses the image that is built for web" in images
+    assert "migrate uses the image that is built for web" in images
 
 
 def test_the_first_up_builds_before_compose_runs_what_names_it(building: Site, tell: Tell) -> None:

@@ -60,10 +60,10 @@ def test_a_record_that_is_broken_is_written_anew_and_that_is_said(
     file = live.state / "project.json"
     right = json.loads(file.read_text())
     assert live.run("up") == 0
-    assert "written anew" not in capsys.readouterr().err
+    assert "written again" not in capsys.readouterr().err
     file.write_text("nonsense")
     assert live.run("up") == 0
-    assert "written anew" in capsys.readouterr().err
+    assert "written again" in capsys.readouterr().err
     assert json.loads(file.read_text()) == right == {
         "app": "shop", "folder": str(live.project), "files": [str(live.project / "compose.yaml")],
     }  # fmt: skip

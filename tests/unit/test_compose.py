@@ -71,7 +71,7 @@ def test_a_file_that_compose_cannot_read_is_said_in_its_words(shop: Site) -> Non
     assert (error.value.failed, error.value.exit_code) == ("yaml: line 3: no", ExitCode.USAGE)
     (shop.folder / "code").write_text("0")
     (shop.folder / "document.json").write_text("[]")
-    with pytest.raises(BluegreenError, match="something unexpected"):
+    with pytest.raises(BluegreenError, match="did not print the resolved file as JSON"):
         Compose(Options()).resolve(shop.project)
 
 

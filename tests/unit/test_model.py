@@ -210,7 +210,7 @@ def test_a_prepared_release_that_is_given_up_brings_the_one_before_it_back(tmp_p
     assert not [it for it in app.machine.replicas.values() if it.release == 3]
     again = app.run("give-up")
     assert again is not None
-    assert (again.outcome, again.message) == ("unchanged", "no release stands prepared")
+    assert (again.outcome, again.message) == ("unchanged", "no release is prepared")
     back = app.run("flip-back")
     assert back is not None
     assert back.live == {"color": "blue", "release": 1}

@@ -92,7 +92,7 @@ def test_what_somebody_else_may_write_is_not_acted_upon(shop: Site, tell: Tell, 
         code, found = tell(*words)
         error = found["error"]
         assert (code, error["exit_code"]) == (2, 2), (words, found)
-        assert error["summary"].startswith("The Compose file is somebody else's"), (words, error)
+        assert error["summary"].startswith("The Compose file belongs to another user"), (words, error)
         assert "belongs to uid 4321; this is root (uid 0)" in error["failed"]
         assert f"{owners.VARIABLE}=4321" in error["next"]
     assert shop.asked_of_compose == [], "Compose was not even asked"
@@ -186,7 +186,7 @@ def test_somebody_elses_state_folder_is_not_believed(
         code, found = tell(*words)
         error = found["error"]
         assert code == 2, (words, found)
-        assert error["summary"].startswith("The state folder is somebody else's"), (words, error)
+        assert error["summary"].startswith("The state folder belongs to another user"), (words, error)
         assert f"{where} belongs to uid 4321; this is root (uid 0)" in error["failed"]
     assert list(live.engine.containers) == before
 

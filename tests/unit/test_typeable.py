@@ -73,7 +73,7 @@ def test_every_command_that_is_named_has_the_options_that_were_typed(
     for text in (before, switched, status, checked, failed, wrong, said("show"), said("show", "77"), said("logs", "x")):
         named = commands(text)
         assert named, text
-        assert all(options(words) == mine for words in named), named
+        assert all(options(words) == mine for words in named if words[0] != "help"), named
     assert up
 
 

@@ -8,11 +8,19 @@ from bluegreen.cli import output
 
 
 @click.command()
-def schema() -> int:
-    """Print the JSON Schema of the x-bluegreen block."""
-    from bluegreen.settings.schema import json_schema
+@click.argument("verb", required=False)
+def schema(verb: str | None) -> int:
+    """Print the JSON Schema of the x-bluegreen block, or of what VERB prints with --json."""
+    if verb is None:
+        from bluegreen.settings.schema import json_schema
 
-    output.as_json(json_schema())
+        output.as_json(json_schema())
+        return 0
+    from bluegreen.cli import shapes_verbs
+
+    if verb not in shapes_verbs.VERBS:
+        raise click.BadParameter(f"{verb} prints no JSON. One of: {', '.join(sorted(shapes_verbs.VERBS))}.")
+    output.as_json(shapes_verbs.json_schema(verb))
     return 0
 
 
