@@ -18,3 +18,4 @@ pygments_style = "friendly"
 man_pages = [("man", "bluegreen", "blue/green releases with Docker Compose and nginx", author, 1)]
 man_show_urls = False
 today = " "  # the man page is the same on every day
+smartquotes = False  # `--json` in a sentence stays two dashes
