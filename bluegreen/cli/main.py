@@ -90,6 +90,15 @@ class Lazy(click.Group):
         found: click.Command = getattr(import_module(f"bluegreen.cli.verbs.{file}"), name)
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from bluegreen.cli.habits import hint
+
+            raise click.UsageError(f"There is no command {output.clean(args[0])!r}. {hint(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         with formatter.section("Commands"):
             formatter.write_dl([(verb, words) for verb, (_, _, words) in sorted(VERBS.items())])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from bluegreen.cli import arguments
+from bluegreen.cli.complete import images, offers
 from bluegreen.domain.release import Note
 
 JSON = click.option("--json", "json_", is_flag=True, help="Print the result as JSON to stdout.")
@@ -32,7 +33,14 @@ MIGRATE = click.option(
     help="What to do about a migration that was cut: run it again, or take it as done.",
 )  # fmt: skip
 HERE = click.option("--here", is_flag=True, help="This folder takes the place of the one that the app was made from.")
-IMAGE = click.option("--image", "images", multiple=True, metavar="SERVICE=REF", help="Another image for a service.")
+IMAGE = click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="SERVICE=REF",
+    help="Another image for a service.",
+    shell_complete=offers(images),
+)
 
 
 def several(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -21,17 +21,21 @@ def topics() -> dict[str, dict[str, str]]:
     return {group: {path.stem: _title(path) for path in sorted((docs / group).glob("*.md"))} for group in GROUPS}
 
 
+def names() -> list[str]:
+    """Every topic, and the code of every error."""
+    errors = (path.stem for path in (shipped("docs") / ERRORS).glob("*.md"))
+    return [*(name for group in topics().values() for name in group), *errors]
+
+
 def page(topic: str) -> str:
     """The Markdown text of a topic, an error's code or an exit code. Raises BluegreenError (exit 2)."""
     wanted = EXIT_CODES if topic.isdigit() else topic.lower()
     docs = shipped("docs")
     for folder in (ERRORS, *GROUPS):
-        names = {path.stem: path for path in (docs / folder).glob("*.md")}
-        if wanted in names:
-            return shown(names[wanted].read_text())
-    known = [name for names in topics().values() for name in names]
-    known += [path.stem for path in (docs / ERRORS).glob("*.md")]
-    near = difflib.get_close_matches(wanted, known, n=3)
+        path = docs / folder / f"{wanted}.md"
+        if re.fullmatch(r"[a-z-]+", wanted) and path.is_file():
+            return shown(path.read_text())
+    near = difflib.get_close_matches(wanted, names(), n=3)
     raise BluegreenError(
         f"There is no help on {topic!r}.", failed="no topic, error code or command has this name",
         expected=f"for example {', '.join(near)}" if near else "a topic of the list",

@@ -25,8 +25,8 @@ PYDANTIC = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions",
 VERBS = {
     "--help": (133, {"click"}),
     "--version": (125, {"click"}),
-    "completion bash": (140, {"click"}),
-    "status": (203, {"click"}),
+    "completion bash": (141, {"click"}),
+    "status": (204, {"click"}),
     "history": (200, {"click"}),
     "show": (200, {"click"}),
     "logs": (202, {"click"}),
@@ -38,7 +38,7 @@ VERBS = {
     "switch": (190, {"click"}),
     "prepare": (190, {"click"}),
     "check": (190, {"click"}),
-    "init": (206, {"click"}),  # it reads the code of several frameworks
+    "init": (207, {"click"}),  # it reads the code of several frameworks
     "schema": (
         300,
         {"click", "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"},

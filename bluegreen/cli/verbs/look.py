@@ -12,6 +12,7 @@ import click
 from bluegreen.cli import output, report
 from bluegreen.cli.app import App
 from bluegreen.cli.common import before_up
+from bluegreen.cli.complete import colors_and_services, offers, releases
 from bluegreen.cli.options import JSON
 from bluegreen.cli.text import urls
 from bluegreen.compose.options import Options
@@ -83,7 +84,7 @@ def history(options: Options, limit: int, json_: bool) -> int:
 
 
 @click.command()
-@click.argument("release", type=int, required=False)
+@click.argument("release", type=int, required=False, shell_complete=offers(releases))
 @JSON
 @click.pass_obj
 def show(options: Options, release: int | None, json_: bool) -> int:
@@ -100,7 +101,7 @@ def show(options: Options, release: int | None, json_: bool) -> int:
 
 
 @click.command()
-@click.argument("what", nargs=-1)
+@click.argument("what", nargs=-1, shell_complete=offers(colors_and_services))
 @click.option("-f", "--follow", is_flag=True, help="Go on as new lines arrive.")
 @click.option("-n", "--tail", type=int, default=None, help="Only the last lines of each container.")
 @click.pass_obj

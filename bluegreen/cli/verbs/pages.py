@@ -7,10 +7,12 @@ import sys
 import click
 
 from bluegreen.cli import output
+from bluegreen.cli.complete import offers
+from bluegreen.cli.complete import topics as all_topics
 
 
 @click.command("help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=offers(all_topics))
 @click.pass_context
 def help_(context: click.Context, topic: str | None) -> int:
     """Explain a topic, a command, or an error by its code. Without a topic: the list."""

@@ -12,6 +12,7 @@ import click
 from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
+from bluegreen.cli.complete import offers, releases
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
 from bluegreen.compose.options import Options
 from bluegreen.flow.values import Tools
@@ -73,7 +74,12 @@ def up(options: Options, /, **words: Any) -> int:
 
 @click.command()
 @click.option(
-    "--to", type=int, default=None, metavar="RELEASE", help="Bring a kept release back: its images, its services."
+    "--to",
+    type=int,
+    default=None,
+    metavar="RELEASE",
+    help="Bring a kept release back: its images, its services.",
+    shell_complete=offers(releases),
 )
 @click.option(
     "--force",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from bluegreen.cli import output
+from bluegreen.cli.complete import documents, offers
 
 
 @click.command()
-@click.argument("verb", required=False)
+@click.argument("verb", required=False, shell_complete=offers(documents))
 def schema(verb: str | None) -> int:
     """Print the JSON Schema of the x-bluegreen block, or of what VERB prints with --json."""
     if verb is None:
