@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from bluegreen.domain.app import Stack
 from bluegreen.domain.sources import mounted_code, reloads
 from bluegreen.domain.units import SECOND, nanoseconds
+from bluegreen.errors import COMMAND
 
 Outcome = Literal["ok", "warning", "failed", "unknown"]
 LEAST_GRACE = 1.0  # seconds that a job must get to put down what it holds
@@ -37,6 +38,10 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def reached_by(self, command: str) -> Finding:
+        """The same with the command that reaches this app where a field names it."""
+        return replace(self, **{name: value.replace(COMMAND, command) for name, value in self.as_dict().items()})
 
 
 def may_release(findings: Iterable[Finding]) -> bool:

@@ -63,10 +63,10 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     try:
         plan = plan_switch(tools, stack, wish, Request("switch" if world.live else "up", force=True))
     except PortHeld:
-        return found, None  # said above, with what to do about it
+        pass  # said above, with what to do about it
     except BluegreenError as error:
         found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
-    return found, plan
+    return [it.reached_by(tools.command) for it in found], plan
 
 
 def _shared(tools: Tools, stack: Stack) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from bluegreen.cli import output
 from bluegreen.compose.found import HERE
 from bluegreen.domain import secrets
 from bluegreen.domain.routing import Routing
+from bluegreen.errors import COMMAND
 from bluegreen.frontdoor import route
 from bluegreen.frontdoor.files import read_routing
 from bluegreen.probe import public
@@ -374,6 +375,7 @@ def printed_as_its_schema_says(words: Sequence[str]) -> Iterator[None]:
 
     def held(value: Mapping[str, Any]) -> None:
         try:
+            assert COMMAND not in json.dumps(value), "where a command is named, it is one that can be typed"
             valid(words, json.loads(json.dumps(value)))
         except AssertionError as error:
             wrong.append(error)  # raised here it would be the command's
