@@ -189,7 +189,7 @@ class Quick:
     def _health(self) -> str:
         targets = [
             ((address, it["port"]), it["host"], SimpleNamespace(**it["health"]))
-            for it in self.slot["routes"]
+            for it in {it["service"]: it for it in self.slot["routes"]}.values()
             for address in self.slot["addresses"][it["service"]]
         ]
         began = time.monotonic()

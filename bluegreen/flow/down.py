@@ -50,7 +50,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
             f"docker compose up -d alone serves what was built or pulled last; the command above serves release "
             f"{left.release}, which was live. Type it as soon as you can: until then nothing answers."
         )
-        others = [route.service for route in left.routes if route.service != front(left).service]
+        others = [route.service for route in left.fronts if route.service != front(left).service]
         if others:
             result.warnings.append(
                 f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."

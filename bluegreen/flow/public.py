@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.color import Color
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import ProxyContainer, World
 from bluegreen.errors import BluegreenError, ExitCode
@@ -89,7 +90,7 @@ def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenErr
     """Traffic was moved, and visitors do not reach nginx: it has to be looked at now. None: they do."""
     routing = tools.door.intended()
     route = slot.routes[0] if slot and slot.routes else None
-    at = (route.host if route else None, route.health.path if route else "/")
+    at = (route.host if route else None, (public_health(route) if route else None) or "/")
     try:
         if routing is None or not tools.prober.public(routing.listen, *at):
             return None

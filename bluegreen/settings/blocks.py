@@ -29,8 +29,9 @@ from bluegreen.settings.types import (
     HeaderSize,
     HealthPath,
     Host,
+    Hosts,
     ListenAt,
-    PathPrefix,
+    Paths,
     Port,
     PositiveDuration,
     Regex,
@@ -101,10 +102,12 @@ class ServiceBlock(StrictBlock):
 
     port: Port
     """The port that the service listens on, inside its container."""
-    path: PathPrefix = "/"
-    """The path prefix that is routed to it; the longest match wins; it is passed on unstripped."""
-    host: Host | None = None
-    """The host name that it answers to; without one, any."""
+    path: Paths = Field(default=["/"], json_schema_extra={"default": "/"})
+    """The path prefix that is routed to it, or a list of them; the longest match wins."""
+    host: Hosts | None = None
+    """The host name that it answers to, or a list of them, such as `*.shop.example.com`; without one, any."""
+    strip: bool = False
+    """Whether the path prefix is taken off; the service gets it as X-Forwarded-Prefix."""
     health: HealthOrPath | None = None
     """Its own health check; without one, that of the block."""
 
@@ -235,6 +238,8 @@ class Block(StrictBlock):
     """Its port."""
     services: dict[str, ServiceBlock] = Field(default_factory=dict)
     """The routed services, by their names in the Compose file."""
+    redirect: dict[Host, Host] = Field(default_factory=dict)
+    """Hosts whose visitors are sent to another one (308, same path and query), such as `www.a.example: a.example`."""
     listen: Annotated[
         list[ListenAt],
         BeforeValidator(lambda value: value if isinstance(value, list) else [value]),

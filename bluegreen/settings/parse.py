@@ -84,6 +84,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         require=tuple(dict.fromkeys(parsed.require)),
         expected=parsed.expected,
         keep=parsed.keep,
+        redirect=parsed.redirect,
     )  # fmt: skip
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed)]:
         raise InvalidSettings(problems)
@@ -105,12 +106,20 @@ def _routes(parsed: Block) -> tuple[model.Route, ...]:
         model.Route(
             name,
             block.port,
-            _prefix(block.path),
-            block.host,
+            path,
+            host,
             block.health.health() if block.health else default,
+            block.strip,
         )
         for name, block in services.items()
+        for host, path in _places(block)
     )
+
+
+def _places(block: ServiceBlock) -> list[tuple[str | None, str]]:
+    """(host or None, path) of each place of a service."""
+    hosts: list[str | None] = [*block.host] if block.host else [None]
+    return [(host, _prefix(path)) for host in hosts for path in block.path]
 
 
 def _header_problems(parsed: Block) -> Iterable[Problem]:
@@ -174,11 +183,17 @@ def _hook_problems(parsed: Block) -> Iterable[Problem]:
 
 def _clashes(parsed: Block) -> Iterable[Problem]:
     seen: dict[tuple[str | None, str], str] = {}
-    for name, block in parsed.services.items():
-        key = (block.host, _prefix(block.path))
-        if key in seen:
-            yield Problem(f"services.{name}.path", block.path, f"a path of its own (services.{seen[key]} has it)")
-        seen[key] = name
+    places = [(name, *place) for name, block in parsed.services.items() for place in _places(block)]
+    for name, host, path in places:
+        if (owner := seen.setdefault((host, path), name)) != name:
+            found = f"{host or ''}{path}"
+            yield Problem(f"services.{name}.path", found, f"a path of its own (services.{owner} has it)")
+    for name, target in parsed.redirect.items():
+        claimed = [f"services.{service}.host" for service, host, _ in places if host == name]
+        if claimed:
+            yield Problem(f"redirect.{name}", name, f"a host that no service has ({claimed[0]} has it)")
+        if target in parsed.redirect or target.startswith("*"):
+            yield Problem(f"redirect.{name}", target, "one host, that is not redirected itself")
 
 
 def _listen_problems(parsed: Block) -> Iterable[Problem]:
@@ -207,7 +222,7 @@ def _trust_problems(settings: model.Settings) -> Iterable[Problem]:
 
 
 def _problem(entry: Any, block: object) -> Problem:
-    where = [str(part) or "''" for part in entry["loc"]]
+    where = [str(part) or "''" for part in _written(entry["loc"], block)]
     path = ".".join(part[:LONGEST_NAME] for part in where) if isinstance(block, Mapping) else "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
@@ -220,6 +235,14 @@ def _problem(entry: Any, block: object) -> Problem:
         return Problem(path, "nothing", "a value")
     message = str(entry.get("ctx", {}).get("error", "")) or entry["msg"]
     return Problem(path, found, re.sub(r"^Input should be ", "", message))
+
+
+def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ...]:
+    """A place without the number that one value has that is written in the place of a list of itself alone."""
+    value: Any = block
+    for part in place[:-1]:
+        value = value.get(part) if isinstance(value, Mapping) else value
+    return place[:-1] if place and isinstance(place[-1], int) and not isinstance(value, list) else place
 
 
 def _known_keys(where: list[str]) -> list[str]:

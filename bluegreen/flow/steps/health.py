@@ -24,7 +24,7 @@ def health(it: Making) -> str:
     known = it.new.addresses or (it.new.slot.addresses if it.new.slot else {})
     checks = [
         Check(f"{route.service}-{number}", address, route.port, route.host, _policy(it, route))
-        for route in it.stack.settings.routes
+        for route in it.stack.settings.fronts
         for number, address in enumerate(known.get(route.service, ()), 1)
     ]
     began = it.tools.clock()
