@@ -29,7 +29,7 @@ def show(result: Result, app: App, json_: bool) -> int:
 def addresses(settings: Settings) -> list[str]:
     """Where a browser finds each routed service, by its host and path."""
     found = []
-    for route in settings.routes:
+    for route in (it for it in settings.routes if it.public):
         host = route.host.replace("*", "any") if route.host else ""
         for listen in settings.listen:
             name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)

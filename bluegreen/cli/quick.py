@@ -190,6 +190,7 @@ class Quick:
         targets = [
             ((address, it["port"]), it["host"], SimpleNamespace(**it["health"]))
             for it in {it["service"]: it for it in self.slot["routes"]}.values()
+            if it["port"]
             for address in self.slot["addresses"][it["service"]]
         ]
         began = time.monotonic()

@@ -31,7 +31,9 @@ class Health:
 class Route:
     """A place of a routed service: requests for `host` (None: any) under the prefix `path` go to `service:port`.
 
-    A service has one for each of its hosts and paths. `strip`: the prefix is taken off on the way.
+    A service has one for each of its hosts and paths. `strip`: the prefix is taken off on the way. An internal service
+    has one without a path: it is checked like the others, and no request leads there. Without a port Docker's own
+    health check decides alone.
     """
 
     service: str
@@ -40,6 +42,11 @@ class Route:
     host: str | None = None
     health: Health = field(default_factory=Health)
     strip: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether requests lead there."""
+        return bool(self.path)
 
     def as_dict(self) -> dict[str, Any]:
         """As a document. What is not said is no part of it: one of a bluegreen that did not know it is the same."""

@@ -9,6 +9,8 @@ from bluegreen.domain.app import Route
 
 def public_health(route: Route) -> str | None:
     """Where visitors reach a route's health check; None: nginx sends that path to another service."""
+    if not route.public:
+        return None
     if route.strip and route.path != "/":
         return f"{quote(route.path)}{route.health.path}"
     path = unquote(route.health.path.partition("?")[0])  # prefixes are decoded already

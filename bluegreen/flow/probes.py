@@ -11,5 +11,6 @@ def replica_checks(slot: Slot) -> list[Check]:
     return [
         Check(f"{route.service}-{number}", address, route.port, route.host, route.health)
         for route in slot.fronts
+        if route.port
         for number, address in enumerate(slot.addresses.get(route.service, ()), 1)
     ]

@@ -99,7 +99,7 @@ def _paths(slot: Slot, name: str) -> dict[str, Route]:
         return {"/": Route(f"{ELSEWHERE}{slot.redirect[name]}", 0)}
     hosts = {route.host for route in slot.routes if route.host is not None}
     mine = name if name in hosts else _wildcard(hosts, name)
-    anybody = {route.path: route for route in slot.routes if route.host is None}
+    anybody = {route.path: route for route in slot.routes if route.host is None and route.public}
     return anybody | {route.path: route for route in slot.routes if mine is not None and route.host == mine}
 
 

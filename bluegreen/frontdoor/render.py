@@ -172,4 +172,6 @@ def _failover(routing: Routing) -> tuple[tuple[Color, str], ...]:
     names = [{(route.service, route.path if route.strip else "") for route in slot.routes} for slot in slots.values()]
     both = set.intersection(*names)
     uneven = {service for service, _ in set.union(*names) - both}  # also whose path is cut in one color only
-    return tuple((color, it.service) for color in proven for it in slots[color].fronts if it.service not in uneven)
+    return tuple(
+        (color, it.service) for color in proven for it in slots[color].fronts if it.public and it.service not in uneven
+    )

@@ -112,6 +112,15 @@ class ServiceBlock(StrictBlock):
     """Its own health check; without one, that of the block."""
 
 
+class InternalBlock(StrictBlock):
+    """A service of the release that gets no traffic from outside: the others find it by its name, in their color."""
+
+    port: Port | None = None
+    """The port that its health check asks; without one, Docker's own health check decides alone."""
+    health: HealthOrPath | None = None
+    """Its own health check; without one, that of the block."""
+
+
 class ProxyBlock(StrictBlock):
     """The nginx in front."""
 
@@ -208,6 +217,14 @@ def _job_names(value: object) -> object:
     return {name: {} for name in value} if isinstance(value, list) else value
 
 
+class _ByName:
+    """For the schema: a list of names is the short form."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
+
+
 class HooksBlock(StrictBlock):
     """Commands at named moments. One that fails is a warning, except before_switch: it may veto."""
 
@@ -275,6 +292,12 @@ class Block(StrictBlock):
         ),
     ] = Field(default_factory=dict)
     """Services that run in the live color only: workers, schedulers."""
+    internal: Annotated[
+        dict[str, InternalBlock],
+        BeforeValidator(lambda value: _job_names(value)),
+        _ByName,
+    ] = Field(default_factory=dict)
+    """Services of the release that only its other services call: one per color, healthy before traffic moves."""
     drain: Duration = 30.0
     """How long requests in flight may take after a shift."""
     failover: bool = False

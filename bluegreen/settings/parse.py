@@ -21,6 +21,7 @@ from bluegreen.settings.blocks import (
     HealthBlock,
     HookBlock,
     HooksBlock,
+    InternalBlock,
     MigrateBlock,
     ProxyBlock,
     ServiceBlock,
@@ -113,6 +114,9 @@ def _routes(parsed: Block) -> tuple[model.Route, ...]:
         )
         for name, block in services.items()
         for host, path in _places(block)
+    ) + tuple(
+        model.Route(name, block.port or 0, "", None, block.health.health() if block.health else default)
+        for name, block in parsed.internal.items()
     )
 
 
@@ -152,6 +156,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
         yield Problem("port", str(parsed.port), "service beside it; within services each has a port of its own")
     named = [("service", parsed.service)] if parsed.service else []
     named += [(f"services.{name}", name) for name in parsed.services] + [(f"jobs.{name}", name) for name in parsed.jobs]
+    named += [(f"internal.{name}", name) for name in parsed.internal]
     named += [("migrate.service", parsed.migrate.service)] if parsed.migrate else []
     named += [(f"hooks.{name}.service", hook.service) for name, hook in _hooks(parsed) if hook.service]
     for path, name in named:
@@ -162,13 +167,21 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
                 f"a service of the Compose file ({', '.join(names)})",
                 _nearest(name or "", names),
             )
+    yield from _part_problems(parsed)
+    yield from _hook_problems(parsed)
+    yield from _clashes(parsed)
+
+
+def _part_problems(parsed: Block) -> Iterable[Problem]:
+    """A service is routed, or internal, or a job."""
     for name, options in parsed.jobs.items():
         if options:
             yield Problem(f"jobs.{name}", ", ".join(options), "no options in this version")
         if name == parsed.service or name in parsed.services:
             yield Problem(f"jobs.{name}", name, "a service that gets no traffic")
-    yield from _hook_problems(parsed)
-    yield from _clashes(parsed)
+    for name in parsed.internal:
+        if name == parsed.service or name in {**parsed.services, **parsed.jobs}:
+            yield Problem(f"internal.{name}", name, "a service that has no other part: it is routed, or a job, already")
 
 
 def _hooks(parsed: Block) -> list[tuple[str, model.Task]]:
@@ -254,7 +267,8 @@ def _known_keys(where: list[str]) -> list[str]:
     parent = where[-2] if len(where) > 1 else ""
     block: type[StrictBlock] = Block
     if parent:
-        block = ServiceBlock if where[0] == "services" and len(where) == 3 else blocks.get(parent, Block)
+        named: dict[str, type[StrictBlock]] = {"services": ServiceBlock, "internal": InternalBlock}
+        block = named[where[0]] if len(where) == 3 and where[0] in named else blocks.get(parent, Block)
     return [field.alias or name for name, field in block.model_fields.items()]
 
 

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from tests.conftest import Make
+from tests.support.machine import docker
 from tests.support.project import Project
 
 ECHO = """
@@ -100,7 +101,7 @@ def test_hosts_and_paths_lead_to_their_services(shop: Project) -> None:
 def test_a_prefix_is_taken_off_once_whatever_comes_behind_it(shop: Project) -> None:
     shop.ok("up")
     for asked, got, prefix in (
-        ("/api", "/", "/api"), ("/api/", "/", "/api"), ("/api/7", "/7", "/api"), ("/api?y=/api/2", "/?y=/api/2", "/api"),
+        ("/api", "/", "/api"), ("/api/", "/", "/api"), ("/api/7", "/7", "/api"), ("/api?y=/api", "/?y=/api", "/api"),
         ("/api/api/api", "/api/api", "/api"), ("/api/a%20b?q=%2F", "/a%20b?q=%2F", "/api"), ("//api///7", "/7", "/api"),
         ("/%61pi/7", "/7", "/api"), ("/x/../api/7", "/7", "/api"), ("/api/caf%C3%A9", "/caf%C3%A9", "/api"),
         ("/api/%0d%0aX-Evil:%201", "/%0D%0AX-Evil:%201", "/api"), ("/api/what%3Fnow", "/what%3Fnow", "/api"),
@@ -172,3 +173,30 @@ def test_two_services_at_one_place_are_refused_with_both_keys(shop: Project) -> 
     assert (
         "redirect.shop.example: found shop.example, expected a host that no service has (services.web.host" in done.err
     )
+
+
+def test_an_internal_service_is_found_by_its_name_in_its_own_color_only(shop: Project) -> None:
+    """It is healthy before traffic moves, and no request from outside leads there."""
+    call = "import urllib.request as u; print(u.urlopen('http://pricing:8000/').read().decode())"
+    shop.write(
+        shop.compose.replace("  redirect:", "  internal: {pricing: {port: 8000}, quiet: {}}\n  redirect:")
+        + "  pricing: {<<: *app, command: [python3, /srv/echo.py, pricing]}\n"
+        + '  quiet: {<<: *app, command: [sleep, "600"]}\n'
+    )
+    shop.ok("up")
+    shop.ok("switch", GREETING="two")
+    for color in ("blue", "green"):
+        said = json.loads(docker("exec", f"{shop.name}-{color}-any-1", "python3", "-c", call))
+        assert (said["service"], said["color"]) == ("pricing", color)
+    assert set(shop.status()["live"]["replicas"]) == {"any", "api", "pricing", "quiet", "web"}
+    assert {_echo(shop, "GET /", host)["service"] for host in ("pricing", "quiet", "x.example")} == {"any"}
+    shop.write(shop.file.read_text().replace("/srv/echo.py, pricing]", "/srv/nothing.py]"))
+    failed = shop.run("switch", GREETING="three")
+    assert failed.code == 1
+    assert "pricing-1 keeps ending" in failed.err
+    assert _echo(shop, "GET /")["color"] == "green"
+    shop.write(shop.file.read_text().replace("/srv/nothing.py]", "/srv/echo.py, pricing]"))
+    docker("rm", "-f", f"{shop.name}-green-pricing-1")
+    shop.ok("up", GREETING="two")
+    assert f"{shop.name}-green-pricing-1" in shop.containers()
+    shop.ok("flip-back")
