@@ -150,7 +150,7 @@ def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) 
     assert f"stop {plain.name}-web-1, {plain.name}-worker-1, publish nginx in its place" in plan
     with Watched(plain.port) as watched:
         done = plain.ok("up", "--adopt")
-    said = re.search(r"Taken over from (\S+), (\S+): (\d+) ms", done.out)
+    said = re.search(r"Taken over from (\S+), (\S+)\. Requests failed for at most (\d+) ms\.", done.out)
     assert said, done
     assert said[1] == f"{plain.name}-web-1"
     assert 0.02 < watched.gap <= int(said[3]) / 1000 + 0.3, (watched.gap, said[3])
