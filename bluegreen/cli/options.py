@@ -22,7 +22,7 @@ BUILD = click.option("--no-build", is_flag=True, help="Use images as they are; d
 PULL = click.option("--pull", is_flag=True, help="Pull images even if they are there.")
 WAIT = click.option(
     "--wait", type=arguments.Seconds(), default=0.0, metavar="DURATION",
-    help="Wait so long for another bluegreen, such as 60s.",
+    help="Wait this long for another bluegreen command to end, such as 60s.",
 )  # fmt: skip
 OWNER = click.option("--owner", default="", help="Who answers for this release (default: git's user, or the login).")
 EXPECT = click.option("--expect", default="", help="The result that is expected of it.")

@@ -72,12 +72,17 @@ def orphans(world: World) -> list[Replica]:
 
     Those of a release that failed stay for their logs: they are stopped.
     """
-    slot = returning(world) or (None if way_back_gone(world) else world.slot(world.idle))
+    gone = world.slot(world.idle) if way_back_gone(world) else None
+    slot = returning(world) or (None if gone else world.slot(world.idle))
     return [
         replica
         for replica in world.in_color(world.idle)
         if (slot is None or replica.release != slot.release)
-        and (world.unfinished or replica.state in ("created", "running", "restarting", "paused"))
+        and (
+            world.unfinished
+            or replica.state in ("created", "running", "restarting", "paused")
+            or (gone and replica.release == gone.release)  # its stopped jobs, too
+        )
     ]
 
 

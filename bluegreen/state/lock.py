@@ -204,7 +204,7 @@ def _held_by(other: Holder, verb: str, command: str) -> BluegreenError:
     if verb == "flip-back" and other.phase == PREPARE:
         way = f"{command} flip-back --now (ends the {other.verb}, which still prepares, and acts)"
     return BluegreenError(
-        f"Another bluegreen acts on this app: {other.verb}, started by {other.who}.",
+        f"Another bluegreen command is running for this app: {other.verb}, started by {other.who}.",
         code="locked",
         failed=f"the lock is held since {other.since} by process {other.pid or '?'}",
         expected="one operation at a time",

@@ -147,10 +147,10 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
 @pytest.mark.alone
 def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) -> None:
     plan = plain.ok("up", "--adopt", "--dry-run").out
-    assert f"{plain.name}-web-1, {plain.name}-worker-1 is stopped, nginx is published in its place" in plan
+    assert f"stop {plain.name}-web-1, {plain.name}-worker-1, publish nginx in its place" in plan
     with Watched(plain.port) as watched:
         done = plain.ok("up", "--adopt")
-    said = re.search(r"Taken over from (\S+), (\S+): (\d+) ms", done.out)
+    said = re.search(r"Taken over from (\S+), (\S+)\. Requests failed for at most (\d+) ms\.", done.out)
     assert said, done
     assert said[1] == f"{plain.name}-web-1"
     assert 0.02 < watched.gap <= int(said[3]) / 1000 + 0.3, (watched.gap, said[3])
@@ -315,6 +315,6 @@ def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:
     _compose(plain, "stop", "web")
     done = plain.run("up")
     assert done.code == 1, done
-    assert f"{plain.name}-worker-1, which plain Compose runs, does the work of a job." in done.err
+    assert f"Plain Compose runs {plain.name}-worker-1, and x-bluegreen.jobs names its service." in done.err
     plain.ok("up", "--adopt")
     assert "worker-1" not in " ".join(_containers(plain))

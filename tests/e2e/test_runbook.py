@@ -57,7 +57,7 @@ def test_every_command_of_the_runbook_can_be_typed_as_it_stands(make_project: Ma
         f"# Runbook: {project.name}", "Live is **blue**, release 3.", f"cd {project.folder}",
         "- `web`: any host, path `/`, port 8000", "- `worker`: a job", "- `cache`: shared by both colors",
         "- `schema`: the migration, once for each release", "- hook `echo 'moved it'`: when traffic has moved",
-        "- hook `schema`: before traffic moves", "Every release must give 1 recorded answer.",
+        "- hook `schema`: before traffic moves", "Every release must answer 1 recorded request in the same way.",
         "Every release says its owner, note.", "Release 2 is on standby on green", "bluegreen switch --to 1 --dry-run",
         f"curl -fsS http://127.0.0.1:{project.port}/health", r"| Ada | live | - | safe \| until",
     ):  # fmt: skip

@@ -131,9 +131,9 @@ def test_the_project_file_may_be_anything_and_is_never_a_bug(lean: Project) -> N
         assert (mine["folder"], mine["running"]) == (str(lean.folder), True)
         assert project.read_bytes() == content, "a look changes nothing"
         said = lean.ok("up").err
-        assert f"project.json in {lean.state} could not be read; it is written anew" in said
+        assert f"project.json in {lean.state} could not be read; it is written again" in said
         assert folder.read(str(lean.state)) is not None, "up writes it again"
-        assert "anew" not in lean.ok("up").err
+        assert "written again" not in lean.ok("up").err
     project.unlink()
     os.mkfifo(project)
     assert lean.ok("status").code == 0, "a FIFO is not waited for"

@@ -100,7 +100,7 @@ def test_of_20_commands_at_once_one_acts(two: Project, tmp_path: Path) -> None:
     assert [process.returncode for process, *_ in ended] == [75] * 19, ended
     for _, _, words, _ in ended:
         assert re.search(
-            rf"Another bluegreen acts on this app: switch, started by \w+\.\n"
+            rf"Another bluegreen command is running for this app: switch, started by \w+\.\n"
             rf"  failed    the lock is held since \S+ by process {first.pid}\n",
             words,
         ), words
@@ -160,7 +160,7 @@ def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Proje
             done = two.ok("flip-back", "--now")
             assert holder.wait(5) == 130, "it was told to end, and did"
         time.sleep(0.3)
-    assert f"process {holder.pid}. It is told to end." in done.err
+    assert f"process {holder.pid}. It is being ended." in done.err
     assert two.color() == "blue"
     assert load.tally.lost == [], load.tally.why()
     print(f"\nback after {done.seconds:.1f} s, beside a hanging pull")

@@ -257,7 +257,7 @@ def test_journal_corrupted(two: Project) -> None:
         done = two.ok("flip-back")
     _nothing_lost(tally)
     assert "The journal was broken" in done.err
-    assert "it is kept as journal-broken-" in done.err
+    assert "It is kept as journal-broken-" in done.err
     assert two.color() == "blue"
     assert len(list(two.state.glob("journal-broken-*.db"))) == 1
 

@@ -157,6 +157,7 @@ SCENARIOS = (
     Scenario("switch after another kill", ("switch",), _unsealed),
     Scenario("up --adopt", ("up", "--adopt"), _plain, serving=False),
     Scenario("down", ("down", "--yes"), _normal),
+    Scenario("down --to-compose", ("down", "--to-compose", "--yes"), _normal),
 )
 # What `make test` runs, each some seconds: scenario, phase, step, signal, moment.
 FIXED = (
@@ -332,6 +333,11 @@ def _recovers(project: Project, row: Row, greeting: str, shuffled: random.Random
 
 def _starts_anew(project: Project, row: Row, greeting: str) -> None:
     """After a killed first up or down: the same command goes on with it."""
+    if "--to-compose" in row.scenario.command:
+        project.ok(*row.scenario.command, GREETING=greeting)
+        assert [project.get(path)[0] for path in ("/", "/", "/")] == [200] * 3, "plain Compose serves"
+        subprocess.run(["docker-compose", "--profile", "*", "down"], cwd=project.folder, env=project.environment({}),
+                       check=True, capture_output=True)  # fmt: skip
     if row.scenario.command[0] == "down":
         project.ok("down", "--yes")
         assert project.containers() == []

@@ -75,7 +75,7 @@ FAULTS = (
           f"{CUTOVER}:test_a_route_that_cannot_be_renamed_moves_nothing"),
     Fault("nginx does not react at all", "as long as it hangs", "exit 5: look now", "`status`, `up`",
           f"{CUTOVER}:test_a_proxy_that_does_not_react_is_exit_5_and_up_mends_it"),
-    Fault("journal corrupted", NONE, "`it is kept as journal-broken-…`", "nothing", f"{MACHINE}:test_journal_corrupted"),
+    Fault("journal corrupted", NONE, "`It is kept as journal-broken-…`", "nothing", f"{MACHINE}:test_journal_corrupted"),
     Fault("journal deleted", NONE, "numbers go on from the labels", "nothing", f"{MACHINE}:test_journal_deleted"),
     Fault("journal of a newer bluegreen", NONE, "it is left alone, the run is not recorded", "update bluegreen",
           f"{MACHINE}:test_journal_of_a_newer_version"),

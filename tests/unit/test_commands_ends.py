@@ -295,7 +295,7 @@ def test_help_lists_every_verb_and_an_unknown_one_is_refused(shop: Site, capsys:
     listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()
     assert [line.split()[0] for line in listed if line[2:3].strip()] == sorted(VERBS)
     assert shop.run("flop-back") == 2
-    assert "No such command 'flop-back'" in capsys.readouterr().err
+    assert "There is no command 'flop-back'" in capsys.readouterr().err
     assert shop.run("--version") == 0
     assert capsys.readouterr().out.startswith("bluegreen ")
 

@@ -28,7 +28,7 @@ class Typed:
 
 @click.command("flip-back")
 @click.option("--force", is_flag=True, help="Flip even to a color that is not healthy.")
-@click.option("--now", is_flag=True, help="End another bluegreen that is still preparing, and act.")
+@click.option("--now", is_flag=True, help="End another bluegreen command that still prepares, and go back.")
 @WAIT
 @DRY_RUN
 @JSON
