@@ -136,6 +136,7 @@ class ControlAnswer:
     nginx: str
     worker: int  # process id of the worker that answered, in the proxy's own numbering
     default: Color | None = None
+    closed: bool | None = None  # for maintenance; None: the loaded file does not look
 
 
 def too_old(version: str) -> bool:

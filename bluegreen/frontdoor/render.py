@@ -14,7 +14,7 @@ from bluegreen.domain.app import Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
-from bluegreen.frontdoor import headers
+from bluegreen.frontdoor import closed, headers
 from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import Kind, prefix_pattern, servers, statuses, targets
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 BUFFER = 16 * 1024  # bytes, of proxy_buffers
 MANY = 3  # replicas, of which a request that ends an application must not reach all
-PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # as the proxy sees them
+PLACES = {  # as the proxy sees them
+    "run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}", "closed": f"{CONF}/{closed.LINK}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
         **PLACES,
+        "retries": closed.RETRIES,
     }
     text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)

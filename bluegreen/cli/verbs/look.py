@@ -25,13 +25,15 @@ from bluegreen.flow.values import Tools
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, whether they are healthy, and how to go back."""
+    from bluegreen.frontdoor import closed
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
     if app.routing:
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
-        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing)
+        shut = closed.read(str(app.state / "nginx"))
+        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing, closed=shut)
     else:
         state = _status_without_state(app)
     if json_:
