@@ -6,7 +6,6 @@ file for each address, or first bytes of one, that is let in. Making the link cl
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import time
@@ -43,6 +42,8 @@ def names(network: str) -> list[str]:
 
     An IPv4 network is its first bytes, as nginx compares them: 10.0.0.0/12 becomes 10.0 to 10.15.
     """
+    import ipaddress
+
     found = ipaddress.ip_network(network)
     if found.num_addresses == 1:
         return [str(found.network_address)]
@@ -96,9 +97,11 @@ def read(nginx: str) -> dict[str, Any] | None:
     except (OSError, ValueError):
         found = {}
     found = found if isinstance(found, dict) else {}
+    allow, seconds = found.get("allow"), found.get("retry_after")
     return {
         "since": str(found.get("since") or ""), "message": str(found.get("message") or ""),
-        "allow": [str(it) for it in found.get("allow") or ()], "retry_after": int(found.get("retry_after") or 0),
+        "allow": list(map(str, allow)) if isinstance(allow, list) else [],
+        "retry_after": seconds if isinstance(seconds, int) else 0,
     }  # fmt: skip
 
 

@@ -25,11 +25,12 @@ from bluegreen.flow.values import Tools
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, whether they are healthy, and how to go back."""
-    from bluegreen.frontdoor import closed
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
     if app.routing:
+        from bluegreen.frontdoor import closed
+
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
         shut = closed.read(str(app.state / "nginx"))
