@@ -59,7 +59,7 @@ def test_visitors_get_the_page_until_it_is_opened_again(lean: Project) -> None:
 
 def test_who_is_let_in_gets_the_app(lean: Project) -> None:
     lean.ok("up")
-    seen = json.loads(lean.get("/headers")[1])["x-real-ip"]  # as nginx sees this machine
+    seen = dict(json.loads(lean.get("/headers")[1]))["x-real-ip"]  # as nginx sees this machine
     network = ".".join(seen.split(".")[:2]) + ".0.0/15"
     for allow, status in (
         (seen, 200),
