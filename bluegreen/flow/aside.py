@@ -64,10 +64,10 @@ def routing_with(routing: Routing, slot: Slot) -> Routing:
 
 
 def said(slot: Slot, unhealthy: list[str]) -> str:
-    """In a sentence, how the way back is."""
+    """The state of the way back, in a sentence."""
     if unhealthy:
         names = ", ".join(unhealthy)
-        return f"The way back, release {slot.release} on {slot.color}, runs again and is not healthy: {names}."
+        return f"The way back, release {slot.release} on {slot.color}, runs again, but is not healthy: {names}."
     return f"Release {slot.release} is the way back again, on {slot.color}."
 
 

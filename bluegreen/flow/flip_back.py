@@ -1,8 +1,8 @@
 """Back to the idle color, in a fraction of a second.
 
-Until traffic has moved this needs nginx's answer, its file and the route: not the Engine, not the journal, not the
-Compose file, no registry and no template engine. All else comes after. `cli/quick.py` does the same for an app on
-which nothing is unusual, without loading even this; `go_on` is what it calls for the rest.
+Until traffic has moved, this needs nginx's answer, its file and the route. It needs no Engine, no journal, no Compose
+file, no registry and no template engine. Everything else comes after. `cli/quick.py` does the same for a usual app,
+without loading even this module; it calls `go_on` for the rest.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
         plan_flip_back(world, wanted.force)
         error = BluegreenError(
             "nginx answers another color than a moment ago.", code="live-changed",
-            failed="somebody or something moved it meanwhile",
-            expected="nobody else at work", retry="safe",
+            failed="another command or a person moved traffic meanwhile",
+            expected="no other move of traffic", retry="safe",
         )  # fmt: skip
     except BluegreenError as known:
         error = known
@@ -199,7 +199,7 @@ class FlipBack:
             raise BluegreenError(
                 "The hook after_flip_back did not run.", code="hook-failed",
                 failed=f"the Compose file cannot be read: {error.summary}",
-                expected="the file with the hook", retry="safe",
+                expected="a Compose file that can be read", retry="safe",
             ) from None  # fmt: skip
         return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
 
@@ -273,7 +273,7 @@ def _way_back(plan: Plan, world: World) -> tuple[Color, Slot]:
         raise BluegreenError(
             f"There is no previous release on {target}.",
             code="no-previous-release",
-            failed="no release",
-            expected="one that has served before",
+            failed="no release is kept there",
+            expected="a release that has served before",
         )
     return target, slot

@@ -61,17 +61,18 @@ def _gone(tools: Tools, names: list[str], target: Color) -> BluegreenError:
     return BluegreenError(
         f"The job {', '.join(names)} of {target} does not run.", code="job-gone",
         failed="its container was removed by somebody",
-        expected="the stopped container that the last switch left", retry="not useful",
-        next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
+        expected="the stopped container of the last switch", retry="not useful",
+        next=f"{tools.command} up (makes it again, if the Compose file has not changed), or {tools.command} switch",
     )  # fmt: skip
 
 
 def _tell_of_kill(tools: Tools, job: Replica, seconds: float) -> None:
-    """A job that does not end at its stop signal makes every switch and flip-back longer, and loses what it did."""
+    """A job that ignores its stop signal slows down every switch and flip-back, and loses the work in hand."""
     if seconds < SLOW_STOP:
         return
     if tools.containers.end_of(job.id) == KILLED:
         tools.show.notice(
-            f"{job.service} did not end at its stop signal and was killed after {seconds:.0f} s, at each switch: let "
-            "it handle SIGTERM, set stop_signal to one that it knows, or init: true when a shell starts it."
+            f"{job.service} did not stop at its stop signal and was killed after {seconds:.0f} s. Each switch waits "
+            "that long. Let it handle SIGTERM, set stop_signal to a signal that it handles, or set init: true if a "
+            "shell starts it."
         )

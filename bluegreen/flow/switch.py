@@ -53,7 +53,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out a switch (or prepare, or the first up). Never raises BluegreenError after its plan was shown."""
     world = observe(tools)
     if request.verb != "up" and (words := differing(stack, world)):
-        tools.show.notice(f"{words}; {tools.command} up takes that over, and makes nginx again for it.")
+        tools.show.notice(f"{words}. To apply it: {tools.command} up (recreates nginx).")
         stack = as_published(stack, world)
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))

@@ -139,7 +139,7 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
     with socket.create_server(("127.0.0.1", lean.preview_port)):
         done = lean.run("up")
     assert done.code == 1
-    assert f"Port 127.0.0.1:{lean.preview_port} is held by a process that is no container." in done.err
+    assert f"Port 127.0.0.1:{lean.preview_port} is held by a process outside Docker." in done.err
     assert "next      ss -ltnp" in done.err
     lean.ok("up")
 
@@ -292,10 +292,10 @@ def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None
     assert _containers(plain) == {}, "what was started beside is gone"
     with Watched(plain.port) as watched:
         done = plain.ok("down", "--to-compose", "--yes", GREETING="two")
-    said = re.search(r"Plain Compose serves release 2: (\d+) ms without an answer", done.out)
+    said = re.search(r"Plain Compose serves release 2. Requests failed for at most (\d+) ms", done.out)
     assert said, done
     assert 0.02 < watched.gap <= int(said[1]) / 1000 + 0.3, (watched.gap, said[1])
-    assert "worker would run twice, so plain Compose starts it when ours has stopped." in done.err
+    assert "worker must not run twice: plain Compose starts it after bluegreen's has stopped." in done.err
     answer = json.loads(plain.get("/")[1])
     assert (answer["color"], answer["greeting"]) == (None, "two")
     assert docker("exec", f"{plain.name}-web-1", "cat", "/data/word") == "kept"

@@ -89,7 +89,7 @@ def test_containers_that_are_gone_are_not_made_of_another_file(live: Site, tell:
     live.document["services"]["web"]["environment"] = {"MODE": "other"}
     code, found = tell("up")
     assert (code, found["error"]["traffic"]) == (1, "blue, release 1 (unchanged)")
-    assert "the Compose file says something else by now" in found["error"]["summary"]
+    assert "the Compose file has changed since" in found["error"]["summary"]
     assert found["error"]["next"].startswith("bluegreen switch")
     assert len(live.replicas("blue")) == 1
 

@@ -45,7 +45,7 @@ def test_a_change_is_told_by_every_look_and_made_by_up_alone(
     noted.release("shop:2")
     capsys.readouterr()
     assert noted.run("switch") == 0
-    assert "db: the Compose file says something else than what runs" in capsys.readouterr().err
+    assert "db: the Compose file differs from what runs" in capsys.readouterr().err
     _, plan = tell("up", "--dry-run")
     assert "of db by now: Compose recreates it" in json.dumps(plan)
     assert plan["nothing"] == ""

@@ -62,7 +62,7 @@ def test_a_port_that_plain_compose_holds_is_taken_when_asked() -> None:
 @pytest.mark.parametrize(
     ("holder", "words", "way"),
     [
-        ("other", "container other", "docker stop other"), ("", "a process that is no container", "ss -ltnp"),
+        ("other", "container other", "docker stop other"), ("", "a process outside Docker", "ss -ltnp"),
         ("shop-db-1", "container shop-db-1", "take db out of the Compose file"),
     ],
 )  # fmt: skip
