@@ -48,7 +48,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     if stack and left:
         result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
         result.warnings.append(
-            f"Nothing answers now. The command above starts release {left.release} by plain Compose. "
+            f"Nothing answers now. The command above starts release {left.release}, which was live, by plain Compose. "
             "docker compose up -d alone starts what was built or pulled last."
         )
         others = [route.service for route in left.routes if route.service != front(left).service]
