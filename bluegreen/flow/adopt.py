@@ -12,7 +12,7 @@ from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.owner import Owner
 from bluegreen.domain.words import OUTSIDE_DOCKER
 from bluegreen.domain.world import PlainContainer
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Tools
 
@@ -106,6 +106,7 @@ class Adoption:
         self._tools, self._stack, self.plain = tools, stack, plain
         self._stopped: list[PlainContainer] = []
         self.begun = False
+        self._publishes = False  # whether nginx had no port before
         self.milliseconds: int | None = None  # from the first stop until nginx is published
 
     @property
@@ -114,7 +115,25 @@ class Adoption:
 
     @property
     def serving(self) -> str:
-        return ", ".join(it.name for it in self.plain if it.service not in self._stack.settings.jobs)
+        """Who answered on the public port before."""
+        jobs = self._stack.settings.jobs
+        names = [container.name for container in self.plain if container.running and container.service not in jobs]
+        return f"{', '.join(names)} of plain Compose" if names else "none"
+
+    @property
+    def restored(self) -> str:
+        """Where traffic is after `put_back`; empty: nginx had the port all along."""
+        if not self._publishes:
+            return ""
+        return f"{self.serving} ({'unchanged' if self.serving == 'none' else 'started again'})"
+
+    def lost(self, cause: Exception, left: BluegreenError) -> BluegreenError:
+        """The error for a `put_back` that failed with `left`."""
+        return BluegreenError(
+            "The take-over failed, and not everything could be put back.", code="take-over-failed",
+            failed=f"{cause}; {left}", expected=f"{self.names} to run as before", traffic="unknown; look now",
+            retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
+        )  # fmt: skip
 
     @property
     def said(self) -> str:
@@ -133,7 +152,7 @@ class Adoption:
                 expected="the container that was started a moment ago",
             )
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
-        self.begun = True
+        self.begun, self._publishes = True, not proxy.published
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
         if not proxy.published:
@@ -148,8 +167,11 @@ class Adoption:
             self._tools.containers.stop(container.id)
 
     def put_back(self) -> None:
-        """The old containers start again, then a proxy without ports; goes on when one of them fails."""
-        proxy = self._tools.proxy.container()
+        """The old containers start again, then a proxy without ports; goes on when one of them fails.
+
+        An nginx that had its ports before keeps them: it serves visitors.
+        """
+        proxy = self._tools.proxy.container() if self._publishes else None
         if proxy:  # a container that could not join a network keeps half of it (Engine 20.10); only a new one is clean
             self._tools.containers.remove(proxy.id)
         problems = []
@@ -158,7 +180,8 @@ class Adoption:
                 self._tools.containers.start(container.id)
             except BluegreenError as error:
                 problems.append(f"{container.name}: {error}")
-        run_proxy(self._tools, self._stack, published=False)
+        if self._publishes:
+            run_proxy(self._tools, self._stack, published=False)
         if problems:
             raise BluegreenError(
                 "Not every old container came back.",

@@ -162,8 +162,12 @@ class Repair:
         """Goes on with a take-over that was killed after the color was checked."""
         try:
             done = self.adoption.take_over()
-        except BluegreenError:
-            self.adoption.put_back()
+        except BluegreenError as error:
+            try:
+                self.adoption.put_back()
+            except BluegreenError as left:
+                raise self.adoption.lost(error, left) from None
+            error.traffic = self.adoption.restored
             raise
         self.adoption.finish()
         self.result.warnings.append(self.adoption.said)

@@ -181,7 +181,7 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     assert command.returncode == 4, (out, err)
     error = json.loads(out)["error"]
     assert "A port that nginx must be published on is taken." in error["failed"]
-    assert error["traffic"] == f"{plain.name}-web-1 of plain Compose, started again"
+    assert error["traffic"] == f"{plain.name}-web-1 of plain Compose (started again)"
     assert set(_containers(plain).values()) == {"running"}
     assert json.loads(plain.get("/")[1])["color"] is None, "plain Compose answers again"
     assert 0 < watched.gap < 3.0
