@@ -1,4 +1,4 @@
-"""Which probes a slot asks for, and what their answers mean for all of it."""
+"""What is looked at before traffic moves, and the errors for a color or a name that cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cutover: rename the route, and ask nginx; or rename it back, and ask that."""
+"""The cutover: rename the route, and ask nginx; or rename it back, and ask again."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def unpublished(service: str, others: Sequence[str]) -> str:
 
 
 def front(slot: Slot) -> Route:
-    """The routed service that is the app when nothing routes any more: the one of every path and any host."""
+    """The routed service that visitors get without nginx: the one of every path and any host."""
     return min(slot.routes, key=lambda route: (route.path != "/", route.host is not None))
 
 

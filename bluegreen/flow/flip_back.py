@@ -110,7 +110,7 @@ def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
 
 
 def _given_up(tools: Tools, world: World, wanted: FlipBackOptions) -> bool:
-    """Whether a release that a killed command had prepared made way for the one that was set aside for it."""
+    """Gives up what a killed command had prepared, for the release that was set aside. Returns whether it did."""
     from bluegreen.flow.give_up import replace_prepared
     from bluegreen.plans.differences import set_aside
 
@@ -235,7 +235,7 @@ class FlipBack:
         raise error
 
     def _brought_back(self) -> bool:
-        """Whether the way back was set aside by a command that was killed, and is in its place again."""
+        """Brings the way back into its place, if a killed command had set it aside. Returns whether it did."""
         from bluegreen.flow.aside import bring_back, said
         from bluegreen.plans.differences import set_aside
 
@@ -255,7 +255,7 @@ class FlipBack:
 
 
 def _started_meanwhile(tools: Tools, slot: Slot) -> bool:
-    """Whether replicas that started a moment ago, after a power cut say, were waited for, as long as they may take."""
+    """Waits for replicas that started a moment ago, for example after a power cut. Returns whether there were any."""
     here = [it for it in observe(tools).in_color(slot.color) if it.release == slot.release and it.role == "routed"]
     names = [replica.name for replica in here if replica.starting]
     if not names:

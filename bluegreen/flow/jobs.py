@@ -1,4 +1,4 @@
-"""Jobs run in one color: the left color's end first, then the others start."""
+"""Jobs run in one color: those of the left color stop first, then the others start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hand_over_jobs(
     such a container as running until it ends, so it is stopped by us, which waits for that, and started.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
-    BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
+    BluegreenError when a job of `slot` has no container any more: docker container prune removes stopped ones.
     """
     replicas = [it for it in tools.containers.replicas() if it.role == "job" and it.place == "slot"]
     leaving = [replica for replica in replicas if replica.color == other(target)]

@@ -66,7 +66,7 @@ def _has_migrated(tools: Tools, number: int) -> bool:
 
 
 def note_makings(tools: Tools, references: Iterable[str]) -> None:
-    """Before images are made: which name means which image now; and what a killed command has made of that.
+    """Before images are made: notes which name points to which image, and what a killed command has built.
 
     The next build takes the name away from it, and nothing would name the image any more.
     """

@@ -23,7 +23,7 @@ def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
 
 
 def changed(tools: Tools, stack: Stack) -> tuple[str, ...]:
-    """Shared services whose containers are not what the file says by now: `up` would have Compose recreate them."""
+    """Shared services whose containers differ from the file: `up` lets Compose recreate them."""
 
     def running() -> dict[str, str]:
         return {it.service: it.definition for it in tools.engine.plain_containers() if it.definition}

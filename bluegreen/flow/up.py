@@ -31,7 +31,7 @@ from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
 from bluegreen.plans.repair import plan_repair
 
-RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
+RESTART_GRACE = 2  # seconds that nginx gets to end its requests; no new ones are answered meanwhile
 
 
 def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
@@ -66,7 +66,7 @@ class Repair:
     def __init__(
         self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, plain: tuple[PlainContainer, ...]
     ) -> None:
-        self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
+        self.adoption = Adoption(tools, stack, plain)  # what a killed take-over has left; usually nothing
         self.tools, self.stack, self.world, self.live = tools, stack, world, live
         image = stack.settings.proxy.image
         self.wish = replace(

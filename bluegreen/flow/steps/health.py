@@ -36,7 +36,7 @@ def health(it: Making) -> str:
 
 
 def _policy(it: Making, route: Route) -> Health:
-    """The route's own; no shorter than Docker's health check lets the service start."""
+    """The route's own policy; its timeout is at least the start_period of Docker's health check."""
     healthcheck = it.stack.services[route.service].get("healthcheck") or {}
     try:
         begins = parse_duration(healthcheck.get("start_period") or 0)

@@ -15,7 +15,7 @@ from bluegreen.flow.ports import PlainPort
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Check, Tools
 
-RESTART_GRACE = 2  # seconds that nginx gets to end its requests, while nobody else can be answered
+RESTART_GRACE = 2  # seconds that nginx gets to end its requests; no new ones are answered meanwhile
 ASK_AGAIN = 0.05  # seconds between two questions to the public port
 LOG_LINES = 12  # last lines of a container that an error shows
 
