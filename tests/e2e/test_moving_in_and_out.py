@@ -302,7 +302,7 @@ def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None
     assert _containers(plain) == {f"{plain.name}-web-1": "running", f"{plain.name}-worker-1": "running"}
     assert plain.containers() == []
     before = docker("inspect", "-f", "{{.Id}}", f"{plain.name}-web-1")
-    typed = re.search(r"release 2: docker[ -]compose (.*)", done.out)
+    typed = re.search(r"Release 2 again: docker[ -]compose (.*)", done.out)
     assert typed, done
     plain.variables["GREETING"] = "two"
     _compose(plain, *shlex.split(typed[1]))

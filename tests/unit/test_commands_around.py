@@ -286,12 +286,15 @@ def test_a_shared_service_that_does_not_run_is_started_first_as_it_is(live: Site
     if state == "gone":
         del live.engine.containers[live.database.id]
     (found,) = [it for it in tell("check")[1]["findings"] if it["name"] == "depends-on"]
-    assert (found["outcome"], found["found"]) == ("warning", f"db is {'not there' if state == 'gone' else state}")
+    assert (found["outcome"], found["found"]) == (
+        "warning",
+        f"db {'has no container' if state == 'gone' else f'is {state}'}",
+    )
     ended, found = tell("switch")
     assert found["steps"][0]["step"] == "shared"
     assert any(it.endswith("up --detach --no-deps --no-recreate db") for it in live.asked_of_compose)
     assert (ended, found["error"]["summary"]) == (
-        1, f"web needs db, which is {'not there' if state == 'gone' else state}.",
+        1, f"web needs db, which {'has no container' if state == 'gone' else f'is {state}'}.",
     )  # fmt: skip
     assert live.running("blue") == 2
 

@@ -112,7 +112,7 @@ def test_leaving_says_what_to_type_and_what_is_left(live: Site, capsys: pytest.C
     said = capsys.readouterr().out
     assert "To serve release 2 with plain Compose: docker compose --file compose.yaml" in said
     assert "docker compose up -d alone starts what was built or pulled last" in said
-    assert "serves release 2, which was live" in said
+    assert "starts release 2, which was live" in said
     assert f"rm -r {live.state}" in said
     assert live.run("status") == 1
     said = capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_a_change_is_told_by_every_look_and_made_by_up_alone(
     change(noted, **keys)
     assert tell("status")[1]["shared_differs"] == ["db"]
     _, found = tell("check")
-    (wrong,) = [it for it in found["findings"] if it["name"] == "shared" and "something else" in it["found"]]
+    (wrong,) = [it for it in found["findings"] if it["name"] == "shared" and "differs from what runs" in it["found"]]
     assert wrong["fix"].startswith("bluegreen up")
     noted.release("shop:2")
     capsys.readouterr()
