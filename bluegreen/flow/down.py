@@ -51,7 +51,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
             f"Nothing answers now. The command above starts release {left.release}, which was live, by plain Compose. "
             "docker compose up -d alone starts what was built or pulled last."
         )
-        others = [route.service for route in left.routes if route.service != front(left).service]
+        others = [route.service for route in left.fronts if route.public and route.service != front(left).service]
         if others:
             result.warnings.append(unpublished(front(left).service, others))
     return operation.ended()
@@ -86,7 +86,9 @@ def unpublished(service: str, others: Sequence[str]) -> str:
 
 def front(slot: Slot) -> Route:
     """The routed service that visitors get without nginx: the one of every path and any host."""
-    return min(slot.routes, key=lambda route: (route.path != "/", route.host is not None))
+    return min(
+        (route for route in slot.routes if route.public), key=lambda route: (route.path != "/", route.host is not None)
+    )
 
 
 def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:

@@ -113,7 +113,8 @@ def unproven(it: Leaving) -> list[str]:
         found.append(
             f"{', '.join(it.left.jobs)} must not run twice: plain Compose starts it after bluegreen's has stopped."
         )
-    if others := [name for name in it.routed if name != it.front.service]:
+    visible = [route.service for route in it.left.fronts if route.public]
+    if others := [name for name in visible if name != it.front.service]:
         found.append(unpublished(it.front.service, others))
     if (count := it.left.replicas.get(it.front.service, 1)) > 1:
         found.append(f"Plain Compose cannot publish {count} containers of {it.front.service} on one port: it gets one.")

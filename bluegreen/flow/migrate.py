@@ -29,7 +29,7 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     release = containers[-1].release if containers else runs[-1].release
     started = next((f" (started {run.started})" for run in reversed(runs) if run.release == release), "")
     state = _state(containers[-1]) if containers else "its container is gone"
-    return f"the migration of release {release}{started} was running when an earlier command was killed; {state}"
+    return f"the migration of release {release}{started} was running when an earlier command was interrupted; {state}"
 
 
 def _state(container: TaskContainer) -> str:

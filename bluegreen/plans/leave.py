@@ -13,7 +13,7 @@ def plan_leave(world: World, left: Slot, front: str) -> Plan:
     Without an nginx that runs nobody is answered by ours: an earlier one was killed, and the rest of it follows.
     """
     steps = []
-    routed = ", ".join(route.service for route in left.routes)
+    routed = ", ".join(route.service for route in left.fronts)
     if world.proxy is not None and world.proxy.running:
         steps.append(Step("prepare", "beside", f"Compose starts {routed} of release {left.release} without a port"))
         steps.append(Step("prepare", "health", "each of them must prove itself through the probe socket"))

@@ -156,11 +156,11 @@ def test_what_is_known_of_a_migration_that_was_cut(journal: Journal) -> None:
     it = tools(containers={"task_containers": ()}, journal=journal)
     assert in_doubt(it) is None
     journal.runs.start(6, "migrate", "web")
-    killed = "was running when an earlier command was killed"
-    assert in_doubt(it) == f"the migration of release 6 (started noon) {killed}; its container is gone"
+    cut = "was running when an earlier command was interrupted"
+    assert in_doubt(it) == f"the migration of release 6 (started noon) {cut}; its container is gone"
     it.containers._answers["task_containers"] = (_left(5), _left(7, running=True))
     found = in_doubt(it) or ""
-    assert found.startswith(f"the migration of release 7 {killed}"), "nothing is known of when it began"
+    assert found.startswith(f"the migration of release 7 {cut}"), "nothing is known of when it began"
     assert found.endswith("shop-migration-web-7 still runs")
     it.containers._answers["task_containers"] = (_left(6),)
     assert (in_doubt(it) or "").endswith("has ended since, with exit code 3")
