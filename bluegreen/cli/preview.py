@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bluegreen import files
 from bluegreen.cli.statefolder import writing
 from bluegreen.domain.app import Listen, Stack
+from bluegreen.domain.words import OUTSIDE_DOCKER
 from bluegreen.flow.values import Tools
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def with_free(app: App, tools: Tools, stack: Stack) -> Stack:
     if free is None:
         return stack  # who wants to publish it says what is wrong
     owner = tools.engine.owners().get(holder)
-    who = owner.words if owner else holder or "a process that is no container"
+    who = owner.words if owner else holder or OUTSIDE_DOCKER
     words = f"{wanted} is held by {who}, so preview is {free}. To choose another: preview in x-bluegreen."
     if app.acts:
         with writing(app.state):

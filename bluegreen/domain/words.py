@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")  # in Compose's order
+OUTSIDE_DOCKER = "a process outside Docker"  # who holds a port, when no container does
 
 
 def counted(number: int, word: str) -> str:

@@ -1,4 +1,4 @@
-"""Taking over from plain Compose: who holds the public port today, and how nginx comes to hold it.
+"""Taking over from plain Compose: who has the public port today, and how nginx gets it.
 
 The first color is checked and ready, behind a proxy that is not published yet. Then the old containers are stopped
 and the proxy is published; if that fails, everything is put back.
@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.owner import Owner
+from bluegreen.domain.words import OUTSIDE_DOCKER
 from bluegreen.domain.world import PlainContainer
-from bluegreen.errors import BluegreenError
+from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Tools
-
-NO_CONTAINER = "a process that is no container"
 
 
 def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer, ...]:
@@ -32,7 +31,8 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
     if jobs and not adopt:
         raise BluegreenError(
             f"Plain Compose runs {jobs[0]}, and x-bluegreen.jobs names its service.", code="job-in-compose",
-            failed=f"{', '.join(jobs)} would run beside the job of the live color", expected="a job in one place only",
+            failed=f"{', '.join(jobs)} and the job of the live color would do the same work twice",
+            expected="a job in one place only",
             retry="safe",
             next=f"{tools.command} up --adopt (takes over from plain Compose)",
         )  # fmt: skip
@@ -77,24 +77,24 @@ def _held(tools: Tools, port: Listen, holder: str, shared: str | None, plain: Se
         return PortHeld(
             f"Port {port} is held by {holder}, which plain Compose runs.",
             code="port-taken",
-            failed=f"nginx cannot be published on {port} beside it",
+            failed=f"nginx cannot be published on {port} while {holder} has it",
             expected="a free port, or --adopt: bluegreen takes it over",
             traffic=f"{holder} (unchanged)",
             retry="safe",
             next=f"{tools.command} up --adopt (checks the first color, then stops {holder})",
         )
     owner = (tools.engine.owners().get(holder) or Owner(holder)) if holder else None
-    known = owner.words if owner else NO_CONTAINER
-    beside = "it" if holder else tools.engine.port_process(port) or "it"
+    known = owner.words if owner else OUTSIDE_DOCKER
+    who = holder or tools.engine.port_process(port) or "a process"
     way_out = owner.way_out("another listen or preview in x-bluegreen") if owner else "ss -ltnp (shows who holds it)"
     if shared:
         way_out = f"take {shared} out of the Compose file, then {tools.command} up --adopt; or another listen"
     return PortHeld(
         f"Port {port} is held by {known}.",
         code="port-taken",
-        failed=f"nginx cannot be published on {port} beside {beside}",
+        failed=f"nginx cannot be published on {port} while {who} has it",
         expected=f"{port} free (listen and preview in x-bluegreen)",
-        retry="safe, when the port is free or another is chosen",
+        retry="safe, once the port is free or you chose another",
         next=way_out,
     )
 
@@ -106,7 +106,8 @@ class Adoption:
         self._tools, self._stack, self.plain = tools, stack, plain
         self._stopped: list[PlainContainer] = []
         self.begun = False
-        self.milliseconds: int | None = None  # from the word to stop until nginx is published
+        self._publishes = False  # whether nginx had no port before
+        self.milliseconds: int | None = None  # from the first stop until nginx is published
 
     @property
     def names(self) -> str:
@@ -114,7 +115,25 @@ class Adoption:
 
     @property
     def serving(self) -> str:
-        return ", ".join(it.name for it in self.plain if it.service not in self._stack.settings.jobs)
+        """Who answered on the public port before."""
+        jobs = self._stack.settings.jobs
+        names = [container.name for container in self.plain if container.running and container.service not in jobs]
+        return f"{', '.join(names)} of plain Compose" if names else "none"
+
+    @property
+    def restored(self) -> str:
+        """Where traffic is after `put_back`; empty: nginx had the port all along."""
+        if not self._publishes:
+            return ""
+        return f"{self.serving} ({'unchanged' if self.serving == 'none' else 'started again'})"
+
+    def lost(self, cause: Exception, left: BluegreenError) -> BluegreenError:
+        """The error for a `put_back` that failed with `left`."""
+        return BluegreenError(
+            "The take-over failed, and not everything could be put back.", code="take-over-failed",
+            failed=f"{cause}; {left}", expected=f"{self.names} to run as before", traffic="unknown; look now",
+            retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
+        )  # fmt: skip
 
     @property
     def said(self) -> str:
@@ -127,17 +146,20 @@ class Adoption:
         proxy = tools.proxy.container()
         if proxy is None:
             raise BluegreenError(
-                "The proxy is gone.", code="proxy-gone", failed="no container", expected="the one that was just started"
+                "The proxy is gone.",
+                code="proxy-gone",
+                failed="its container was removed",
+                expected="the container that was started a moment ago",
             )
         jobs = [container for container in self.plain if container.service in self._stack.settings.jobs]
-        self.begun = True
+        self.begun, self._publishes = True, not proxy.published
         began = tools.clock()
         self._stop([container for container in self.plain if container not in jobs])
         if not proxy.published:
             tools.proxy.publish(proxy.id, self._stack)
         self.milliseconds = round((tools.clock() - began) * 1000)
         self._stop(jobs)
-        return f"{self.names} stopped, nginx published; {self.milliseconds} ms between the two"
+        return f"{self.names} stopped, nginx published {self.milliseconds} ms later"
 
     def _stop(self, containers: Sequence[PlainContainer]) -> None:
         for container in (container for container in containers if container.running):
@@ -145,8 +167,11 @@ class Adoption:
             self._tools.containers.stop(container.id)
 
     def put_back(self) -> None:
-        """The old containers start again, then a proxy without ports; goes on when one of them fails."""
-        proxy = self._tools.proxy.container()
+        """The old containers start again, then a proxy without ports; goes on when one of them fails.
+
+        An nginx that had its ports before keeps them: it serves visitors.
+        """
+        proxy = self._tools.proxy.container() if self._publishes else None
         if proxy:  # a container that could not join a network keeps half of it (Engine 20.10); only a new one is clean
             self._tools.containers.remove(proxy.id)
         problems = []
@@ -155,7 +180,8 @@ class Adoption:
                 self._tools.containers.start(container.id)
             except BluegreenError as error:
                 problems.append(f"{container.name}: {error}")
-        run_proxy(self._tools, self._stack, published=False)
+        if self._publishes:
+            run_proxy(self._tools, self._stack, published=False)
         if problems:
             raise BluegreenError(
                 "Not every old container came back.",

@@ -1,4 +1,4 @@
-"""The recorded expected answers: asked of the live color to be recorded, of the idle one before it gets traffic."""
+"""Recorded answers: recorded from the live color, and compared with the new one before it gets traffic."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: 
             failed=f"{len(wrong)} of {counted(len(compared), 'recorded answer')} differ"
             f"{f'; live differs in the same way in {len(old)} of them' if old else ''}",
             expected="the recorded answers, through the preview listener", retry="safe",
-            next=f"{tools.command} expect --record {again} (what live answers today)" if len(old) == len(wrong)
-            else "fix the release; or, if the change is meant, edit the recorded answers",
+            next=f"{tools.command} expect --record {again} (records what live answers today)" if len(old) == len(wrong)
+            else "fix the release; or, if the change is wanted, edit the recorded answers",
             lines=[*lines[:SHOWN_LINES], *more, *(f"{it.request}: live differs in the same way" for it in old)],
         )  # fmt: skip
     return counted(len(compared), "recorded answer")
@@ -84,7 +84,7 @@ def gate(tools: Tools, expectations: Sequence[Expectation], color: str, folder: 
 def _outdated(
     tools: Tools, expectations: Sequence[Expectation], wrong: Sequence[Compared], folder: str
 ) -> list[Compared]:
-    """Those that live does not give either, in the same way: not the release, but what was recorded is out of date."""
+    """Those where live differs in the same way: the record is out of date, and the release is not the cause."""
     differing = {it.typed: it.differences for it in wrong}
     asked = [it for it in expectations if it.typed in differing and it.method in SAFE]
     live = compare(tools, asked, "public", folder) if asked else []
@@ -131,7 +131,7 @@ def record(
     if live is None:
         raise BluegreenError(
             "Nothing is live yet, so there is nothing to record.", code="nothing-live", failed="no live color",
-            expected="a release that answers as it should", retry="safe", next=f"{tools.command} up",
+            expected="a live release", retry="safe", next=f"{tools.command} up",
         )  # fmt: skip
     for wanted in asked:
         _refuse_secrets(tools, wanted)
@@ -146,9 +146,9 @@ def record(
         before = merged.get(wanted.key)
         merged[wanted.key] = merge(before, learned, answers[0].as_json(), exact) if before else learned
         if before and merged[wanted.key] != learned:
-            said.append(f"{wanted.request} was recorded before: what you edited stays where it still fits.")
+            said.append(f"{wanted.request} was recorded before. Your edits stay where they still fit.")
         if wanted.method not in SAFE:
-            said.append(f"{wanted.request} may change data: it was asked once, and is asked again at every switch.")
+            said.append(f"{wanted.request} may change data. It was sent once now; every switch sends it again.")
     return list(merged.values()), said
 
 
@@ -165,7 +165,7 @@ def _answers(tools: Tools, wanted: Expectation, values: Mapping[str, str], color
         statuses = ", ".join(str(it.status) for it in answers)
         raise BluegreenError(
             f"The answer of the live color to {wanted.request} cannot be recorded.", code="answers-vary",
-            failed=problem or f"answered {statuses}", expected="the same status each time, and no failure",
+            failed=problem or f"answered {statuses}", expected="the same status each time, below 500",
             retry="safe", next=f"{tools.command} logs {color}",
         )  # fmt: skip
     return answers

@@ -1,4 +1,4 @@
-"""The way back while a release is made in its place: set aside, stopped and renamed, and brought back if need be."""
+"""The way back while a release is made in its place: set aside under another name, and brought back after a failure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.values import Tools
 
 RUNS = ("running", "restarting", "paused")
-FAILED_GRACE = 1  # seconds that a release which failed gets to end
+FAILED_GRACE = 1  # seconds that a failed release gets to stop
 
 
 def put_aside(tools: Tools, replicas: Iterable[Replica]) -> int:
     """Stops these containers and gives them another name; their addresses stay theirs. Returns how many.
 
-    They hold no request, so they get no grace. Nothing but `bring_back` starts them: `always` would, with the Engine.
+    They hold no request, so they get no grace. Only `bring_back` starts them: no policy `always`.
     """
     count = 0
     for replica in replicas:
@@ -64,10 +64,10 @@ def routing_with(routing: Routing, slot: Slot) -> Routing:
 
 
 def said(slot: Slot, unhealthy: list[str]) -> str:
-    """In a sentence, how the way back is."""
+    """The state of the way back, in a sentence."""
     if unhealthy:
         names = ", ".join(unhealthy)
-        return f"The way back, release {slot.release} on {slot.color}, runs again and is not healthy: {names}."
+        return f"The way back, release {slot.release} on {slot.color}, runs again, but is not healthy: {names}."
     return f"Release {slot.release} is the way back again, on {slot.color}."
 
 

@@ -1,4 +1,4 @@
-"""Which probes a slot asks for, and what their answers mean for all of it."""
+"""What is looked at before traffic moves, and the errors for a color or a name that cannot be used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_FREE = 50 * 1000 * 1000  # bytes; below, a switch warns
 
 
 def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Sequence[str]) -> BluegreenError:
-    """Why a color takes no traffic: what the Engine says of its containers, else what the probes said."""
+    """Why a color gets no traffic: what the Engine says of its containers, or else the probes."""
     reasons = unhealthy_replicas(slot, here) or silent
     logs = f"{tools.command} logs {slot.color}"
     if any(it.role == "routed" and it.healthy and moved(slot, it) for it in here):
@@ -30,7 +30,7 @@ def not_healthy(tools: Tools, slot: Slot, here: Sequence[Replica], silent: Seque
     elif any(replica.running for replica in here):
         way = f"{logs}, or {tools.command} flip-back --force"
     elif missing_replicas(slot, here, routed_only=True):
-        way = f"{tools.command} switch (goes forward)"
+        way = f"{tools.command} switch (makes a new release)"
     else:
         way = f"{logs}, or {tools.command} up (starts it)"
     return BluegreenError(
@@ -64,7 +64,7 @@ def retries(tools: Tools, stack: Stack) -> Finding:
 
 
 def taken_names(owners: Mapping[str, Owner], stack: Stack, replicas: Mapping[str, int]) -> list[BluegreenError]:
-    """Names that our containers will have, or shared ones are given by the file, and that somebody else's hold."""
+    """Names that our containers need, or that the file gives to shared services, and that somebody else has."""
     wanted = {
         f"{stack.app}-{color}-{name}-{number}": name
         for color in COLORS
@@ -87,7 +87,7 @@ def name_taken(owner: Owner, what: str) -> BluegreenError:
     return BluegreenError(
         f"A container of somebody else has the name that {what} needs.", code="name-taken",
         failed=f"the name is held by {owner.words}",
-        expected=f"{owner.container} free for {what}", retry="safe, when it is free",
+        expected=f"{owner.container} free for {what}", retry="safe, once the name is free",
         next=owner.way_out("another name for this app: name in the Compose file, or -p", "rm"),
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def look_before_release(tools: Tools, stack: Stack) -> None:
     for it in found:
         if it.name == "retry-safe" and it.outcome == "failed":
             raise BluegreenError(
-                "A release would not be safe to repeat.", code="release-not-safe",
+                "nginx could send a POST twice.", code="release-not-safe",
                 failed=it.found, expected=it.expected, retry="safe",
                 next=it.fix, lines=[it.why],
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The cutover: rename the route, and ask nginx; or rename it back, and ask that."""
+"""The cutover: rename the route, and ask nginx; or rename it back, and ask again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Cutover:
                 "nginx does not follow the route.",
                 code="route-not-followed",
                 failed=instead,
-                expected=f"{self._target}",
+                expected=f"nginx to answer {self._target}",
             )
         return f"nginx answers {self._target}"
 
@@ -58,7 +58,7 @@ class Cutover:
         answer = self._tools.door.answer()
         if answer and answer.live == before:
             return self._moved_back(why)
-        return self._unknown(why, instead or "nginx answers nothing on its control socket")
+        return self._unknown(why, instead or "nginx does not answer on its control socket")
 
     def _on_disk(self) -> Color | None:
         found = self._tools.door.intended()
@@ -71,7 +71,7 @@ class Cutover:
                 "The cutover failed before anything moved.",
                 code="cutover-failed",
                 failed=str(cause),
-                expected="no error of ours",
+                expected="the link route/live renamed",
             )
         known.traffic = self._world.traffic()
         return known

@@ -1,8 +1,9 @@
-"""`down`: everything of this app that runs, and what Compose runs for it. Volumes stay unless asked for."""
+"""`down`: stops and removes this app, and what Compose runs for it. Volumes stay, unless --volumes."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from bluegreen.domain.app import Route, Stack
@@ -47,14 +48,12 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     if stack and left:
         result.next = tools.compose.plain_command(plain_override(stack, left), [*stack.shared, *left.replicas])
         result.warnings.append(
-            f"docker compose up -d alone serves what was built or pulled last; the command above serves release "
-            f"{left.release}, which was live. Type it as soon as you can: until then nothing answers."
+            f"Nothing answers now. The command above starts release {left.release}, which was live, by plain Compose. "
+            "docker compose up -d alone starts what was built or pulled last."
         )
         others = [route.service for route in left.fronts if route.public and route.service != front(left).service]
         if others:
-            result.warnings.append(
-                f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."
-            )
+            result.warnings.append(unpublished(front(left).service, others))
     return operation.ended()
 
 
@@ -80,15 +79,20 @@ def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
     return "with volumes" if volumes else "volumes stay"
 
 
+def unpublished(service: str, others: Sequence[str]) -> str:
+    """What plain Compose does not serve to visitors, in a sentence."""
+    return f"Plain Compose publishes {service} only. nginx also routed {', '.join(others)}: visitors do not reach it."
+
+
 def front(slot: Slot) -> Route:
-    """The routed service that is the app when nothing routes any more: the one of every path and any host."""
+    """The routed service that visitors get without nginx: the one of every path and any host."""
     return min(
         (route for route in slot.routes if route.public), key=lambda route: (route.path != "/", route.host is not None)
     )
 
 
 def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:
-    """A document to lay over the Compose file so that it serves this release: images by id, the port published."""
+    """What is merged into the Compose file so that it serves this release: images by id, the port published."""
     services: dict[str, Any] = {
         name: {"image": image.id, "pull_policy": "never"} for name, image in slot.images.items()
     }

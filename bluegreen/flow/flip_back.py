@@ -1,8 +1,8 @@
 """Back to the idle color, in a fraction of a second.
 
-Until traffic has moved this needs nginx's answer, its file and the route: not the Engine, not the journal, not the
-Compose file, no registry and no template engine. All else comes after. `cli/quick.py` does the same for an app on
-which nothing is unusual, without loading even this; `go_on` is what it calls for the rest.
+Until traffic has moved, this needs nginx's answer, its file and the route. It needs no Engine, no journal, no Compose
+file, no registry and no template engine. Everything else comes after. `cli/quick.py` does the same for a usual app,
+without loading even this module; it calls `go_on` for the rest.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
         plan_flip_back(world, wanted.force)
         error = BluegreenError(
             "nginx answers another color than a moment ago.", code="live-changed",
-            failed="somebody or something moved it meanwhile",
-            expected="nobody else at work", retry="safe",
+            failed="another command or a person moved traffic meanwhile",
+            expected="no other move of traffic", retry="safe",
         )  # fmt: skip
     except BluegreenError as known:
         error = known
@@ -110,7 +110,7 @@ def _refused(tools: Tools, wanted: FlipBackOptions, result: Result) -> Result:
 
 
 def _given_up(tools: Tools, world: World, wanted: FlipBackOptions) -> bool:
-    """Whether a release that a killed command had prepared made way for the one that was set aside for it."""
+    """Gives up what a killed command had prepared, for the release that was set aside. Returns whether it did."""
     from bluegreen.flow.give_up import replace_prepared
     from bluegreen.plans.differences import set_aside
 
@@ -199,7 +199,7 @@ class FlipBack:
             raise BluegreenError(
                 "The hook after_flip_back did not run.", code="hook-failed",
                 failed=f"the Compose file cannot be read: {error.summary}",
-                expected="the file with the hook", retry="safe",
+                expected="a Compose file that can be read", retry="safe",
             ) from None  # fmt: skip
         return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
 
@@ -235,7 +235,7 @@ class FlipBack:
         raise error
 
     def _brought_back(self) -> bool:
-        """Whether the way back was set aside by a command that was killed, and is in its place again."""
+        """Brings the way back into its place, if a killed command had set it aside. Returns whether it did."""
         from bluegreen.flow.aside import bring_back, said
         from bluegreen.plans.differences import set_aside
 
@@ -255,7 +255,7 @@ class FlipBack:
 
 
 def _started_meanwhile(tools: Tools, slot: Slot) -> bool:
-    """Whether replicas that started a moment ago, after a power cut say, were waited for, as long as they may take."""
+    """Waits for replicas that started a moment ago, for example after a power cut. Returns whether there were any."""
     here = [it for it in observe(tools).in_color(slot.color) if it.release == slot.release and it.role == "routed"]
     names = [replica.name for replica in here if replica.starting]
     if not names:
@@ -273,7 +273,7 @@ def _way_back(plan: Plan, world: World) -> tuple[Color, Slot]:
         raise BluegreenError(
             f"There is no previous release on {target}.",
             code="no-previous-release",
-            failed="no release",
-            expected="one that has served before",
+            failed="no release is kept there",
+            expected="a release that has served before",
         )
     return target, slot

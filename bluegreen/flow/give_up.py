@@ -49,9 +49,9 @@ def give_up(tools: Tools, stack: Stack) -> Result:
 
 
 def replace_prepared(tools: Tools, stack: Stack, world: World, slot: Slot) -> str:
-    """The release that was set aside in place of the prepared one, known to nginx; says how it is."""
+    """The release that was set aside in place of the prepared one, known to nginx; returns its state in a sentence."""
     if world.intended is None:
-        return "nothing is known of it"
+        return "nginx's file is missing"
     unhealthy = bring_back(tools, slot, failed_stays=False)
     _load(tools, as_published(stack, world), routing_with(world.intended, slot))
     return said(slot, unhealthy)

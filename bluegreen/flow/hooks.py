@@ -18,7 +18,7 @@ QUIET = (ExitCode.USAGE, ExitCode.LOCKED, ExitCode.INTERRUPTED)  # nothing was t
 
 
 class HookFailed(BluegreenError):
-    """A hook ran, and said no."""
+    """A hook ran and failed."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _one(
         return Ended(code, tools.mask(output), why)
     image = images.get(hook.service)
     if image is None:
-        return Ended(None, "", f"the image of {hook.service} is not known; it comes with the next switch")
+        return Ended(None, "", f"the image of {hook.service} is unknown until the next switch")
     with tools.signals.deferred():
         container = tools.colors.create_task(stack, hook, "once", image, moment.release or 0, variables)
     return run_to_end(tools, container, hook.timeout, hook.service)
@@ -80,7 +80,7 @@ def _one(
 def after(
     tools: Tools, name: HookName, result: Result, moment: Moment, load: Callable[[], Stack], images: Mapping[str, Image]
 ) -> None:
-    """Runs hooks that come after the fact: whatever goes wrong with them is a warning."""
+    """Runs hooks whose failure changes nothing any more: it is a warning."""
     try:
         run_hooks(tools, load(), name, moment, images)
     except BluegreenError as error:

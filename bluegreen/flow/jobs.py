@@ -1,4 +1,4 @@
-"""Jobs run in one color: the left color's end first, then the others start."""
+"""Jobs run in one color: those of the left color stop first, then the others start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hand_over_jobs(
     such a container as running until it ends, so it is stopped by us, which waits for that, and started.
 
     A stopped job gets the restart policy `no`, so that no restart of the Engine brings it back. Raises
-    BluegreenError when a job of `slot` has no container any more: stopped ones are what a prune takes away.
+    BluegreenError when a job of `slot` has no container any more: docker container prune removes stopped ones.
     """
     replicas = [it for it in tools.containers.replicas() if it.role == "job" and it.place == "slot"]
     leaving = [replica for replica in replicas if replica.color == other(target)]
@@ -61,17 +61,18 @@ def _gone(tools: Tools, names: list[str], target: Color) -> BluegreenError:
     return BluegreenError(
         f"The job {', '.join(names)} of {target} does not run.", code="job-gone",
         failed="its container was removed by somebody",
-        expected="the stopped container that the last switch left", retry="not useful",
-        next=f"{tools.command} up (makes it again from an unchanged Compose file), or {tools.command} switch",
+        expected="the stopped container of the last switch", retry="not useful",
+        next=f"{tools.command} up (makes it again, if the Compose file has not changed), or {tools.command} switch",
     )  # fmt: skip
 
 
 def _tell_of_kill(tools: Tools, job: Replica, seconds: float) -> None:
-    """A job that does not end at its stop signal makes every switch and flip-back longer, and loses what it did."""
+    """A job that ignores its stop signal slows down every switch and flip-back, and loses the work in hand."""
     if seconds < SLOW_STOP:
         return
     if tools.containers.end_of(job.id) == KILLED:
         tools.show.notice(
-            f"{job.service} did not end at its stop signal and was killed after {seconds:.0f} s, at each switch: let "
-            "it handle SIGTERM, set stop_signal to one that it knows, or init: true when a shell starts it."
+            f"{job.service} did not stop at its stop signal and was killed after {seconds:.0f} s. Each switch waits "
+            "that long. Let it handle SIGTERM, set stop_signal to a signal that it handles, or set init: true if a "
+            "shell starts it."
         )

@@ -1,13 +1,14 @@
-"""`down --to-compose`: the mirror of `up --adopt`. Plain Compose proves the release beside ours and takes the port.
+"""`down --to-compose`: the reverse of `up --adopt`. Plain Compose's containers are checked, then take the port.
 
-Until then ours serves, and whatever fails leaves it serving. Jobs are not proven: they would run twice.
+Until then nginx serves, also after a failure. Jobs are not checked: they would run twice.
 """
 
 from __future__ import annotations
 
 from bluegreen.domain.app import Listen, Stack
+from bluegreen.domain.words import OUTSIDE_DOCKER
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.down import front, plain_override, stop
+from bluegreen.flow.down import front, plain_override, stop, unpublished
 from bluegreen.flow.observe import observe
 from bluegreen.flow.ports import PlainPort
 from bluegreen.flow.run import Action, Operation, give_up
@@ -62,13 +63,12 @@ def _taken_away(it: Leaving, error: BluegreenError) -> None:
 
 
 def _ended(it: Leaving, operation: Operation) -> Result:
-    result = operation.result
-    result.message = (
-        f"Plain Compose serves release {it.left.release}: {it.milliseconds} ms without an answer. Its volumes stay."
-    )
+    result, number = operation.result, it.left.release
+    gap = f"Requests failed for at most {it.milliseconds} ms."
+    result.message = f"Plain Compose serves release {number}. {gap} Volumes stay."
     if result.steps[-1].outcome == "done":
         result.warnings.append(
-            f"docker compose up -d alone serves what was built or pulled last; release {it.left.release}: {it.command}"
+            f"docker compose up -d alone starts what was built or pulled last. Release {number} again: {it.command}"
         )
     else:
         result.next = it.command
@@ -100,19 +100,22 @@ def _refuse_held(tools: Tools, stack: Stack, service: str) -> None:
     for listen, holder in (tools.engine.port_holders(wanted) if wanted else {}).items():
         if holder is not None and holder not in mine:
             raise BluegreenError(
-                f"Port {listen} is held by {holder or 'a process that is no container'}.", code="plain-port-held",
+                f"Port {listen} is held by {holder or OUTSIDE_DOCKER}.", code="plain-port-held",
                 failed=f"plain Compose publishes {service} there", expected=f"{listen} free", retry="safe",
                 next="ss -ltnp (shows who holds it)",
             )  # fmt: skip
 
 
 def unproven(it: Leaving) -> list[str]:
-    """What of the release is not proven before nginx stops, or will not be reached afterwards, in sentences."""
+    """What is not checked before nginx stops, and what visitors will not reach afterwards, in sentences."""
     found = []
     if it.left.jobs:
-        found.append(f"{', '.join(it.left.jobs)} would run twice, so plain Compose starts it when ours has stopped.")
-    if others := [name for name in it.routed if name != it.front.service]:
-        found.append(f"Plain Compose publishes {it.front.service} alone; nginx routed {', '.join(others)}.")
+        found.append(
+            f"{', '.join(it.left.jobs)} must not run twice: plain Compose starts it after bluegreen's has stopped."
+        )
+    visible = [route.service for route in it.left.fronts if route.public]
+    if others := [name for name in visible if name != it.front.service]:
+        found.append(unpublished(it.front.service, others))
     if (count := it.left.replicas.get(it.front.service, 1)) > 1:
         found.append(f"Plain Compose cannot publish {count} containers of {it.front.service} on one port: it gets one.")
     return found

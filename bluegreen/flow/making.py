@@ -31,9 +31,9 @@ class Request:
     build: bool = True
     pull: bool = False
     adopt: bool = False
-    live: Color | None = None  # which color was live, by the word of a person; heeded when nothing else tells
+    live: Color | None = None  # which color was live, as a person typed it; used when nothing else tells
     note: Note = field(default_factory=Note)  # filled in from git and the login
-    typed: Note = field(default_factory=Note)  # what was said of it in so many words
+    typed: Note = field(default_factory=Note)  # the note as it was typed
     migrate: Answer | None = None  # what to do about a migration that is in doubt
     overrides: Mapping[str, str] = field(default_factory=dict)
     restored: Restored | None = None  # the kept release that is brought back

@@ -17,7 +17,7 @@ SHOWN_LINES = 12  # last lines of a failed migration in its error
 
 
 def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
-    """What is known of a migration that was cut, in a phrase; None: none was.
+    """What is known of an interrupted migration, in a phrase; None: there is none.
 
     Its container goes on without us and may have ended since; one that the journal forgot counts too, where
     releases have a migration at all (`migrates`).
@@ -27,9 +27,9 @@ def in_doubt(tools: Tools, migrates: bool = True) -> str | None:
     if not runs and not containers:
         return None
     release = containers[-1].release if containers else runs[-1].release
-    started = next((f", started {run.started}" for run in reversed(runs) if run.release == release), "")
+    started = next((f" (started {run.started})" for run in reversed(runs) if run.release == release), "")
     state = _state(containers[-1]) if containers else "its container is gone"
-    return f"the migration of release {release}{started}, was cut before its end was seen; {state}"
+    return f"the migration of release {release}{started} was running when an earlier command was interrupted; {state}"
 
 
 def _state(container: TaskContainer) -> str:
@@ -43,14 +43,15 @@ def refuse_doubt(tools: Tools, verb: str, answer: Answer | None, migrates: bool 
     doubt = in_doubt(tools, migrates)
     if doubt and answer is None:
         raise BluegreenError(
-            "A migration is in doubt.", code="migration-in-doubt", failed=doubt, expected="to know whether it was done",
-            retry="safe with --migrate: again runs it once more, skip takes it as done",
+            "It is unknown whether a migration was completed.", code="migration-in-doubt", failed=doubt,
+            expected="a migration that was seen to end",
+            retry="safe with --migrate: again runs it once more, skip counts it as completed",
             next=f"look at the database; then {tools.command} {verb} --migrate again, or --migrate skip",
         )  # fmt: skip
 
 
 def settle_doubt(tools: Tools, answer: Answer) -> str:
-    """Ends what is left of cut migrations, so that no two run at the same time; says what became of them."""
+    """Stops and removes what is left of interrupted migrations, so that no two run at the same time; says so."""
     said = []
     for container in tools.containers.task_containers("migration"):
         said.append(f"{container.name} was {'stopped' if container.running else 'ended'}")
@@ -72,7 +73,7 @@ def migrate(tools: Tools, stack: Stack, image: Image, color: Color, release: int
         return "none"
     left = settle_doubt(tools, answer) if answer else ""
     if answer == "skip":
-        return f"left out, as --migrate skip says{f' ({left})' if left else ''}"
+        return f"skipped (--migrate skip){f' ({left})' if left else ''}"
     with tools.signals.deferred():
         tools.colors.ensure_prerequisites(stack, color, tools.show.progress)
         variables = {"BLUEGREEN_COLOR": color, "BLUEGREEN_RELEASE": str(release)}

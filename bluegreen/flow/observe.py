@@ -28,7 +28,7 @@ def at_the_door(tools: Tools, wait: bool = True) -> World:
 def observe(tools: Tools, thorough: bool = False) -> World:
     """The world as the Engine, nginx and the rendered file say it is now.
 
-    When nginx or the file says nothing, or `thorough`, it is also asked whether nginx sees our folders at all.
+    When nginx or the file says nothing, or `thorough`, nginx is also asked whether it sees our folders.
     """
     left = tools.journal.operations.unfinished()
     proxy = tools.proxy.container()

@@ -68,7 +68,7 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
             f"nginx {version} is too old.",
             code="nginx-too-old",
             failed=f"{stack.settings.proxy.image} has nginx {version}",
-            expected="1.27.4 or newer: without its keepalive_min_timeout every reload loses requests of idle clients",
+            expected="1.27.4 or newer: older ones have no keepalive_min_timeout, and each reload loses requests",
             retry="safe, with another proxy.image",
             next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
         )
@@ -87,7 +87,7 @@ def await_answer(tools: Tools) -> None:
                 "nginx does not answer on its control socket.",
                 code="nginx-silent",
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
-                expected="a running proxy",
+                expected="a running nginx",
                 retry="safe, after the cause is fixed",
                 next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
                 lines=tools.containers.log_tail(proxy.id, 8) if proxy else [],

@@ -1,4 +1,4 @@
-"""Whether the name of nginx's image means another image by now than the one that nginx runs from."""
+"""Whether the name of nginx's image points to another image now than the one that nginx runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bluegreen.flow.values import Tools
 
 
 def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> str | None:
-    """The image that the name means now on this machine; None: it is the one that runs, or nobody can tell.
+    """The image that the name means now on this machine; None: it is the one that runs, or it is unknown.
 
     `reference`: the name that the settings say, for a proxy of an older bluegreen, which does not say it itself.
     """

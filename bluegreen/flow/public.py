@@ -67,7 +67,7 @@ def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | No
         return ", ".join(listens)
     if not tools.engine.publishes_here():
         tools.show.notice(
-            f"The Engine publishes ports elsewhere, so it is not known whether {', '.join(listens)} answers."
+            f"The Engine publishes ports on another machine. Could not be checked from here: {', '.join(listens)}."
         )
         return ""
     raise _unreached(silent, tools.command)
@@ -87,7 +87,7 @@ def _unreached(silent: Sequence[str], command: str) -> PublicSilent:
 
 
 def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenError | None:
-    """Traffic was moved, and visitors do not reach nginx: it has to be looked at now. None: they do."""
+    """The error for a cutover after which visitors do not reach nginx: somebody must look now. None: they do."""
     routing = tools.door.intended()
     route = next((route for route in slot.routes if route.public), None) if slot else None
     at = (route.host if route else None, (public_health(route) if route else None) or "/")
@@ -98,7 +98,7 @@ def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenErr
     except BluegreenError as error:
         if not isinstance(error, PublicSilent):  # the Engine says nothing either
             error = _unreached([f"{it} does not answer" for it in (routing.listen if routing else ())], tools.command)
-        error.traffic = f"{color} by what nginx says of itself; visitors do not reach it"
+        error.traffic = f"nginx sends traffic to {color}, but visitors do not reach nginx"
         error.exit_code = ExitCode.UNKNOWN
         return error
     return None

@@ -18,7 +18,7 @@ from bluegreen.flow.values import Tools
 def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None) -> Routing:
     """What nginx routes, or would route again. Raises BluegreenError (exit 5) when nothing tells which color is live.
 
-    `said`: the live color by the word of a person, for when nginx does not answer: a guess is never live.
+    `said`: the live color as a person typed it, for when nginx does not answer. It is never guessed.
     The other color counts as the way back only when its release is the older one: then it has served before.
     """
     stack = _without_secrets(tools, stack)
@@ -28,9 +28,10 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
         raise BluegreenError(
             "The state folder is gone, and nothing tells which color was live.", code="traffic-unknown",
             failed=f"{live} has no running containers" if live else _untold(world),
-            expected="nginx's answer, or the word of a person, and running containers of that color",
+            expected="an answer of nginx, or your --live COLOR; and running containers of that color",
             traffic="unknown; look now" if world.answer else "none while nginx does not answer",
-            retry="not before you know", next=_next(tools, world, live), exit_code=ExitCode.UNKNOWN,
+            retry="not before you know which color was live", next=_next(tools, world, live),
+            exit_code=ExitCode.UNKNOWN,
         )  # fmt: skip
     idle = slots.get(other(live))
     standing: Standing | None = None
@@ -90,7 +91,7 @@ def _untold(world: World) -> str:
 
 
 def _next(tools: Tools, world: World, live: Color | None) -> str:
-    """What to type. A person is heeded only while nginx does not answer; what does not run has to be started first."""
+    """What to type. --live counts only while nginx does not answer; what does not run must be started first."""
     up = f"{tools.command} up"
     here = [it for it in world.replicas if it.role == "routed" and it.place == "slot"]
     if world.answer:

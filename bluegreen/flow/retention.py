@@ -1,4 +1,4 @@
-"""Releases that stay: brought back by `switch --to`, and the images of those that do not stay removed."""
+"""Kept releases: brought back by `switch --to`; the images of all others are removed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
         why = f"its outcome was {outcome}" if outcome != "live" else "its images are gone"
         raise BluegreenError(
             f"Release {number} is not kept." if outcome else f"There is no release {number}.", code="release-not-kept",
-            failed=why if outcome else "the journal does not know it",
+            failed=why if outcome else "the history does not have it",
             expected=f"one of: {', '.join(kept) or 'none'} (x-bluegreen.keep: {today.settings.keep})",
             retry="not useful", next=f"{tools.command} history",
         )  # fmt: skip
@@ -48,16 +48,16 @@ def bring_back(tools: Tools, today: Stack, number: int, define: Callable[[Stack]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BluegreenError(
             f"Release {number} cannot be brought back: its record is damaged.", code="journal-damaged",
-            failed=f"{type(error).__name__}: {error}", expected="a journal that nobody else wrote into",
+            failed=f"{type(error).__name__}: {error}", expected="a complete record in journal.db",
             retry="not useful", next=f"{tools.command} history",
         ) from None  # fmt: skip
     if restored.differing:
         tools.show.notice(
-            f"Not as at release {number}: {', '.join(restored.differing)}. Values are never kept; today's are used."
+            f"Changed since release {number}: {', '.join(restored.differing)}. Values are not kept: today's are used."
         )
     if migrated:
         names = ", ".join(str(it["number"]) for it in sorted(migrated, key=lambda it: int(it["number"])))
-        tools.show.notice(f"Migrations that came after release {number} stay (release {names}).")
+        tools.show.notice(f"Migrations after release {number} are not undone (release {names}).")
     return restored
 
 
@@ -66,9 +66,9 @@ def _has_migrated(tools: Tools, number: int) -> bool:
 
 
 def note_makings(tools: Tools, references: Iterable[str]) -> None:
-    """Before images are made: which name means which image now; and what a killed command has made of that.
+    """Before images are made: notes which name points to which image, and what a killed command has built.
 
-    The next build takes the name away from it, and nobody would know the image any more.
+    The next build takes the name away from it, and nothing would name the image any more.
     """
     for reference, before in tools.journal.pending_images.names().items():
         there = tools.images.id_of(reference)
@@ -78,7 +78,7 @@ def note_makings(tools: Tools, references: Iterable[str]) -> None:
 
 
 def prune(tools: Tools, keep: int) -> str:
-    """Removes the images that no kept release needs; says how many. What anybody else uses stays."""
+    """Removes the images that no kept release needs; says how many. What something else uses stays."""
     routing, records = tools.door.intended(), tools.journal.releases.all()
     kept = kept_releases(records, routing.releases() if routing else (), keep)
     orphans = tools.journal.pending_images.orphans()

@@ -58,13 +58,13 @@ class Operation:
             self._record(step)
 
     def ended(self) -> Result:
-        """Closes an operation that reached its end; a signal that came meanwhile is answered for."""
+        """Closes an operation that reached its end; a signal that came meanwhile is reported."""
         _answer_signal(self.tools, self.result)
         self._close()
         return self.result
 
     def failed(self, error: BluegreenError, world: World) -> Result:
-        """Closes an operation that failed; the error learns where traffic is."""
+        """Closes an operation that failed; the error gets the line that says where traffic is."""
         self.tools.signals.hold()
         error.traffic = error.traffic or world.traffic()
         error.retry = error.retry or "safe"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bluegreen.domain.app import Stack
 from bluegreen.flow.values import Tools
 
-DIFFERS = "the Compose file says something else than what runs"
+DIFFERS = "the Compose file differs from what runs"
 
 
 def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
@@ -16,14 +16,14 @@ def asleep(tools: Tools, stack: Stack) -> dict[str, str]:
     for name, condition in _needed(stack):
         state = tools.colors.dependency(name)
         if state is None:
-            found[name] = "is not there"
+            found[name] = "has no container"
         elif state.asleep(condition):
             found[name] = state.lacks(condition)
     return found
 
 
 def changed(tools: Tools, stack: Stack) -> tuple[str, ...]:
-    """Shared services whose containers are not what the file says by now: `up` would have Compose recreate them."""
+    """Shared services whose containers differ from the file: `up` lets Compose recreate them."""
 
     def running() -> dict[str, str]:
         return {it.service: it.definition for it in tools.engine.plain_containers() if it.definition}

@@ -53,7 +53,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     """Carries out a switch (or prepare, or the first up). Never raises BluegreenError after its plan was shown."""
     world = observe(tools)
     if request.verb != "up" and (words := differing(stack, world)):
-        tools.show.notice(f"{words}; {tools.command} up takes that over, and makes nginx again for it.")
+        tools.show.notice(f"{words}. To apply it: {tools.command} up (recreates nginx).")
         stack = as_published(stack, world)
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
@@ -172,14 +172,9 @@ class Release(Making):
         try:
             self.adoption.put_back()
         except BluegreenError as error:
-            return BluegreenError(
-                "The take-over failed, and not everything could be put back.", code="take-over-failed",
-                failed=f"{cause}; {error}",
-                expected=f"{self.adoption.names} to run as before", traffic="unknown; look now",
-                retry="not before you looked", next="docker ps -a", exit_code=ExitCode.UNKNOWN,
-            )  # fmt: skip
+            return self.adoption.lost(cause, error)
         moved = self.cutover.move_back(cause)
-        moved.traffic = f"{self.adoption.serving} of plain Compose, started again"
+        moved.traffic = self.adoption.restored or moved.traffic
         return moved
 
     def _unchanged(self, why: str) -> Result:
@@ -193,5 +188,5 @@ class Release(Making):
     def _serving_still(self, error: BluegreenError) -> BluegreenError:
         """Before a take-over has begun, traffic goes where plain Compose has it."""
         if self.adoption:
-            error.traffic = f"{self.adoption.serving} of plain Compose (unchanged)"
+            error.traffic = f"{self.adoption.serving} (unchanged)"
         return error

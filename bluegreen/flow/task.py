@@ -45,7 +45,7 @@ def run_to_end(tools: Tools, container: str, timeout: float, what: str) -> Ended
         if code is None:
             with tools.signals.deferred():
                 tools.containers.stop(container)
-        why = f"no end within {timeout:g} s" if code is None else f"exit code {code}"
+        why = f"did not end within {timeout:g} s" if code is None else f"exit code {code}"
         return Ended(code, output_of(tools, container), why if code != 0 else "")
     finally:
         with tools.signals.deferred():

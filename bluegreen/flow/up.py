@@ -31,7 +31,7 @@ from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
 from bluegreen.plans.repair import plan_repair
 
-RESTART_GRACE = 2  # seconds that a proxy gets to end its requests, while nobody else can be answered
+RESTART_GRACE = 2  # seconds that nginx gets to end its requests; no new ones are answered meanwhile
 
 
 def up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
@@ -66,7 +66,7 @@ class Repair:
     def __init__(
         self, tools: Tools, stack: Stack, wish: Wish, world: World, live: Slot, plain: tuple[PlainContainer, ...]
     ) -> None:
-        self.adoption = Adoption(tools, stack, plain)  # of what a take-over that was killed has left; mostly nothing
+        self.adoption = Adoption(tools, stack, plain)  # what a killed take-over has left; usually nothing
         self.tools, self.stack, self.world, self.live = tools, stack, world, live
         image = stack.settings.proxy.image
         self.wish = replace(
@@ -77,10 +77,10 @@ class Repair:
         self.result = Result("up", "unchanged")
         if world.intended is None:
             raise BluegreenError(
-                "The rendered file is gone.",
+                "nginx's rendered configuration is gone.",
                 code="config-missing",
-                failed="nginx.conf is absent",
-                expected="what the last switch left",
+                failed="nginx.conf is not in the state folder",
+                expected="the file of the last switch",
                 retry="safe",
                 next=f"{tools.command} switch",
             )
@@ -122,7 +122,7 @@ class Repair:
         self.result.message = self.plan.nothing if not repaired else f"repaired: {', '.join(dict.fromkeys(repaired))}"
         if self.wish.definition != self.live.definition:
             self.result.warnings.append(
-                f"The Compose file differs from release {self.live.release}; to release it: {tools.command} switch"
+                f"The Compose file differs from release {self.live.release}. To release it: {tools.command} switch"
             )
         return operation.ended()
 
@@ -130,7 +130,7 @@ class Repair:
         tools, proxy = self.tools, self.world.proxy
         if tools.door.intended() is None:
             self._first_file()
-        elif proxy and proxy.state == "restarting":  # it ends at its file; one that is accepted today may be the cure
+        elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help
             with contextlib.suppress(BluegreenError):
                 self._first_file()
         elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
@@ -162,8 +162,12 @@ class Repair:
         """Goes on with a take-over that was killed after the color was checked."""
         try:
             done = self.adoption.take_over()
-        except BluegreenError:
-            self.adoption.put_back()
+        except BluegreenError as error:
+            try:
+                self.adoption.put_back()
+            except BluegreenError as left:
+                raise self.adoption.lost(error, left) from None
+            error.traffic = self.adoption.restored
             raise
         self.adoption.finish()
         self.result.warnings.append(self.adoption.said)
@@ -173,7 +177,7 @@ class Repair:
         tools, live = self.tools, self.live
         if self.wish.definition != live.definition:
             raise BluegreenError(
-                f"Containers of release {live.release} are gone, and the Compose file says something else by now.",
+                f"Containers of release {live.release} are gone, and the Compose file has changed since.",
                 code="compose-file-changed",
                 failed="they cannot be made again as they were",
                 expected=f"the Compose file as it was at release {live.release}",
@@ -244,7 +248,7 @@ class Repair:
         return ", ".join(started)
 
     def _warm(self) -> str:
-        """The way back runs again; until it is healthy too; a warning when it is not."""
+        """Starts the way back, and waits until it is healthy; a warning when it does not get there."""
         started = self._start(self.world.idle)
         slot = self.world.slot(self.world.idle)
         missing = self.tools.prober.wait(replica_checks(slot), self.tools.show.progress) if slot else {}

@@ -34,7 +34,7 @@ def run(
             code: int | None = process.wait(timeout)
             why = f"exit code {code}" if code else ""
         except subprocess.TimeoutExpired:
-            code, why = None, f"no end within {timeout:g} s"
+            code, why = None, f"did not end within {timeout:g} s"
         finally:
             _end(process)
         output.seek(max(0, output.seek(0, os.SEEK_END) - MAX_OUTPUT))

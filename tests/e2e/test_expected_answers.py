@@ -126,7 +126,7 @@ def test_what_cannot_be_recorded_or_asked_is_said(priced: Project) -> None:
     assert "| entry 1.request: found" in broken.err
     (project.folder / "expected.yaml").unlink()
     noted = project.ok("expect", "--record", "-d", '{"a": 1}', "POST", "/orders")
-    assert "POST /orders may change data: it was asked once" in noted.err
+    assert "POST /orders may change data. It was sent once" in noted.err
     assert "Content-Type: application/json" in (project.folder / "expected.yaml").read_text()
     project.write(PRICED.replace("  drain: 2s\n", "  drain: 2s\n  expected: other.yaml\n"))
     assert "other.yaml does not exist." in project.run("switch", GREETING="four").err

@@ -81,7 +81,7 @@ def test_a_kept_release_comes_back_with_its_images_and_definition_and_todays_val
     with Load(project.port, {"get": 3}) as load:
         back = project.ok("switch", "--to", "1", BUILD="3", KIND="third", GREETING="three", API_TOKEN=CANARY)
     assert load.tally.lost == [], load.tally.why()
-    assert "Not as at release 1: web.GREETING. Values are never kept; today's are used." in back.err
+    assert "Changed since release 1: web.GREETING. Values are not kept: today's are used." in back.err
     third = _web(project)
     assert third["image"] == first["image"]
     assert (third["BUILD"], third["kind"], third["GREETING"], third["BLUEGREEN_RELEASE"]) == (

@@ -139,7 +139,7 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
     with socket.create_server(("127.0.0.1", lean.preview_port)):
         done = lean.run("up")
     assert done.code == 1
-    assert f"Port 127.0.0.1:{lean.preview_port} is held by a process that is no container." in done.err
+    assert f"Port 127.0.0.1:{lean.preview_port} is held by a process outside Docker." in done.err
     assert "next      ss -ltnp" in done.err
     lean.ok("up")
 
@@ -181,7 +181,7 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     assert command.returncode == 4, (out, err)
     error = json.loads(out)["error"]
     assert "A port that nginx must be published on is taken." in error["failed"]
-    assert error["traffic"] == f"{plain.name}-web-1 of plain Compose, started again"
+    assert error["traffic"] == f"{plain.name}-web-1 of plain Compose (started again)"
     assert set(_containers(plain).values()) == {"running"}
     assert json.loads(plain.get("/")[1])["color"] is None, "plain Compose answers again"
     assert 0 < watched.gap < 3.0
@@ -292,17 +292,17 @@ def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None
     assert _containers(plain) == {}, "what was started beside is gone"
     with Watched(plain.port) as watched:
         done = plain.ok("down", "--to-compose", "--yes", GREETING="two")
-    said = re.search(r"Plain Compose serves release 2: (\d+) ms without an answer", done.out)
+    said = re.search(r"Plain Compose serves release 2. Requests failed for at most (\d+) ms", done.out)
     assert said, done
     assert 0.02 < watched.gap <= int(said[1]) / 1000 + 0.3, (watched.gap, said[1])
-    assert "worker would run twice, so plain Compose starts it when ours has stopped." in done.err
+    assert "worker must not run twice: plain Compose starts it after bluegreen's has stopped." in done.err
     answer = json.loads(plain.get("/")[1])
     assert (answer["color"], answer["greeting"]) == (None, "two")
     assert docker("exec", f"{plain.name}-web-1", "cat", "/data/word") == "kept"
     assert _containers(plain) == {f"{plain.name}-web-1": "running", f"{plain.name}-worker-1": "running"}
     assert plain.containers() == []
     before = docker("inspect", "-f", "{{.Id}}", f"{plain.name}-web-1")
-    typed = re.search(r"release 2: docker[ -]compose (.*)", done.out)
+    typed = re.search(r"Release 2 again: docker[ -]compose (.*)", done.out)
     assert typed, done
     plain.variables["GREETING"] = "two"
     _compose(plain, *shlex.split(typed[1]))

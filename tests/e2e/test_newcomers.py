@@ -87,7 +87,7 @@ def test_a_port_that_is_taken(lean: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", lean.port))
         taken.listen()
-        _says(lean.run("up"), 1, "is held by a process that is no container.", str(lean.port), "ss -ltnp")
+        _says(lean.run("up"), 1, "is held by a process outside Docker.", str(lean.port), "ss -ltnp")
     assert lean.containers("bluegreen.role=proxy") == []
     lean.ok("up")
 

@@ -30,7 +30,7 @@ BAD = {
         'GET /health of web-1 through the proxy answered 503: {"ok": false}', "serving as",
     ),
     "crashes after start": Bad(
-        {"BEHAVIOUR": "crash"}, "green did not become healthy: web-1 keeps ending.", "exit code 7",
+        {"BEHAVIOUR": "crash"}, "green did not become healthy: web-1 keeps exiting.", "exit code 7",
         "no database, giving up",
     ),
     "cannot be pulled": Bad(

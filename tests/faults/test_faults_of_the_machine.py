@@ -357,7 +357,7 @@ def test_idle_color_dead_at_flip_back(two: Project) -> None:
 def test_container_removed_by_hand(two: Project) -> None:
     docker("rm", "-f", f"{two.name}-blue-web-1")
     with under_load(two) as tally:
-        _refused(two.run("flip-back"), 1, "blue-web-1 is gone", "bluegreen switch (goes forward)")
+        _refused(two.run("flip-back"), 1, "blue-web-1 is gone", "bluegreen switch (makes a new release)")
         two.ok("up")
         assert two.status()["idle"] is None, "a way back that is gone is none"
     _nothing_lost(tally)
@@ -403,7 +403,7 @@ def test_the_port_taken_by_another_program(two: Project) -> None:
     with socket.create_server(("127.0.0.1", two.port)):
         done = two.run("up")
         assert done.code == 1, done
-        assert f"Port 127.0.0.1:{two.port} is held by a process that is no container." in done.err
+        assert f"Port 127.0.0.1:{two.port} is held by a process outside Docker." in done.err
         assert "ss -ltnp" in done.err
     two.ok("up")
     assert two.color() == "green"

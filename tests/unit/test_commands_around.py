@@ -108,7 +108,7 @@ def test_a_migration_that_was_cut_is_asked_about(live: Site, tell: Tell, state: 
         left.code = 4
     live.release("shop:2")
     code, found = tell("switch")
-    assert (code, found["error"]["summary"]) == (1, "A migration is in doubt.")
+    assert (code, found["error"]["summary"]) == (1, "It is unknown whether a migration was completed.")
     words = {"running": "still runs", "exited": "with exit code 4", "gone": "its container is gone"}[state]
     assert words in found["error"]["failed"]
     assert "the migration of release 2" in tell("status")[1]["migration"]
@@ -259,7 +259,7 @@ WAITS: list[tuple[str, str, str | None, int, str | None]] = [
     ("service_completed_successfully", "exited", None, 0, None),
     ("service_completed_successfully", "exited", None, 2, "db is exited, exit code 2"),
     ("service_completed_successfully", "running", None, 0, "db is running, exit code 0"),
-    ("service_started", "gone", None, 0, "db is not there"),
+    ("service_started", "gone", None, 0, "db has no container"),
 ]  # fmt: skip
 
 
@@ -286,12 +286,15 @@ def test_a_shared_service_that_does_not_run_is_started_first_as_it_is(live: Site
     if state == "gone":
         del live.engine.containers[live.database.id]
     (found,) = [it for it in tell("check")[1]["findings"] if it["name"] == "depends-on"]
-    assert (found["outcome"], found["found"]) == ("warning", f"db is {'not there' if state == 'gone' else state}")
+    assert (found["outcome"], found["found"]) == (
+        "warning",
+        f"db {'has no container' if state == 'gone' else f'is {state}'}",
+    )
     ended, found = tell("switch")
     assert found["steps"][0]["step"] == "shared"
     assert any(it.endswith("up --detach --no-deps --no-recreate db") for it in live.asked_of_compose)
     assert (ended, found["error"]["summary"]) == (
-        1, f"web needs db, which is {'not there' if state == 'gone' else state}.",
+        1, f"web needs db, which {'has no container' if state == 'gone' else f'is {state}'}.",
     )  # fmt: skip
     assert live.running("blue") == 2
 

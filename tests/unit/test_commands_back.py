@@ -130,7 +130,7 @@ def test_a_sick_color_is_not_gone_back_to_unless_it_is_forced(two: Site, tell: T
     assert tell("flip-back")[1]["error"]["next"] == "bluegreen logs blue, or bluegreen up (starts it)"
     for it in two.replicas("blue"):
         del two.engine.containers[it.id]
-    assert tell("flip-back")[1]["error"]["next"] == "bluegreen switch (goes forward)"
+    assert tell("flip-back")[1]["error"]["next"] == "bluegreen switch (makes a new release)"
     assert two.nginx is not None
     assert two.nginx.live == "green"
 

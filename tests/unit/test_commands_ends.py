@@ -128,7 +128,7 @@ def test_down_that_fails_keeps_the_state_and_can_be_gone_on_with(live: Site, tel
     code, found = tell("down", "--yes")
     assert (code, found["outcome"]) == (0, "down")
     alone, left = found["warnings"]
-    assert "the command above serves release 1" in alone
+    assert "The command above starts release 1" in alone
     assert left.startswith(f"Left: its history (rm -r {live.state})")
     assert not (live.state / "nginx").exists()
 

@@ -67,7 +67,7 @@ def test_a_database_that_ends_at_its_start_is_said_at_once_with_its_words(
     assert "db  FATAL: password file is empty" in found["error"]["lines"]
     assert found["error"]["next"].startswith("bluegreen logs db")
     if state == "restarting":
-        assert found["error"]["failed"] == "db keeps ending, exit code 1, 5 restarts"
+        assert found["error"]["failed"] == "db keeps exiting, exit code 1, 5 restarts"
 
 
 @pytest.mark.parametrize(("code", "slow", "told"), [(137, True, True), (143, True, False), (137, False, False)])
@@ -86,7 +86,7 @@ def test_a_worker_that_ignores_its_stop_signal_is_told_with_the_remedy(
     live.release("shop:2")
     assert live.run("switch") == 0
     said = capsys.readouterr().err
-    assert ("worker did not end at its stop signal" in said) == told
+    assert ("worker did not stop at its stop signal" in said) == told
     assert live.run("flip-back") == 0
     said = capsys.readouterr().err
     assert said.index("Traffic is back on blue, release 1; jobs follow.") < said.index("jobs   ")
@@ -111,8 +111,8 @@ def test_leaving_says_what_to_type_and_what_is_left(live: Site, capsys: pytest.C
     assert live.run("down", "--yes") == 0
     said = capsys.readouterr().out
     assert "To serve release 2 with plain Compose: docker compose --file compose.yaml" in said
-    assert "docker compose up -d alone serves what was built or pulled last" in said
-    assert "serves release 2, which was live" in said
+    assert "docker compose up -d alone starts what was built or pulled last" in said
+    assert "starts release 2, which was live" in said
     assert f"rm -r {live.state}" in said
     assert live.run("status") == 1
     said = capsys.readouterr().err

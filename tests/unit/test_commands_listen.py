@@ -32,7 +32,7 @@ def test_a_release_keeps_nginx_where_it_is_published(
     assert live.run(verb) == 0
     said = capsys.readouterr().err
     assert "the file says" in said
-    assert "bluegreen up takes that over" in said
+    assert "To apply it: bluegreen up" in said
     assert live.nginx is not None
     assert live.nginx.loaded.listen == ("8123",)
     assert live.nginx.loaded.preview == "127.0.0.1:8124"
@@ -76,7 +76,7 @@ def test_no_verb_says_0_when_visitors_do_not_reach_nginx(live: Site, tell: Tell)
     assert tell("status")[1]["unreached"] == ["8123 refused the connection"]
     code, found = tell("flip-back")
     assert (code, found["outcome"]) == (5, "unknown"), found
-    assert found["error"]["traffic"] == "blue by what nginx says of itself; visitors do not reach it"
+    assert found["error"]["traffic"] == "nginx sends traffic to blue, but visitors do not reach nginx"
 
 
 def test_a_first_up_that_nobody_reaches_is_no_success(shop: Site, tell: Tell) -> None:

@@ -89,7 +89,7 @@ def test_containers_that_are_gone_are_not_made_of_another_file(live: Site, tell:
     live.document["services"]["web"]["environment"] = {"MODE": "other"}
     code, found = tell("up")
     assert (code, found["error"]["traffic"]) == (1, "blue, release 1 (unchanged)")
-    assert "the Compose file says something else by now" in found["error"]["summary"]
+    assert "the Compose file has changed since" in found["error"]["summary"]
     assert found["error"]["next"].startswith("bluegreen switch")
     assert len(live.replicas("blue")) == 1
 
@@ -159,6 +159,25 @@ def test_a_take_over_that_cannot_be_gone_on_with_is_put_back(live: Site, tell: T
     assert code == 1, found
     assert "stuck" in found["error"]["failed"]
     assert (web.state, worker.state) == ("running", "running")
+    assert found["error"]["traffic"] == "blue, release 1 (unchanged)"
+    assert tell("status")[1]["drift"] is None, "nginx served visitors before, and still does"
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_killed_take_over_that_fails_again_says_where_traffic_is(live: Site, tell: Tell, comes_back: bool) -> None:
+    web, worker = _plain(live, "web"), _plain(live, "worker")
+    del live.engine.named("shop-proxy").networks["shop_bluegreen_public"]
+    live.engine.refuse[f"POST /containers/{worker.id}/stop"] = (500, {"message": "stuck"})
+    if not comes_back:
+        live.engine.refuse[f"POST /containers/{web.id}/start"] = (500, {"message": "no more"})
+    code, found = tell("up", "--adopt")
+    error = found["error"]
+    if comes_back:
+        assert (code, error["traffic"]) == (1, "shop-web-1 of plain Compose (started again)"), found
+    else:
+        assert (code, error["code"], error["traffic"]) == (5, "take-over-failed", "unknown; look now"), found
+        assert "stuck" in error["failed"]
+        assert "no more" in error["failed"]
 
 
 def test_what_serves_before_a_take_over_is_named_while_nothing_has_moved(shop: Site, tell: Tell) -> None:
@@ -179,7 +198,7 @@ def test_a_take_over_that_fails_says_where_traffic_is(shop: Site, tell: Tell, co
     code, found = tell("up", "--adopt")
     traffic = found["error"]["traffic"]
     if comes_back:
-        assert (code, traffic) == (4, "shop-web-1 of plain Compose, started again"), found
+        assert (code, traffic) == (4, "shop-web-1 of plain Compose (started again)"), found
         assert web.state == "running"
     else:
         assert (code, traffic) == (5, "unknown; look now")

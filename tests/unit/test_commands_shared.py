@@ -40,12 +40,12 @@ def test_a_change_is_told_by_every_look_and_made_by_up_alone(
     change(noted, **keys)
     assert tell("status")[1]["shared_differs"] == ["db"]
     _, found = tell("check")
-    (wrong,) = [it for it in found["findings"] if it["name"] == "shared" and "something else" in it["found"]]
+    (wrong,) = [it for it in found["findings"] if it["name"] == "shared" and "differs from what runs" in it["found"]]
     assert wrong["fix"].startswith("bluegreen up")
     noted.release("shop:2")
     capsys.readouterr()
     assert noted.run("switch") == 0
-    assert "db: the Compose file says something else than what runs" in capsys.readouterr().err
+    assert "db: the Compose file differs from what runs" in capsys.readouterr().err
     _, plan = tell("up", "--dry-run")
     assert "of db by now: Compose recreates it" in json.dumps(plan)
     assert plan["nothing"] == ""

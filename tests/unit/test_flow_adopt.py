@@ -62,7 +62,7 @@ def test_a_port_that_plain_compose_holds_is_taken_when_asked() -> None:
 @pytest.mark.parametrize(
     ("holder", "words", "way"),
     [
-        ("other", "container other", "docker stop other"), ("", "a process that is no container", "ss -ltnp"),
+        ("other", "container other", "docker stop other"), ("", "a process outside Docker", "ss -ltnp"),
         ("shop-db-1", "container shop-db-1", "take db out of the Compose file"),
     ],
 )  # fmt: skip
@@ -107,7 +107,7 @@ def test_a_take_over_stops_what_serves_publishes_nginx_and_then_stops_jobs(monke
     assert "250 ms" in words
     assert "250 ms" in adoption.said
     assert adoption.names == "shop-worker-1, shop-web-1, shop-web-2"
-    assert adoption.serving == "shop-web-1, shop-web-2"
+    assert adoption.serving == "shop-web-1 of plain Compose", "web-2 did not run"
     it.log.clear()
     assert adoption.finish()
     assert [call for call in it.log if call[0] == "remove"] == [
@@ -120,6 +120,9 @@ def test_a_proxy_that_is_published_is_not_published_again(monkeypatch: pytest.Mo
     it.proxy._answers["container"] = ProxyContainer("p", "shop-proxy", "running", "d", None, published=True)
     adoption.take_over()
     assert done(it) == ["container", "stop w", "stop j"]
+    it.log.clear()
+    adoption.put_back()
+    assert (done(it), adoption.restored) == (["start w", "start j"], ""), "it serves visitors"
 
 
 def test_without_a_proxy_nothing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

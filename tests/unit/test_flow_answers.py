@@ -364,7 +364,7 @@ def test_shared_services_that_the_release_waits_for_are_found_through_each_other
         "api": {"depends_on": {"db": {}}}, "worker": {}, "cache": {},
     }  # fmt: skip
     it = tools(colors={"dependency": states.get})
-    assert asleep(it, replace(STACK, services=services)) == {"cache": "is not there"}
+    assert asleep(it, replace(STACK, services=services)) == {"cache": "has no container"}
     assert sorted(set(done(it))) == ["dependency cache", "dependency db"]
     services["db"]["depends_on"]["cache"]["required"] = False
     assert asleep(it, replace(STACK, services=services)) == {}

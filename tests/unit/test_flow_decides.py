@@ -48,7 +48,7 @@ def _job(color: Any, state: str = "running", number: int = 1, service: str = "wo
         ([_replica(1), _replica(2)], "GET / is silent", "logs blue, or bluegreen -p shop flip-back --force"),
         ([_replica(1, "exited"), _replica(2, "exited")], "shop-blue-web-1 is exited; shop-blue-web-2 is exited",
          "logs blue, or bluegreen -p shop up (starts it)"),
-        ([], "blue-web-1 is gone; blue-web-2 is gone", "switch (goes forward)"),
+        ([], "blue-web-1 is gone; blue-web-2 is gone", "switch (makes a new release)"),
         ([_replica(1, address="10.0.0.9"), _replica(2)],
          "shop-blue-web-1 is not at the address that nginx knows", "up (tells nginx where its replicas are)"),
     ],
@@ -151,7 +151,7 @@ def test_traffic_moves_by_one_rename_and_is_believed_when_nginx_says_so() -> Non
     it.door._answers["confirm"] = "nginx answers blue"
     with pytest.raises(BluegreenError) as error:
         cutover.confirm()
-    assert (error.value.failed, error.value.expected) == ("nginx answers blue", "green")
+    assert (error.value.failed, error.value.expected) == ("nginx answers blue", "nginx to answer green")
 
 
 @pytest.mark.parametrize("answer", [_answer("blue"), None])
@@ -185,7 +185,7 @@ def test_a_rename_is_taken_back_and_believed_only_when_nginx_says_so(
     assert (int(error.exit_code), error.traffic) == (code, traffic)
     assert "turn blue" in done(it)
     if code == 5:
-        why = {str: "nginx answers green", type(None): "nginx answers nothing", BluegreenError: "no"}[type(confirm)]
+        why = {str: "nginx answers green", type(None): "nginx does not answer", BluegreenError: "no"}[type(confirm)]
         assert f"moving back to blue: {why}" in error.failed
         assert error.next == "bluegreen -p shop status"
 

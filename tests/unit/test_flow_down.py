@@ -59,9 +59,9 @@ def test_containers_end_before_networks_and_shared_services_last(monkeypatch: py
     assert it.log[-1][2] == ["db", "web", "worker"], "shared services first"
     assert [call[0] for call in journal] == ["unfinished", "start", "step", "step", "step", "end"]
     alone, published = result.warnings
-    assert alone.startswith("docker compose up -d alone serves what was built or pulled last")
-    assert "release 1, which was live" in alone
-    assert published == "Plain Compose publishes web alone; nginx routed api."
+    assert alone.startswith("Nothing answers now. The command above starts release 1, which was live,")
+    assert "docker compose up -d alone starts what was built or pulled last" in alone
+    assert published == "Plain Compose publishes web only. nginx also routed api: visitors do not reach it."
 
 
 def test_volumes_go_only_when_asked_and_external_ones_never(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def _back(it: Any, number: int, force: bool = False) -> Any:
 @pytest.mark.parametrize(
     ("number", "summary", "failed"),
     [
-        (9, "There is no release 9.", "the journal does not know it"),
+        (9, "There is no release 9.", "the history does not have it"),
         (3, "Release 3 is not kept.", "its outcome was failed"), (2, "Release 2 is not kept.", "its images are gone"),
     ],
 )  # fmt: skip
@@ -231,7 +231,7 @@ def test_a_dependency_is_waited_for_and_that_is_shown() -> None:
 @pytest.mark.parametrize(
     ("found", "words", "lines", "waits"),
     [
-        (None, "db is not there", [], False), (SharedState("c", "dead", None, 0), "db is dead", ["db  x"], False),
+        (None, "db has no container", [], False), (SharedState("c", "dead", None, 0), "db is dead", ["db  x"], False),
         (SharedState("c", "exited", None, 2), "db is exited", ["db  x"], False),
         (SharedState("c", "created", None, 0), "db is created", ["db  x"], True),
     ],

@@ -83,9 +83,9 @@ def test_plain_compose_is_proven_and_takes_the_port(tmp_path: Path) -> None:
     ]  # fmt: skip
     _plain_serves(app, "left")
     assert app.machine.shared == {"db"}, "shared services run on"
-    assert done.message.startswith("Plain Compose serves release 2: ")
-    assert "ms without an answer" in done.message
-    assert app.shown.notices[0].startswith("worker would run twice")
+    assert done.message.startswith("Plain Compose serves release 2.")
+    assert "Requests failed for at most" in done.message
+    assert app.shown.notices[0].startswith("worker must not run twice")
     assert app.shown.notices[1].startswith("Plain Compose cannot publish 2 containers of web")
 
 

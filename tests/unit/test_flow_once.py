@@ -93,7 +93,7 @@ def test_a_hook_whose_image_is_not_known_fails_and_one_that_is_cut_is_interrupte
     it = tools(colors={"create_task": Interrupted("stop")}, journal=journal)
     with pytest.raises(HookFailed, match="after_switch failed") as error:
         run_hooks(it, _stack(Task((), "web")), "after_switch", MOMENT, {})
-    assert error.value.failed.startswith("web: the image of web is not known")
+    assert error.value.failed.startswith("web: the image of web is unknown")
     with pytest.raises(Interrupted):
         run_hooks(it, _stack(Task((), "web")), "after_switch", MOMENT, IMAGES)
     assert [run[2] for run in _runs(journal)] == ["failed", "interrupted"]
@@ -156,13 +156,11 @@ def test_what_is_known_of_a_migration_that_was_cut(journal: Journal) -> None:
     it = tools(containers={"task_containers": ()}, journal=journal)
     assert in_doubt(it) is None
     journal.runs.start(6, "migrate", "web")
-    assert (
-        in_doubt(it)
-        == "the migration of release 6, started noon, was cut before its end was seen; its container is gone"
-    )
+    cut = "was running when an earlier command was interrupted"
+    assert in_doubt(it) == f"the migration of release 6 (started noon) {cut}; its container is gone"
     it.containers._answers["task_containers"] = (_left(5), _left(7, running=True))
     found = in_doubt(it) or ""
-    assert found.startswith("the migration of release 7, was cut"), "nothing is known of when it began"
+    assert found.startswith(f"the migration of release 7 {cut}"), "nothing is known of when it began"
     assert found.endswith("shop-migration-web-7 still runs")
     it.containers._answers["task_containers"] = (_left(6),)
     assert (in_doubt(it) or "").endswith("has ended since, with exit code 3")
@@ -179,7 +177,7 @@ def test_an_app_without_migrations_does_not_ask_for_their_containers(journal: Jo
 
 def test_a_doubt_is_a_reason_to_ask_unless_it_was_answered(journal: Journal) -> None:
     it = tools(containers={"task_containers": (_left(),)}, journal=journal)
-    with pytest.raises(BluegreenError, match="A migration is in doubt") as error:
+    with pytest.raises(BluegreenError, match="It is unknown whether a migration was completed") as error:
         refuse_doubt(it, "prepare", None)
     assert "bluegreen -p shop prepare --migrate again" in error.value.next
     refuse_doubt(it, "prepare", "skip")
@@ -244,10 +242,10 @@ def test_a_migration_that_is_cut_or_fails_is_written_down_as_such(
     with pytest.raises(Interrupted):
         _migrate(it)
     lines = [str(number) for number in range(20)]
-    monkeypatch.setattr(migrate, "run_to_end", lambda *_: Ended(None, "\n".join(lines), "no end within 30 s"))
+    monkeypatch.setattr(migrate, "run_to_end", lambda *_: Ended(None, "\n".join(lines), "did not end within 30 s"))
     with pytest.raises(BluegreenError) as error:
         _migrate(it)
-    assert (error.value.failed, error.value.lines) == ("no end within 30 s", lines[-12:])
+    assert (error.value.failed, error.value.lines) == ("did not end within 30 s", lines[-12:])
     assert "30 s" in error.value.expected
     assert error.value.next == "bluegreen -p shop show 7"
     assert [run[2] for run in _runs(journal)] == ["interrupted", "failed"]

@@ -32,7 +32,7 @@ def test_a_command_that_cannot_start_or_does_not_end(tmp_path: Path, monkeypatch
         None, "", f"{tmp_path / 'none'}: No such file or directory",
     )  # fmt: skip
     code, output, why = commands.run(["sh", "-c", "echo begun; sleep 30"], {}, tmp_path, 0.2)
-    assert (code, output, why) == (None, "begun\n", "no end within 0.2 s")
+    assert (code, output, why) == (None, "begun\n", "did not end within 0.2 s")
     monkeypatch.setattr(commands, "GRACE", 0.1)
     began = time.monotonic()
     commands.run(["sh", "-c", "trap '' TERM; sleep 30 & echo $! >child; wait; sleep 30"], {}, tmp_path, 0.3)

@@ -290,7 +290,7 @@ def test_what_somebody_went_back_from_is_not_released_again_without_a_word(tmp_p
     refused = app.run("switch")
     assert refused is not None
     assert refused.error is not None
-    assert refused.error.summary == "Somebody went back from release 2, and this is the same again."
+    assert refused.error.summary == "Somebody went back from release 2, and this release is the same."
     assert refused.error.next == "bluegreen switch --force"
     assert app.machine.answer().live == "blue"  # type: ignore[union-attr]  # nginx runs
     _whole(app, "a release that was refused")

@@ -60,7 +60,7 @@ def _tools(containers: Containers) -> Any:
         (0, 0, 0, "", ["start task", "remove task"]),
         (3, 0, 0, "", ["start task", "remove task"]),
         (3, 9, 9, "exit code 9", ["start task", "remove task"]),
-        (None, 137, None, "no end within 2 s", ["start task", "stop task", "remove task"]),
+        (None, 137, None, "did not end within 2 s", ["start task", "stop task", "remove task"]),
     ],
 )
 def test_it_is_waited_for_stopped_when_it_is_too_slow_and_removed(

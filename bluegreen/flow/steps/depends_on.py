@@ -1,4 +1,4 @@
-"""What a service waits for before it starts, as its depends_on asks."""
+"""What a service waits for before it starts: its depends_on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bluegreen.flow.making import Making
 
 DEPENDENCY_TIMEOUT = 120.0  # seconds that a depends_on condition may take; Compose itself waits forever
 LOG_LINES = 12  # last lines of a dependency that ended, shown in the error
-MANY_RESTARTS = 3  # one that the Engine restarted this often is not going to be what is asked
+MANY_RESTARTS = 3  # after this many restarts, waiting is of no use
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
 
 
@@ -34,7 +34,7 @@ def await_dependencies(it: Making, service: str) -> None:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a dependency is not as it should be. `final`: waiting is of no use. `container`: its last lines tell why."""
+    """Why a dependency is not ready. `final`: waiting is of no use. `container`: its last lines say why."""
 
     words: str
     final: bool = False
@@ -48,11 +48,11 @@ def _problem(it: Making, name: str, condition: str) -> Problem | None:
     if name not in it.wish.replicas:
         found = it.tools.colors.dependency(name)
         if found is None:
-            return Problem("is not there", final=True)
+            return Problem("has no container", final=True)
         words = found.lacks(condition)
         if words and found.state == "restarting":
             code, restarts, _ = it.tools.containers.exit_of(found.container)
-            said = f"keeps ending, exit code {code}, {restarts} restarts"
+            said = f"keeps exiting, exit code {code}, {restarts} restarts"
             return Problem(said, restarts >= MANY_RESTARTS, found.container)
         return Problem(words, found.state in ("exited", "dead"), found.container) if words else None
     mine = [replica for replica in it.mine() if replica.service == name]

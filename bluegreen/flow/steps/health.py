@@ -17,7 +17,7 @@ from bluegreen.flow.values import Check
 
 ASK_AGAIN = 0.25  # seconds between two looks at the Engine
 LOG_LINES = 12  # last lines of a failed container that an error shows
-MANY_RESTARTS = 3  # a replica that the Engine restarted this often is not going to be healthy
+MANY_RESTARTS = 3  # after this many restarts, waiting is of no use
 
 
 def health(it: Making) -> str:
@@ -37,7 +37,7 @@ def health(it: Making) -> str:
 
 
 def _policy(it: Making, route: Route) -> Health:
-    """The route's own; no shorter than Docker's health check lets the service start."""
+    """The route's own policy; its timeout is at least the start_period of Docker's health check."""
     healthcheck = it.stack.services[route.service].get("healthcheck") or {}
     try:
         begins = parse_duration(healthcheck.get("start_period") or 0)
@@ -47,7 +47,7 @@ def _policy(it: Making, route: Route) -> Health:
 
 
 def _between(it: Making, text: str) -> None:
-    """Between two rounds: show how far it is, and see whether waiting on makes any sense."""
+    """Between two rounds: show how far it is, and stop waiting when that is of no use."""
     it.tools.show.progress(text)
     for replica in it.mine():
         if replica.role == "routed" and replica.state in ("restarting", "exited", "dead"):
@@ -104,11 +104,12 @@ def _unhealthy(it: Making, missing: Mapping[str, tuple[int, str]], routed: list[
 
 
 def _crashed(it: Making, replica: Replica, code: int, restarts: int, words: str) -> BluegreenError:
+    what = "keeps exiting" if restarts else "exited"
     return BluegreenError(
-        f"{it.new.color} did not become healthy: {replica.service}-{replica.number} keeps ending.",
+        f"{it.new.color} did not become healthy: {replica.service}-{replica.number} {what}.",
         code="keeps-ending",
         failed=f"exit code {code}, {restarts} restarts{f', {words}' if words else ''}",
-        expected="a process that stays and answers its health check",
+        expected="a process that keeps running and answers its health check",
         retry="safe",
         lines=_last_lines(it, replica),
     )

@@ -36,7 +36,7 @@ def image(it: Making) -> str:
                 f"There is nothing new to release, and {live.color} is not complete.", code="live-incomplete",
                 failed="; ".join(wrong),
                 expected=f"every replica of release {live.release} to run",
-                retry="not useful before that is fixed",
+                retry="not useful before it is complete",
                 next=f"{it.tools.command} up (makes {live.color} complete), or {it.tools.command} switch --force",
             )  # fmt: skip
         back = it.request.restored
@@ -62,7 +62,7 @@ def image(it: Making) -> str:
 
 
 def _refuse_gone_back(it: Making) -> None:
-    """What somebody went back from is not released again without a word."""
+    """What somebody went back from is not released again without --force."""
     marked = gone_back_from(it.tools.journal.operations.moves())
     if restored := it.request.restored:
         if restored.release in marked:
@@ -75,9 +75,9 @@ def _refuse_gone_back(it: Making) -> None:
         if record["number"] in marked and same and all(mine[name].same_as(image) for name, image in images.items()):
             verb = it.request.verb
             raise BluegreenError(
-                f"Somebody went back from release {record['number']}, and this is the same again.", code="same-release",
-                failed="neither its images nor its settings have changed since",
-                expected="a release in which the cause is fixed; or --force, when the cause was somewhere else",
+                f"Somebody went back from release {record['number']}, and this release is the same.",
+                code="same-release", failed="neither its images nor its settings have changed since",
+                expected="a release that fixes the cause; or --force, if the cause was somewhere else",
                 retry="only with --force", next=f"{it.tools.command} {verb} --force",
             )  # fmt: skip
 

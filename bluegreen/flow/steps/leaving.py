@@ -15,7 +15,7 @@ from bluegreen.flow.ports import PlainPort
 from bluegreen.flow.prerequisites import run_proxy
 from bluegreen.flow.values import Check, Tools
 
-RESTART_GRACE = 2  # seconds that nginx gets to end its requests, while nobody else can be answered
+RESTART_GRACE = 2  # seconds that nginx gets to end its requests; no new ones are answered meanwhile
 ASK_AGAIN = 0.05  # seconds between two questions to the public port
 LOG_LINES = 12  # last lines of a container that an error shows
 
@@ -33,7 +33,7 @@ class Leaving:
     override: dict[str, Any]
     before: frozenset[str] = frozenset()
     command: str = ""  # to be typed for the same again
-    milliseconds: int = 0  # from the word to nginx to stop until the public port answered again
+    milliseconds: int = 0  # from the stop of nginx until the public port answered again
 
     @property
     def routed(self) -> list[str]:
@@ -86,7 +86,7 @@ def _not_healthy(it: Leaving, name: str, why: str) -> BluegreenError:
     return BluegreenError(
         "Plain Compose does not serve this release as it should.", code="plain-not-healthy",
         failed=f"{name} {why}", expected=expectation(it.front.health), retry="safe",
-        next=f"{it.tools.command} status; the plain containers were removed", lines=[f"{name}  {it}" for it in lines],
+        next=f"{it.tools.command} status (the plain containers were removed)", lines=[f"{name}  {it}" for it in lines],
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def publish(it: Leaving) -> str:
 
 
 def leave(it: Leaving) -> str:
-    """nginx gives the port, and plain Compose's container takes it. Raises BluegreenError; then `put_back`."""
+    """nginx stops, and plain Compose's container takes its port. Raises BluegreenError; then `put_back`."""
     tools, proxy = it.tools, it.world.proxy
     began = tools.clock()
     if proxy is not None and proxy.running:
@@ -118,7 +118,7 @@ def leave(it: Leaving) -> str:
             )  # fmt: skip
         tools.sleep(ASK_AGAIN)
     it.milliseconds = round((tools.clock() - began) * 1000)
-    return f"{it.front.service} answers; {it.milliseconds} ms between the two"
+    return f"{it.front.service} answers {it.milliseconds} ms after nginx was stopped"
 
 
 def _silent(it: Leaving) -> list[str]:

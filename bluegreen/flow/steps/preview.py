@@ -24,10 +24,10 @@ def undrift(it: Making) -> str:
     routing = actual(it.world)
     if routing is None:
         raise BluegreenError(
-            "The rendered file is gone.",
+            "nginx's rendered configuration is gone.",
             code="config-missing",
-            failed="nginx.conf is absent",
-            expected="what the last switch left",
+            failed="nginx.conf is not in the state folder",
+            expected="the file of the last switch",
             retry="safe",
             next=f"{it.tools.command} up",
         )

@@ -1,4 +1,4 @@
-"""After a prepare that failed: the color is taken back, and what was there before is there again."""
+"""After a prepare that failed: the new containers go, and what was in the color before is there again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def withdraw(it: Making, remove: bool) -> None:
 
 
 def bring_back_kept(it: Making, failed_stays: bool = True) -> None:
-    """The release that was set aside is the way back again. Says how it is; raises nothing."""
+    """The release that was set aside is the way back again. Reports its state; raises nothing."""
     slot = it.keep
     if slot is None:
         return
@@ -62,7 +62,7 @@ def _take_back(it: Making, remove: bool) -> None:
 
 
 def _incomplete(it: Making, error: BluegreenError) -> None:
-    it.tools.show.notice(f"Cleaning up was not complete ({error}); the next command goes on with it.")
+    it.tools.show.notice(f"The cleanup is not complete ({error}). The next command completes it.")
 
 
 def _knows(it: Making, intended: Routing) -> bool:
