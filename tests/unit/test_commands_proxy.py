@@ -75,7 +75,7 @@ def test_a_registry_that_has_a_newer_image_of_the_proxy_is_told_by_check(live: S
     assert _finding(tell)["outcome"] == "ok"
     live.engine.registry[NAME] = "sha256:new"
     found = _finding(tell)
-    assert found["found"] == f"{NAME} is another image in its registry now"
+    assert found["found"] == f"{NAME} points to another image in its registry"
     assert found["fix"].startswith(f"docker pull {NAME}, then bluegreen up")
     assert tell("status")[1]["proxy_image"]["newer"] is None, "a look at this machine alone"
     del live.engine.registry[NAME]  # a registry that does not answer
