@@ -86,7 +86,7 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     assert _said(found, "warning", "cache has restart: unless-stopped"), found
     assert _said(found, "warning", "Alembic (alembic.ini) is there"), found
     assert _said(found, "warning", "both colors write to"), found
-    assert _said(found, "warning", "no release that has served is kept there"), found
+    assert _said(found, "warning", "no release that has had traffic is kept there"), found
     (project.folder / "data").chmod(0o777)
     assert _said(_findings(project, 0), "ok", "web can write to")
 

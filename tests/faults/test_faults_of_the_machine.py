@@ -106,7 +106,7 @@ def test_configuration_folder_deleted(two: Project) -> None:
         _refused(two.run("flip-back"), 1, "The state folder is gone", "next      bluegreen up")
     _nothing_lost(tally)
     assert status["live"]["color"] == "green"
-    assert status["drift"] == "the rendered file is absent or not ours"
+    assert status["drift"] == "nginx's file is missing, or bluegreen did not write it"
     assert "its folders in the state folder are gone" in two.ok("up", "--dry-run").out
     with under_load(two) as tally:
         done = two.ok("up")
