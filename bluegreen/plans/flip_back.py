@@ -19,12 +19,7 @@ def plan_flip_back(world: World, force: bool) -> Plan:
             traffic=world.traffic(), retry="not useful", next=f"{COMMAND} up",
         )  # fmt: skip
     if world.intended is None:
-        raise BluegreenError(
-            "nginx's file is missing, so the way back is unknown.", code="config-missing",
-            failed="nginx.conf in the state folder is missing, or bluegreen did not write it",
-            expected="the file that the last switch wrote",
-            traffic=world.traffic(), retry="safe, after the file is there", next=f"{COMMAND} up (writes it again)",
-        )  # fmt: skip
+        raise _no_file(world)
     if world.intended.standing == "prepared":
         raise _prepared(world, target)
     slot = world.slot(target)
@@ -55,6 +50,15 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         steps.append(Step("settle", "after_flip_back", "run your hook", target))
     steps.append(Step("settle", "record", "history"))
     return Plan("flip-back", target, slot.release, tuple(steps))
+
+
+def _no_file(world: World) -> BluegreenError:
+    return BluegreenError(
+        "nginx's file is missing, so the way back is unknown.", code="config-missing",
+        failed="nginx.conf in the state folder is missing, or bluegreen did not write it",
+        expected="the file that the last switch wrote", traffic=world.traffic(), retry="safe",
+        next=f"{COMMAND} up (writes it again)",
+    )  # fmt: skip
 
 
 def _prepared(world: World, target: Color) -> BluegreenError:

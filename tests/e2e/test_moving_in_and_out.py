@@ -107,7 +107,7 @@ def test_a_dry_run_before_the_first_up_leaves_no_trace(lean: Project) -> None:
     before = sorted(path.name for path in lean.folder.iterdir())
     done = lean.ok("up", "--dry-run")
     assert "network   the app has a network of its own" in done.out
-    assert "web: both colors write to data, while both run at the same time." in done.out
+    assert "web: both colors write to data while both run." in done.out
     assert "web: /scratch is an anonymous volume: every release starts with a new one." in done.out
     assert sorted(path.name for path in lean.folder.iterdir()) == before
     assert lean.containers() == []
