@@ -1,4 +1,4 @@
-"""What nginx routes: the two slots, the routing that a rendered file carries, and the answer of the loaded one."""
+"""What nginx routes: the two slots, the routing in a rendered file, and the answer of the loaded file."""
 
 from __future__ import annotations
 
