@@ -13,7 +13,7 @@ MERGE = "<<"
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to change in the services of a file."""
+    """The changes to make in the services of a file."""
 
     take_out: Sequence[tuple[str, str]] = ()  # (service, key)
     renamed: Mapping[str, str] = field(default_factory=dict)

@@ -74,7 +74,7 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
         return start / named[0]
     for folder in (base, *base.resolve().parents):
         for name in COMPOSE_FILES:
-            if os.path.isfile(folder / name):  # not Path.is_file: a folder that this user may not see is no bug
+            if os.path.isfile(folder / name):  # not Path.is_file, which raises if this user may not see the folder
                 return folder / name
     return None
 
@@ -91,7 +91,7 @@ def files(options: Options, start: Path, environment: Mapping[str, str]) -> list
 
 
 def env_files(options: Options, start: Path, folder: str, environment: Mapping[str, str]) -> list[str]:
-    """The env files that Compose reads for a project in `folder`, the one that counts most last.
+    """The env files that Compose reads for a project in `folder`, the strongest last.
 
     Without options, the one of this folder and the one of the project: with the first, Compose finds its files.
     """

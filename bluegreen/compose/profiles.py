@@ -1,7 +1,7 @@
 """`profiles: [release]` for the services that bluegreen runs: a plain `docker compose up` does not start them then.
 
-Compose refuses a file in which a service waits for one that its profile leaves out, so what waits for a release
-service gets `required: false` with it. Source: the Compose specification, profiles and depends_on.
+Compose refuses a file in which a service depends on one whose profile is off. So services that depend on a release
+service get `required: false`. Source: the Compose specification, profiles and depends_on.
 """
 
 from __future__ import annotations

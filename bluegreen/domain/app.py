@@ -157,5 +157,5 @@ class Stack:
         return next((name for name in built if self.image_reference(name) == wanted), None)
 
     def image_reference(self, service_name: str) -> str:
-        """The name of a service's image; Compose gives one that is only built the name PROJECT-SERVICE."""
+        """The name of a service's image. Without `image`, Compose calls it PROJECT-SERVICE."""
         return str(self.services[service_name].get("image") or f"{self.app}-{service_name}")

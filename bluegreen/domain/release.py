@@ -33,7 +33,7 @@ class Note:
 
     owner: str = ""
     expect: str = ""  # the result that is expected of it
-    note: str = ""  # for the one who has to go back
+    note: str = ""  # for whoever has to go back
     revision: str = ""
     subject: str = ""  # of that revision
 

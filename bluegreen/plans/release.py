@@ -100,7 +100,7 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
 
 
 def _prepared(world: World, wish: Wish) -> Slot | None:
-    """The prepared release on the idle color, if it is the one that is wanted, and complete."""
+    """The prepared release on the idle color, if it is complete and the one that is asked for."""
     slot = world.slot(world.idle)
     known = actual(world)  # a release whose cutover was killed before the rename has passed its checks, too
     if known is None or known.standing != "prepared" or slot is None:

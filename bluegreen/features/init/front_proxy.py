@@ -1,7 +1,7 @@
 """The proxies of a Compose file, and where nginx of bluegreen listens beside them. Pure.
 
-bluegreen's nginx replaces one that only passes requests on. One that does more (TLS, static files, passwords) stays in
-front, and gets the address where bluegreen's nginx listens.
+bluegreen's nginx replaces a proxy that only passes requests on. A proxy that does more (TLS, static files, passwords)
+stays in front, and sends requests to the address where bluegreen's nginx listens.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bluegreen.features.init.kinds import Services
 from bluegreen.features.init.pairs import Pair
 from bluegreen.features.init.passes import Does
 
-BRIDGE = "172.17.0.1"  # of docker0, where containers reach the machine unless somebody chose another
-TRUST = "172.16.0.0/12"  # where Docker's networks are unless somebody chose others
+BRIDGE = "172.17.0.1"  # the default address of docker0, where containers reach the machine
+TRUST = "172.16.0.0/12"  # the default range of Docker's networks
 PORTS = (8080, 8088, 8090, 8000, 9080)  # for nginx behind another proxy
 PREVIEW = 8081
 READ_LABELS = ("traefik", "caddy")

@@ -22,7 +22,7 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Front:
-    """A service that may get traffic, as far as its file and its code tell."""
+    """A service that may get traffic, with what its file and its code say about it."""
 
     name: str
     port: int | None
@@ -50,7 +50,7 @@ def candidates(services: Services, files: Files, passed: tuple[Passed, ...]) -> 
 
 
 def may_be_routed(name: str, service: Service, services: Services) -> bool:
-    """Whether it is an application that answers somebody."""
+    """Whether it is an application that answers requests."""
     if kinds.is_other(name, service) or kinds.is_proxy(name, service) or kinds.is_development(service):
         return False
     if kinds.speaks_fastcgi(service):
@@ -103,7 +103,7 @@ def below(files: Files, folder: str) -> dict[str, str]:
 
 
 def _port(name: str, service: Service, files: Files, passed: tuple[Passed, ...]) -> tuple[int | None, str]:
-    """(the port that it answers HTTP on, where that was found), the surest first."""
+    """(the port that it answers HTTP on, where that was found), the most certain first."""
     labelled = labels.read(service)
     built = dockerfile.of_service(service, files)
     checked, _ = asked(service, name)

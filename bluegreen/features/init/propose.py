@@ -36,7 +36,7 @@ class Proposal:
     fronts: list[Front] = field(default_factory=list)  # the routed services
     pairs: list[Pair] = field(default_factory=list)  # services that become one
     take_out: list[tuple[str, str]] = field(default_factory=list)  # (service, key) that no color can have
-    replaced: list[str] = field(default_factory=list)  # proxies whose work bluegreen's nginx does, as far as was read
+    replaced: list[str] = field(default_factory=list)  # proxies that bluegreen's nginx replaces
 
     @property
     def renamed(self) -> dict[str, str]:

@@ -81,7 +81,7 @@ def _texts(service: Service, files: Mapping[str, str]) -> list[str]:
 
 
 def _is_configured(service: Service) -> bool:
-    """Whether somebody configured it in a way that was not read."""
+    """Whether it has a configuration that was not read."""
     mounts = [str(it.get("target") or "") for it in service.get("volumes") or []]
     return bool(
         service.get("build")

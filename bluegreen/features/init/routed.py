@@ -56,7 +56,7 @@ def choose(fronts: Sequence[Front], services: Services, answer: Said) -> Chosen:
 
 
 def with_inner(chosen: Chosen, fronts: Sequence[Front], services: Services, files: Files) -> Chosen:
-    """The same with what the nginx inside of the one routed service passes on to: a page that brings its API."""
+    """The same, with services to which an nginx inside the routed service sends requests (a page and its API)."""
     if len(chosen.fronts) != 1 or chosen.fronts[0].labelled or not SERVER.search(_base(chosen.fronts[0], services)):
         return chosen
     first = chosen.fronts[0]
@@ -70,7 +70,7 @@ def with_inner(chosen: Chosen, fronts: Sequence[Front], services: Services, file
         replace(it, path=it.passed[0].path) for it in found if not it.passed[0].stripped and it.passed[0].path != "/"
     ]
     notes = tuple(
-        f"{first.name} takes {it.passed[0].path} away before it passes on to {it.name}, which stays a shared service. "
+        f"{first.name} removes {it.passed[0].path} from the path for {it.name}, which stays a shared service. "
         f"To release it too, let it answer below {it.passed[0].path} and name it in services."
         for it in found
         if it.passed[0].stripped

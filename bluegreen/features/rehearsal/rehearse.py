@@ -38,7 +38,7 @@ class LoadPort(Protocol):
 
 
 class StagePort(Protocol):
-    """Where a rehearsal happens: a folder of its own, ports of its own, and the command itself."""
+    """Where a rehearsal happens: its own folder, its own ports, and the bluegreen command."""
 
     name: str
     listen: str
