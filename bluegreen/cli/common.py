@@ -20,7 +20,16 @@ SHOWN = "shown"  # in the state folder: the notices of the last up
 HTTP = 80  # the port that an http URL need not name
 
 
+def note_if_closed(app: App) -> None:
+    """Whoever acts on an app that is closed for visitors is to know."""
+    from bluegreen.frontdoor.closed import is_closed
+
+    if is_closed(str(app.state / "nginx")):
+        output.note(f"Note: Visitors get 503 (maintenance). To open: {app.command} maintenance off")
+
+
 def show(result: Result, app: App, json_: bool) -> int:
+    note_if_closed(app)
     first = result.outcome == "switched" and result.previous is None
     preview = app.routing.preview if app.routing else None
     return show_result(result, app.command, preview, json_, addresses(app.stack.settings) if first else ())
@@ -29,7 +38,7 @@ def show(result: Result, app: App, json_: bool) -> int:
 def addresses(settings: Settings) -> list[str]:
     """Where a browser finds each routed service, by its host and path."""
     found = []
-    for route in settings.routes:
+    for route in (it for it in settings.routes if it.public):
         host = route.host.replace("*", "any") if route.host else ""
         for listen in settings.listen:
             name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)

@@ -46,6 +46,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "logs",
         "Logs of both colors, or of one COLOR or SERVICE, of the proxy, or of a shared service.",
     ),
+    "maintenance": (
+        "maintenance",
+        "maintenance",
+        "Close the app for visitors (503 with a page), or open it again. Needs no Compose file.",
+    ),
     "prepare": (
         "release",
         "prepare",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bluegreen.cli.output import clean
 from bluegreen.domain.app import HOOKS
-from bluegreen.domain.paths import takes_own_health
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.secrets import without_secrets
 from bluegreen.look.runbook import Facts
 
@@ -48,8 +48,8 @@ def page(facts: Facts, now: datetime) -> str:
 def _health_urls(facts: Facts) -> Iterator[str]:
     for url in facts.state["urls"]:
         for route in facts.stack.settings.routes:
-            if route.host is None and takes_own_health(route):
-                yield f"{url.rstrip('/')}{route.health.path}"
+            if route.host is None and (path := public_health(route)):
+                yield f"{url.rstrip('/')}{path}"
 
 
 def _cell(value: object) -> str:

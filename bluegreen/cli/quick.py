@@ -189,7 +189,8 @@ class Quick:
     def _health(self) -> str:
         targets = [
             ((address, it["port"]), it["host"], SimpleNamespace(**it["health"]))
-            for it in self.slot["routes"]
+            for it in {it["service"]: it for it in self.slot["routes"]}.values()
+            if it["port"]
             for address in self.slot["addresses"][it["service"]]
         ]
         began = time.monotonic()
@@ -252,6 +253,8 @@ class Quick:
         found = self.result()
         database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
         db.close()
+        if os.path.lexists(f"{self.nginx}/route/closed"):
+            output.note(f"Note: Visitors get 503 (maintenance). To open: {self.command()} maintenance off")
         return show_done(found, self.command(), self.routing["preview"], self.typed.json)
 
     def result(self) -> dict[str, Any]:

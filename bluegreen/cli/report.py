@@ -35,6 +35,8 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     """What else is worth knowing, by name; empty: nothing of it."""
     silent = clean("; ".join(state.get("unreached") or ()))
     yield "unreached", f"{silent}: visitors do not reach nginx" if silent else ""
+    if shut := state.get("closed"):
+        yield "closed", f"since {clean(shut['since'])}: visitors get 503 (open it: {command} maintenance off)"
     yield "drift", f"{clean(state['drift'])} (repair it: {command} up)" if state["drift"] else ""
     beside = ", ".join(state.get("beside") or ())
     yield (

@@ -155,12 +155,18 @@ LINE: dict[str, Shape] = {
     "gone_back_from": flag("Whether somebody went back from it."),
 }  # fmt: skip
 
+CLOSED = thing("Maintenance.", {
+    "since": text("Since when. ISO 8601 in UTC."), "message": text("The sentence on the page."),
+    "allow": names("Addresses and networks that are let in."), "retry_after": integer("Retry-After, in seconds."),
+})  # fmt: skip
+
 STATUS = thing("What serves, and how to go back.", {
     "app": text("The app's name."), "live": null_or(ref("color", "What nginx sends traffic to.")),
     "idle": null_or(ref("color", "The other color.")), "urls": names("Where visitors reach the app."),
     "preview": null_or(text("Where the idle color can be looked at.")),
     "set_aside": null_or(integer("The release that is stopped and kept while another one is prepared in its place.")),
     "drift": null_or(text("How nginx, files and containers differ; null: they do not.")),
+    "closed": null_or(CLOSED),
     "unreached": names("Addresses of listen that do not answer."),
     "shared_differs": names("Shared services that are not what the Compose file says."),
     "beside": names("Containers of plain Compose that do the work of a color."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bluegreen.cli.shapes import (
+    CLOSED,
     COLOR,
     DIALECT,
     LINE,
@@ -106,12 +107,14 @@ SHOWN = thing("One release.", {
 })  # fmt: skip
 
 HISTORY = thing("The releases.", {"releases": listed("Newest first.", thing("A release.", LINE))})
+MAINTENANCE = thing("Whether the app is closed.", {"app": text("The app's name."), "closed": null_or(CLOSED)})
 ACTS: dict[str, Shape | str] = {"result": "What was done.", "plan": "With --dry-run."}
 VERBS: dict[str, dict[str, Shape | str]] = {
     "apps": {"apps": APPS}, "check": {"check": CHECK}, "expect": {"compared": COMPARED, "recorded": RECORDED},
     "history": {"history": HISTORY},
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
-    "status": {"status": STATUS}, "up": ACTS, "switch": ACTS, "prepare": ACTS, "flip-back": ACTS, "down": ACTS,
+    "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},
+    "up": ACTS, "switch": ACTS, "prepare": ACTS, "flip-back": ACTS, "down": ACTS,
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -29,25 +29,43 @@ class Health:
 
 @dataclass(frozen=True)
 class Route:
-    """A routed service: requests for `host` (None: any) under the prefix `path` go to `service:port`."""
+    """A place of a routed service: requests for `host` (None: any) under the prefix `path` go to `service:port`.
+
+    A service has one for each of its hosts and paths. `strip`: the prefix is taken off on the way. An internal service
+    has one without a path: it is checked like the others, and no request leads there. Without a port Docker's own
+    health check decides alone.
+    """
 
     service: str
     port: int
     path: str = "/"
     host: str | None = None
     health: Health = field(default_factory=Health)
+    strip: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether requests lead there."""
+        return bool(self.path)
 
     def as_dict(self) -> dict[str, Any]:
-        """As a document. Without headers it is the same document that an older bluegreen wrote."""
+        """As a document. Newer keys are left out by default: then it is what an older bluegreen wrote."""
         found = asdict(self)
         if not self.health.request_headers:
             del found["health"]["request_headers"]
+        if not self.strip:
+            del found["strip"]
         return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Route:
         """The inverse of `as_dict`. Raises TypeError for a document of another shape."""
         return shaped(cls, data)
+
+
+def by_service(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """The first route of each service: what is asked of a service, and not of its places."""
+    return tuple({route.service: route for route in reversed(tuple(routes))}.values())[::-1]
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,12 @@ class Settings:
     require: tuple[str, ...] = ()  # of NOTED: what every release must say
     expected: str = EXPECTED_FILE  # recorded answers; relative to the project's folder
     keep: int = 5  # releases whose images stay
+    redirect: Mapping[str, str] = field(default_factory=dict)  # host to the host that its visitors are sent to
+
+    @property
+    def fronts(self) -> tuple[Route, ...]:
+        """One route of each routed service."""
+        return by_service(self.routes)
 
     def listeners(self) -> tuple[Listen, ...]:
         """Everything that nginx is published on: the public addresses and the preview."""

@@ -48,6 +48,7 @@ def written_down(
         "max_body": settings.proxy.max_body,
         "read_timeout": settings.proxy.read_timeout,
         "reversible": settings.migrate.reversible if settings.migrate else True,
+        **({"redirect": dict(settings.redirect)} if settings.redirect else {}),
     }
 
 
@@ -100,7 +101,10 @@ def restore(
         )  # fmt: skip
     routes = tuple(_with_headers(route, services[route.service], today) for route in routes)
     proxy = replace(today.settings.proxy, max_body=kept["max_body"], read_timeout=kept["read_timeout"])
-    settings = replace(today.settings, routes=routes, jobs=tuple(kept["jobs"]), proxy=proxy, migrate=None)
+    settings = replace(
+        today.settings, routes=routes, jobs=tuple(kept["jobs"]), proxy=proxy, migrate=None,
+        redirect=dict(kept.get("redirect") or {}),
+    )  # fmt: skip
     stack = replace(today, settings=settings, services=services)
     images = {name: Image(**record["images"][name]) for name in names}
     definition = define(stack) if differing else str(record["definition"])
@@ -256,4 +260,5 @@ def definition_of(stack: Stack) -> str:
     files = [[kind, key, getattr(stack, kind)[key]] for kind, key in sorted(used)]
     rest: list[object] = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
     rest += [asdict(settings.migrate)] if settings.migrate else []
+    rest += [{"redirect": settings.redirect}] if settings.redirect else []
     return json.dumps([services, routes, rest], sort_keys=True, default=str)

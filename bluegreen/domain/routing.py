@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from bluegreen.domain.app import Route
+from bluegreen.domain.app import Route, by_service
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.release import Image
 from bluegreen.domain.shape import shaped
@@ -31,9 +31,18 @@ class Slot:
     read_timeout: float = 60.0
     migrated: bool = False  # whether a migration ran for it
     reversible: bool = True  # whether the release before it works with what that left
+    redirect: Mapping[str, str] = field(default_factory=dict)  # host to the host that its visitors are sent to
+
+    @property
+    def fronts(self) -> tuple[Route, ...]:
+        """One route of each routed service."""
+        return by_service(self.routes)
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "routes": tuple(route.as_dict() for route in self.routes)}
+        found = {**asdict(self), "routes": tuple(route.as_dict() for route in self.routes)}
+        if not self.redirect:  # as of a bluegreen that did not know it
+            del found["redirect"]
+        return found
 
 
 Standing = Literal["previous", "prepared"]
@@ -127,6 +136,7 @@ class ControlAnswer:
     nginx: str
     worker: int  # process id of the worker that answered, in the proxy's own numbering
     default: Color | None = None
+    closed: bool | None = None  # for maintenance; None: the loaded file does not look
 
 
 def too_old(version: str) -> bool:

@@ -50,7 +50,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
             f"docker compose up -d alone serves what was built or pulled last; the command above serves release "
             f"{left.release}, which was live. Type it as soon as you can: until then nothing answers."
         )
-        others = [route.service for route in left.routes if route.service != front(left).service]
+        others = [route.service for route in left.fronts if route.public and route.service != front(left).service]
         if others:
             result.warnings.append(
                 f"Plain Compose publishes {front(left).service} alone; nginx routed {', '.join(others)}."
@@ -82,7 +82,9 @@ def _end_shared(tools: Tools, stack: Stack | None, volumes: bool) -> str:
 
 def front(slot: Slot) -> Route:
     """The routed service that is the app when nothing routes any more: the one of every path and any host."""
-    return min(slot.routes, key=lambda route: (route.path != "/", route.host is not None))
+    return min(
+        (route for route in slot.routes if route.public), key=lambda route: (route.path != "/", route.host is not None)
+    )
 
 
 def plain_override(stack: Stack, slot: Slot) -> dict[str, Any]:

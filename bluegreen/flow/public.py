@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.color import Color
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import ProxyContainer, World
 from bluegreen.errors import BluegreenError, ExitCode
@@ -55,7 +56,7 @@ def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> 
     if proxy is None or not proxy.published or routing is None:
         return (), []
     listens = proxy.listen or routing.listen
-    route = slot.routes[0] if slot and slot.routes else None
+    route = next((route for route in slot.routes if route.public), None) if slot else None
     return listens, tools.prober.public(listens, route.host if route else None, route.health.path if route else "/")
 
 
@@ -88,8 +89,8 @@ def _unreached(silent: Sequence[str], command: str) -> PublicSilent:
 def after_cutover(tools: Tools, slot: Slot | None, color: Color) -> BluegreenError | None:
     """Traffic was moved, and visitors do not reach nginx: it has to be looked at now. None: they do."""
     routing = tools.door.intended()
-    route = slot.routes[0] if slot and slot.routes else None
-    at = (route.host if route else None, route.health.path if route else "/")
+    route = next((route for route in slot.routes if route.public), None) if slot else None
+    at = (route.host if route else None, (public_health(route) if route else None) or "/")
     try:
         if routing is None or not tools.prober.public(routing.listen, *at):
             return None

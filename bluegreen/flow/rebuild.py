@@ -73,6 +73,7 @@ def _slot(stack: Stack, color: Color, replicas: tuple[Replica, ...]) -> Slot | N
         jobs=tuple(sorted({it.service for it in mine if it.role == "job"})),
         max_body=settings.proxy.max_body,
         read_timeout=settings.proxy.read_timeout,
+        redirect=settings.redirect,
     )
 
 

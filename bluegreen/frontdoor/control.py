@@ -19,7 +19,8 @@ HIGHEST = 2**53  # generations are counted by ones
 def ask(sockets: str) -> dict[str, Any] | None:
     """The answer of one worker; None when nothing answers. `sockets`: the folder of the sockets, by a short name.
 
-    `app`, `generation`, `live` (by the route), `default` (of the loaded file), `nginx`, `worker`.
+    `app`, `generation`, `live` (by the route), `default` (of the loaded file), `nginx`, `worker`, `closed` (None: its
+    file is of a bluegreen that did not know that).
     """
     try:
         found = json.loads(get(f"{sockets}/{SOCKET}", "/state", "bluegreen", TIMEOUT, MOST)[2])
@@ -28,6 +29,7 @@ def ask(sockets: str) -> dict[str, Any] | None:
             "app": str(found["app"]), "generation": generation, "live": _color(found["live"]),
             "default": _color(found.get("default", found["live"])),
             "nginx": str(found["nginx"]), "worker": int(found["worker"]),
+            "closed": found["closed"] == "1" if "closed" in found else None,
         }  # fmt: skip
     except (NoAnswer, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None

@@ -31,6 +31,7 @@ BELIEVED = (
 )  # fmt: skip
 
 
+ADDED = {"X-Forwarded-Prefix": "$bg_taken_off"}  # what nginx itself has to add to it
 # Gunicorn believes these of a proxy that it trusts (its setting forwarder_headers); they have no other spelling.
 BELIEVED_AS_THEY_ARE = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_USER", "REMOTE_ADDR")
 
@@ -42,7 +43,7 @@ def sent(own: Sequence[str] = (), underscores: bool = False) -> list[tuple[str, 
     take X_Forwarded_For for X-Forwarded-For.
     """
     theirs = {name.lower() for name in own}
-    found = [*OURS, *((name, f"$bg_{variable(name)}") for name in BELIEVED)]
+    found = [*OURS, *((name, f"$bg_{variable(name)}{ADDED.get(name, '')}") for name in BELIEVED)]
     if underscores:
         known = dict.fromkeys([*(name for name, _ in found), *(name.strip("\"'") for name in own)])
         spelled = [spelling for name in known for spelling in spellings(name)]

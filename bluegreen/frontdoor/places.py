@@ -14,15 +14,27 @@ NO_SERVICE = 404  # the color serves this host, and nothing at this path
 NO_HOST = 421  # the color serves nothing for this host
 NO_COLOR = 503  # the color has no release
 PLAIN = re.compile(r"[A-Za-z0-9._~@:+/-]+")
+ELSEWHERE = ">"  # before a host in the place of a service
 STATUS = "!"  # before a status in the place of a service; no service's name has it
 
-Choice = tuple[tuple[Color, str], ...]  # for each color: the name of a service, or STATUS and a number
+Choice = tuple[tuple[Color, str], ...]  # for each color: a service, STATUS and a number, or ELSEWHERE and a host
+
+
+Kind = tuple[Choice, tuple[tuple[Color, str], ...]]
 
 
 @dataclass(frozen=True)
 class Location:
+    """`taken_off`: for colors whose service gets the path without its prefix, that prefix."""
+
     match: str
     choice: Choice
+    taken_off: tuple[tuple[Color, str], ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """What it has in common with others that are served in the same way."""
+        return self.choice, self.taken_off
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,9 @@ def servers(slots: Iterable[Slot]) -> tuple[Server, ...]:
 
     A named host is also answered by services without a host, below what it has of its own.
     """
-    here = {slot.color: slot.routes for slot in slots}
-    hosts = dict.fromkeys(route.host for routes in here.values() for route in routes if route.host is not None)
+    here = {slot.color: slot for slot in slots}
+    hosts = dict.fromkeys(route.host for slot in here.values() for route in slot.routes if route.host is not None)
+    hosts |= dict.fromkeys(host for slot in here.values() for host in slot.redirect)
     return (_server("_", here), *(_server(host, here) for host in hosts))
 
 
@@ -48,17 +61,28 @@ def statuses(choice: Choice) -> tuple[int, ...]:
     return tuple(sorted(found | {NO_COLOR}))
 
 
-def _server(name: str, here: dict[Color, tuple[Route, ...]]) -> Server:
-    paths = {color: _paths(routes, name) for color, routes in here.items()}
+def targets(choice: Choice) -> tuple[str, ...]:
+    """The hosts to which visitors are sent in the place of a service."""
+    return tuple(dict.fromkeys(name.removeprefix(ELSEWHERE) for _, name in choice if name.startswith(ELSEWHERE)))
+
+
+def _server(name: str, here: dict[Color, Slot]) -> Server:
+    paths = {color: _paths(slot, name) for color, slot in here.items()}
     every = {path for mine in paths.values() for path in mine} | {"/"}
     locations: list[Location] = []
     for path in sorted(every, key=lambda path: (-len(path), path)):
-        choice = tuple((color, _service(paths.get(color), path)) for color in COLORS)
-        if path == "/":
-            locations.append(Location("/", choice))
-        else:  # /api means /api and /api/..., never /apiary
-            locations += [Location(f"= {_written(path)}", choice), Location(_written(f"{path}/"), choice)]
+        found = {color: _place(paths.get(color), path) for color in COLORS}
+        choice = tuple((color, place.service) for color, place in found.items())
+        taken = tuple((color, place.path) for color, place in found.items() if place.strip and place.path != "/")
+        # /api means /api and /api/..., never /apiary
+        matches = ["/"] if path == "/" else [f"= {_written(path)}", _written(f"{path}/")]
+        locations += [Location(match, choice, taken) for match in matches]
     return Server(name, name == "_", tuple(locations))
+
+
+def prefix_pattern(path: str) -> str:
+    """A regular expression for the path below a prefix, as nginx reads it back in quotes."""
+    return re.escape(path).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _written(path: str) -> str:
@@ -69,12 +93,14 @@ def _written(path: str) -> str:
     return f'"{escaped}"'
 
 
-def _paths(routes: tuple[Route, ...], name: str) -> dict[str, str]:
+def _paths(slot: Slot, name: str) -> dict[str, Route]:
     """What one color serves for a host, path by path, as if its routes were the only ones."""
-    hosts = {route.host for route in routes if route.host is not None}
+    if name in slot.redirect:
+        return {"/": Route(f"{ELSEWHERE}{slot.redirect[name]}", 0)}
+    hosts = {route.host for route in slot.routes if route.host is not None}
     mine = name if name in hosts else _wildcard(hosts, name)
-    anybody = {route.path: route.service for route in routes if route.host is None}
-    return anybody | {route.path: route.service for route in routes if mine is not None and route.host == mine}
+    anybody = {route.path: route for route in slot.routes if route.host is None and route.public}
+    return anybody | {route.path: route for route in slot.routes if mine is not None and route.host == mine}
 
 
 def _wildcard(hosts: Iterable[str], name: str) -> str | None:
@@ -83,10 +109,11 @@ def _wildcard(hosts: Iterable[str], name: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def _service(paths: dict[str, str] | None, path: str) -> str:
+def _place(paths: dict[str, Route] | None, path: str) -> Route:
+    """The route that takes this path; one of no service, with STATUS, where none does."""
     if paths is None:
-        return f"{STATUS}{NO_COLOR}"
+        return Route(f"{STATUS}{NO_COLOR}", 0)
     fitting = [prefix for prefix in paths if prefix == "/" or path == prefix or path.startswith(f"{prefix}/")]
     if fitting:
         return paths[max(fitting, key=len)]
-    return f"{STATUS}{NO_SERVICE if paths else NO_HOST}"
+    return Route(f"{STATUS}{NO_SERVICE if paths else NO_HOST}", 0)

@@ -14,9 +14,9 @@ from bluegreen.domain.app import Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
-from bluegreen.frontdoor import headers
+from bluegreen.frontdoor import closed, headers
 from bluegreen.frontdoor.headers import Lines
-from bluegreen.frontdoor.places import servers, statuses
+from bluegreen.frontdoor.places import Kind, prefix_pattern, servers, statuses, targets
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
 from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK, header_lines
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 BUFFER = 16 * 1024  # bytes, of proxy_buffers
 MANY = 3  # replicas, of which a request that ends an application must not reach all
-PLACES = {"run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}"}  # as the proxy sees them
+PLACES = {  # as the proxy sees them
+    "run": RUN, "route": f"{CONF}/{ROUTE}", "next": f"{CONF}/{NEXT}", "closed": f"{CONF}/{closed.LINK}",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         failover=proxy.failover, hooks=proxy.hooks,
     )  # fmt: skip
     found = servers(slots)
-    choices = tuple(dict.fromkeys(location.choice for server in found for location in server.locations))
+    kinds = tuple(dict.fromkeys(location.kind for server in found for location in server.locations))
     failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
         "header": header_lines(json.dumps(marked.as_dict(), sort_keys=True)),
@@ -71,9 +73,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "idle_slot": routing.idle_slot,
         "slots": slots,
         "servers": found,
-        "choices": choices,
-        "number": {choice: place for place, choice in enumerate(choices)},
-        "statuses": statuses,
+        **_places(kinds),
         **_limits(routing, proxy.limits),
         **_listens(proxy),
         "trust": proxy.trust,
@@ -86,9 +86,17 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "drain": max(1, round(routing.drain)),
         "workers": "auto",
         **PLACES,
+        "retries": closed.RETRIES,
     }
     text = _template(templates).render(values)
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
+
+
+def _places(kinds: Sequence[Kind]) -> dict[str, Any]:
+    return {
+        "choices": [choice for choice, _ in kinds], "number": {kind: place for place, kind in enumerate(kinds)},
+        "statuses": statuses, "targets": targets, "pattern": prefix_pattern,
+    }  # fmt: skip
 
 
 def _listens(proxy: ProxyConfig) -> dict[str, Any]:
@@ -164,6 +172,9 @@ def _failover(routing: Routing) -> tuple[tuple[Color, str], ...]:
     slots = routing.slots
     if len(slots) < len(COLORS):
         return ()
-    names = [{route.service for route in slot.routes} for slot in slots.values()]
+    names = [{(route.service, route.path if route.strip else "") for route in slot.routes} for slot in slots.values()]
     both = set.intersection(*names)
-    return tuple((color, route.service) for color in proven for route in slots[color].routes if route.service in both)
+    uneven = {service for service, _ in set.union(*names) - both}  # also whose path is cut in one color only
+    return tuple(
+        (color, it.service) for color in proven for it in slots[color].fronts if it.public and it.service not in uneven
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +25,16 @@ from bluegreen.plans.flip_back import plan_flip_back
 
 
 def status(
-    tools: Tools, urls: Sequence[str], preview: str | None, stack: Stack | None = None, differing: Sequence[str] = ()
+    tools: Tools,
+    urls: Sequence[str],
+    preview: str | None,
+    stack: Stack | None = None,
+    differing: Sequence[str] = (),
+    closed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The fields of `status --json`, all of them. `stack`: replaces a lost state folder.
 
-    `differing`: shared services whose containers are not as the file says.
+    `differing`: shared services whose containers are not as the file says; `closed`: what maintenance has said.
     """
     world = observe(tools)
     differs = drift(world)
@@ -47,6 +52,7 @@ def status(
         "unreached": unreached(tools, world.proxy, world.slot(world.live) if world.live else None)[1]
         if world.answer
         else [],
+        "closed": closed,
         "shared_differs": list(differing),
         "beside": _beside(tools, world),
         "unfinished": world.unfinished,

@@ -13,7 +13,7 @@ def plan_leave(world: World, left: Slot, front: str) -> Plan:
     If nginx does not run, an earlier command was killed after it stopped nginx; this one does the rest.
     """
     steps = []
-    routed = ", ".join(route.service for route in left.routes)
+    routed = ", ".join(route.service for route in left.fronts)
     if world.proxy is not None and world.proxy.running:
         steps.append(Step("prepare", "beside", f"Compose starts {routed} of release {left.release} without a port"))
         steps.append(Step("prepare", "health", "each must pass its health check, sent through nginx"))

@@ -29,8 +29,9 @@ from bluegreen.settings.types import (
     HeaderSize,
     HealthPath,
     Host,
+    Hosts,
     ListenAt,
-    PathPrefix,
+    Paths,
     Port,
     PositiveDuration,
     Regex,
@@ -101,10 +102,21 @@ class ServiceBlock(StrictBlock):
 
     port: Port
     """The port that the service listens on, inside its container."""
-    path: PathPrefix = "/"
-    """The path prefix that nginx sends to it. The longest match wins. nginx does not strip the prefix."""
-    host: Host | None = None
-    """The host name that nginx sends to it; without one, any host."""
+    path: Paths = Field(default=["/"], json_schema_extra={"default": "/"})
+    """The path prefix that nginx sends to it, or a list of them. The longest match wins."""
+    host: Hosts | None = None
+    """The host name that nginx sends to it, or a list of them, such as `*.shop.example.com`; without one, any host."""
+    strip: bool = False
+    """Whether nginx removes the path prefix; the service gets it as X-Forwarded-Prefix."""
+    health: HealthOrPath | None = None
+    """Its own health check; without one, `health` of the block."""
+
+
+class InternalBlock(StrictBlock):
+    """A service of the release that gets no traffic from outside: the others find it by its name, in their color."""
+
+    port: Port | None = None
+    """The port that its health check asks; without one, Docker's own health check decides alone."""
     health: HealthOrPath | None = None
     """Its own health check; without one, `health` of the block."""
 
@@ -205,6 +217,14 @@ def _job_names(value: object) -> object:
     return {name: {} for name in value} if isinstance(value, list) else value
 
 
+class _ByName:
+    """For the schema: a list of names is the short form."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
+
+
 class HooksBlock(StrictBlock):
     """Commands at named moments. A hook that fails is a warning; before_switch stops the switch."""
 
@@ -235,6 +255,8 @@ class Block(StrictBlock):
     """Its port."""
     services: dict[str, ServiceBlock] = Field(default_factory=dict)
     """The routed services, by their names in the Compose file."""
+    redirect: dict[Host, Host] = Field(default_factory=dict)
+    """Hosts whose visitors are sent to another one (308, same path and query), such as `www.a.example: a.example`."""
     listen: Annotated[
         list[ListenAt],
         BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
@@ -270,6 +292,12 @@ class Block(StrictBlock):
         ),
     ] = Field(default_factory=dict)
     """Services that run in the live color only: workers, schedulers."""
+    internal: Annotated[
+        dict[str, InternalBlock],
+        BeforeValidator(lambda value: _job_names(value)),
+        _ByName,
+    ] = Field(default_factory=dict)
+    """Services of the release that only its other services call: one per color, healthy before traffic moves."""
     drain: Duration = 30.0
     """How long running requests may take after traffic has moved."""
     failover: bool = False

@@ -21,6 +21,7 @@ from bluegreen.settings.blocks import (
     HealthBlock,
     HookBlock,
     HooksBlock,
+    InternalBlock,
     MigrateBlock,
     ProxyBlock,
     ServiceBlock,
@@ -84,6 +85,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         require=tuple(dict.fromkeys(parsed.require)),
         expected=parsed.expected,
         keep=parsed.keep,
+        redirect=parsed.redirect,
     )  # fmt: skip
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed)]:
         raise InvalidSettings(problems)
@@ -105,12 +107,23 @@ def _routes(parsed: Block) -> tuple[model.Route, ...]:
         model.Route(
             name,
             block.port,
-            _prefix(block.path),
-            block.host,
+            path,
+            host,
             block.health.health() if block.health else default,
+            block.strip,
         )
         for name, block in services.items()
+        for host, path in _places(block)
+    ) + tuple(
+        model.Route(name, block.port or 0, "", None, block.health.health() if block.health else default)
+        for name, block in parsed.internal.items()
     )
+
+
+def _places(block: ServiceBlock) -> list[tuple[str | None, str]]:
+    """(host or None, path) of each place of a service."""
+    hosts: list[str | None] = [*block.host] if block.host else [None]
+    return [(host, _prefix(path)) for host in hosts for path in block.path]
 
 
 def _header_problems(parsed: Block) -> Iterable[Problem]:
@@ -143,6 +156,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
         yield Problem("port", str(parsed.port), "service next to it; under services, each one has its own port")
     named = [("service", parsed.service)] if parsed.service else []
     named += [(f"services.{name}", name) for name in parsed.services] + [(f"jobs.{name}", name) for name in parsed.jobs]
+    named += [(f"internal.{name}", name) for name in parsed.internal]
     named += [("migrate.service", parsed.migrate.service)] if parsed.migrate else []
     named += [(f"hooks.{name}.service", hook.service) for name, hook in _hooks(parsed) if hook.service]
     for path, name in named:
@@ -153,13 +167,21 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
                 f"a service of the Compose file ({', '.join(names)})",
                 _nearest(name or "", names),
             )
+    yield from _part_problems(parsed)
+    yield from _hook_problems(parsed)
+    yield from _clashes(parsed)
+
+
+def _part_problems(parsed: Block) -> Iterable[Problem]:
+    """A service is routed, or internal, or a job."""
     for name, options in parsed.jobs.items():
         if options:
             yield Problem(f"jobs.{name}", ", ".join(options), "no options in this version")
         if name == parsed.service or name in parsed.services:
             yield Problem(f"jobs.{name}", name, "a service that gets no traffic")
-    yield from _hook_problems(parsed)
-    yield from _clashes(parsed)
+    for name in parsed.internal:
+        if name == parsed.service or name in {**parsed.services, **parsed.jobs}:
+            yield Problem(f"internal.{name}", name, "a service that has no other part: it is routed, or a job, already")
 
 
 def _hooks(parsed: Block) -> list[tuple[str, model.Task]]:
@@ -174,11 +196,17 @@ def _hook_problems(parsed: Block) -> Iterable[Problem]:
 
 def _clashes(parsed: Block) -> Iterable[Problem]:
     seen: dict[tuple[str | None, str], str] = {}
-    for name, block in parsed.services.items():
-        key = (block.host, _prefix(block.path))
-        if key in seen:
-            yield Problem(f"services.{name}.path", block.path, f"another path (services.{seen[key]} has this one)")
-        seen[key] = name
+    places = [(name, *place) for name, block in parsed.services.items() for place in _places(block)]
+    for name, host, path in places:
+        if (owner := seen.setdefault((host, path), name)) != name:
+            found = f"{host or ''}{path}"
+            yield Problem(f"services.{name}.path", found, f"another path (services.{owner} has this one)")
+    for name, target in parsed.redirect.items():
+        claimed = [f"services.{service}.host" for service, host, _ in places if host == name]
+        if claimed:
+            yield Problem(f"redirect.{name}", name, f"a host that no service has ({claimed[0]} has it)")
+        if target in parsed.redirect or target.startswith("*"):
+            yield Problem(f"redirect.{name}", target, "one host, that is not redirected itself")
 
 
 def _listen_problems(parsed: Block) -> Iterable[Problem]:
@@ -207,7 +235,7 @@ def _trust_problems(settings: model.Settings) -> Iterable[Problem]:
 
 
 def _problem(entry: Any, block: object) -> Problem:
-    where = [str(part) or "''" for part in entry["loc"]]
+    where = [str(part) or "''" for part in _written(entry["loc"], block)]
     path = ".".join(part[:LONGEST_NAME] for part in where) if isinstance(block, Mapping) else "x-bluegreen"
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
@@ -222,6 +250,14 @@ def _problem(entry: Any, block: object) -> Problem:
     return Problem(path, found, re.sub(r"^Input should be ", "", message))
 
 
+def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ...]:
+    """A place without the number that one value has that is written in the place of a list of itself alone."""
+    value: Any = block
+    for part in place[:-1]:
+        value = value.get(part) if isinstance(value, Mapping) else value
+    return place[:-1] if place and isinstance(place[-1], int) and not isinstance(value, list) else place
+
+
 def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
@@ -231,7 +267,8 @@ def _known_keys(where: list[str]) -> list[str]:
     parent = where[-2] if len(where) > 1 else ""
     block: type[StrictBlock] = Block
     if parent:
-        block = ServiceBlock if where[0] == "services" and len(where) == 3 else blocks.get(parent, Block)
+        named: dict[str, type[StrictBlock]] = {"services": ServiceBlock, "internal": InternalBlock}
+        block = named[where[0]] if len(where) == 3 and where[0] in named else blocks.get(parent, Block)
     return [field.alias or name for name, field in block.model_fields.items()]
 
 

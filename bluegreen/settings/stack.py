@@ -80,7 +80,7 @@ def _names_of_ours(document: Mapping[str, Any], settings: Settings) -> Iterable[
 
 
 def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
-    for route in settings.routes:
+    for route in settings.fronts:
         service = services[route.service]
         key, count = "scale", service.get("scale")
         if count is None:

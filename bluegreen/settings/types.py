@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import posixpath
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from pydantic import (
@@ -105,6 +105,8 @@ HEADERS_SCHEMA = {
     "additionalProperties": {"type": "string", "minLength": 1},
     "examples": [{"Host": "shop.example.com", "Authorization": "Bearer ${TOKEN}"}],
 }
+PATH_SCHEMA = {"type": "string", "pattern": PATH.pattern}
+HOST_SCHEMA = {"type": "string", "pattern": HOST.pattern.replace("a-z", "A-Za-z")}
 LISTEN_SCHEMA = {
     "type": ["string", "integer"],
     "pattern": LISTEN.pattern.replace("?P<address>", "?:").replace("?P<port>", "?:"),
@@ -140,7 +142,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 PathPrefix = Annotated[
     str,
     AfterValidator(path_prefix),
-    WithJsonSchema({"type": "string", "pattern": PATH.pattern}),
+    WithJsonSchema(PATH_SCHEMA),
 ]
 HealthPath = Annotated[
     str,
@@ -151,7 +153,27 @@ Host = Annotated[
     str,
     BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
     matching(HOST, "a host name such as shop.example.com, or *.example.com"),
-    WithJsonSchema({"type": "string", "pattern": HOST.pattern.replace("a-z", "A-Za-z")}),
+    WithJsonSchema(HOST_SCHEMA),
+]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _once(found: list[str]) -> list[str]:
+    return list(dict.fromkeys(found))
+
+
+def _one_or_several(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
+
+
+Paths = Annotated[
+    list[PathPrefix], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(PATH_SCHEMA)
+]
+Hosts = Annotated[
+    list[Host], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(HOST_SCHEMA)
 ]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -24,7 +24,7 @@ from bluegreen.compose.found import HERE
 from bluegreen.domain import secrets
 from bluegreen.domain.routing import Routing
 from bluegreen.errors import COMMAND
-from bluegreen.frontdoor import route
+from bluegreen.frontdoor import closed, route
 from bluegreen.frontdoor.files import read_routing
 from bluegreen.probe import public
 from bluegreen.state import folder as folders
@@ -100,6 +100,7 @@ class Nginx:
         found = {
             "app": self.loaded.app, "generation": str(self.loaded.generation), "live": self.live or "none",
             "default": self.loaded.live or "none", "nginx": "1.30.6", "worker": 7,
+            "closed": "1" if closed.is_closed(str(self.state / "nginx")) else "",
         }  # fmt: skip
         return answer(200, json.dumps(found))
 

@@ -22,6 +22,7 @@ REFERENCE = DOCS / "reference"
 BLOCKS = (
     ("", settings.Block),
     ("services.NAME.", settings.ServiceBlock),
+    ("internal.NAME.", settings.InternalBlock),
     ("health.", settings.HealthBlock),
     ("health.expect.", settings.ExpectBlock),
     ("proxy.", settings.ProxyBlock),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.domain.app import Health, Listen, ProxySettings, Route
-from bluegreen.domain.paths import takes_own_health
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Routing, Slot, too_old
 from bluegreen.frontdoor import headers, text
 from bluegreen.frontdoor import render as config
@@ -260,4 +260,4 @@ def test_a_path_is_written_so_that_nginx_reads_it_back() -> None:
     ],
 )  # fmt: skip
 def test_a_health_path_is_compared_as_nginx_does_it(path: str, health: str, leads: bool) -> None:
-    assert takes_own_health(Route("web", 1, path, None, Health(health))) is leads
+    assert (public_health(Route("web", 1, path, None, Health(health))) is not None) is leads

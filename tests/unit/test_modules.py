@@ -26,7 +26,7 @@ VERBS = {
     "--help": (133, {"click"}),
     "--version": (125, {"click"}),
     "completion bash": (141, {"click"}),
-    "status": (204, {"click"}),
+    "status": (205, {"click"}),
     "history": (200, {"click"}),
     "show": (200, {"click"}),
     "logs": (202, {"click"}),

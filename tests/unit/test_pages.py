@@ -60,7 +60,8 @@ def test_a_block_says_its_language_and_parses(block: Block) -> None:
 def _services(found: dict[str, Any]) -> list[str]:
     """The services that an excerpt of a Compose file names, where it leaves them out."""
     block = found["x-bluegreen"]
-    named = [block.get("service"), (block.get("migrate") or {}).get("service"), *(block.get("services") or {})]
+    named = [block.get("service"), (block.get("migrate") or {}).get("service")]
+    named += [*(block.get("services") or {}), *(block.get("internal") or {})]
     return [*(found.get("services") or {}), *filter(None, named)]
 
 

@@ -69,7 +69,8 @@ def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
         tell(*words)
     shop.release("shop:2")
     for words in (
-        ["check"], ["switch", "--dry-run"], ["switch"], ["status"], ["show"], ["apps"], ["flip-back", "--dry-run"],
+        ["check"], ["switch", "--dry-run"], ["switch"], ["maintenance", "on", "--allow", "10.0.0.0/8"],
+        ["status"], ["show"], ["apps"], ["flip-back", "--dry-run"],
         ["history"], ["flip-back"], ["down", "--dry-run"],
     ):  # fmt: skip
         tell(*words)

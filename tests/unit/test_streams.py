@@ -31,6 +31,7 @@ TYPED: dict[str, list[list[str]]] = {
     "history": [["history"]],
     "init": [["init"]],
     "logs": [["logs"]],
+    "maintenance": [["maintenance"], ["maintenance", "on"]],
     "prepare": [["prepare", "--progress", "json"]],
     "rehearse": [["rehearse"]],
     "runbook": [["runbook"]],

@@ -29,9 +29,12 @@ def status(options: Options, json_: bool) -> int:
 
     app = App(options, output.choose("none"))
     if app.routing:
+        from bluegreen.frontdoor import closed
+
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
-        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing)
+        shut = closed.read(str(app.state / "nginx"))
+        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing, closed=shut)
     else:
         state = _status_without_state(app)
     if json_:

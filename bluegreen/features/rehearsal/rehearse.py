@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.app import Stack
-from bluegreen.domain.paths import takes_own_health
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Slot
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.features.rehearsal import overlay as rehearsal
@@ -184,7 +184,7 @@ def _answers(stage: StagePort, expectations: Sequence[Expectation], stack: Stack
 
 def _paths(stack: Stack, expectations: Sequence[Expectation]) -> list[str]:
     recorded = [it.path for it in expectations if it.method == "GET" and not it.variables() and not it.headers]
-    routed = [route.health.path for route in stack.settings.routes if takes_own_health(route)]
+    routed = [path for route in stack.settings.routes if (path := public_health(route))]
     return list(dict.fromkeys([*routed, *recorded])) or ["/"]
 
 

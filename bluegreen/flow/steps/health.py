@@ -24,7 +24,8 @@ def health(it: Making) -> str:
     known = it.new.addresses or (it.new.slot.addresses if it.new.slot else {})
     checks = [
         Check(f"{route.service}-{number}", address, route.port, route.host, _policy(it, route))
-        for route in it.stack.settings.routes
+        for route in it.stack.settings.fronts
+        if route.port
         for number, address in enumerate(known.get(route.service, ()), 1)
     ]
     began = it.tools.clock()
@@ -32,7 +33,7 @@ def health(it: Making) -> str:
     if missing:
         raise _unhealthy(it, missing, [replica for replica in it.mine() if replica.role == "routed"])
     _await_docker_health(it, began)
-    return counted(len(checks), "replica")
+    return counted(sum(map(len, known.values())), "replica")
 
 
 def _policy(it: Making, route: Route) -> Health:

@@ -37,7 +37,7 @@ class Leaving:
 
     @property
     def routed(self) -> list[str]:
-        return [route.service for route in self.left.routes]
+        return [route.service for route in self.left.fronts]
 
     def containers(self, *services: str) -> list[PlainContainer]:
         return [it for it in self.tools.engine.plain_containers() if it.service in services]

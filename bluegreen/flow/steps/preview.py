@@ -8,7 +8,7 @@ from pathlib import Path
 from bluegreen.domain import asked
 from bluegreen.domain.app import Route
 from bluegreen.domain.color import Color
-from bluegreen.domain.paths import takes_own_health
+from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
@@ -57,7 +57,7 @@ def _slot(it: Making) -> Slot:
         it.new.color, it.new.release, it.wish.definition, _kept_routes(it), it.new.addresses,
         it.new.images, dict(it.wish.replicas), settings.jobs,
         settings.proxy.max_body, settings.proxy.read_timeout, it.new.migrated,
-        settings.migrate.reversible if settings.migrate else True,
+        settings.migrate.reversible if settings.migrate else True, settings.redirect,
     )  # fmt: skip
 
 
@@ -102,10 +102,10 @@ def check(it: Making) -> str:
             None,
             route.port,
             route.host,
-            replace(_whole(it, route).health, successes=1),
+            replace(_whole(it, route).health, successes=1, path=path),
         )
         for route in routes
-        if takes_own_health(route)
+        if (path := public_health(route))
     ]
     wrong = it.tools.prober.once(checks)
     if wrong:
