@@ -16,7 +16,7 @@ UP = ("up", "--detach", "--no-deps", "--no-build")
 
 
 class Beside:
-    """PlainPort by Compose itself. It writes only the file that `down` writes too."""
+    """PlainPort by Compose itself. It writes no file but the one that `down` writes too."""
 
     def __init__(self, compose: Compose, app: str, folder: Path) -> None:
         self._compose, self._app, self._folder = compose, app, folder
@@ -29,7 +29,7 @@ class Beside:
         _run([*command, *UP, *services], input=json.dumps(document))
 
     def create(self, override: Mapping[str, Any], services: Sequence[str]) -> None:
-        """Makes the containers as the printed command would; none is started. Raises BluegreenError."""
+        """Creates the containers as the printed command would, and starts none. Raises BluegreenError."""
         self._typed(override, services, ["--no-start", "--no-deps", "--no-build"])
 
     def serve(self, override: Mapping[str, Any], services: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class Beside:
         self._typed(override, services, ["-d", "--no-deps", "--no-build"])
 
     def command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
-        """What to type to have the same again."""
+        """The command to type for the same result."""
         return self._compose.plain_command(override, services)
 
     def _typed(self, override: Mapping[str, Any], services: Sequence[str], how: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Small changes of a Compose file's text, by the places that a YAML parser names: every other byte stays. Pure."""
+"""Small changes in the text of a Compose file, at the places that a YAML parser gives: every other byte stays. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MERGE = "<<"
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to change in the services of a file."""
+    """The changes to make in the services of a file."""
 
     take_out: Sequence[tuple[str, str]] = ()  # (service, key)
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ def _edits(text: str, services: yaml.MappingNode, changes: Changes) -> Iterator[
 
 
 def _depends(text: str, service: yaml.MappingNode, changes: Changes) -> Iterator[tuple[int, int, str]]:
-    """A service that waits for what is called otherwise, or is gone."""
+    """depends_on of a service, where what it names is renamed or gone."""
     wanted = get(service, "depends_on")
     if isinstance(wanted, yaml.MappingNode):
         nodes = [key for key, _ in wanted.value]
@@ -95,7 +95,7 @@ def _entry(text: str, node: Node, key: str) -> tuple[int, int, str]:
         raise CannotCut(f"{key} is not in this file")
     at = next((number for number, (name, _) in enumerate(node.value) if name.value == key), None)
     if at is None:
-        raise CannotCut(f"{key} is not written there")
+        raise CannotCut(f"{key} is not in this file")
     return _span(text, node, node.value, at)
 
 
@@ -115,7 +115,7 @@ def _span(text: str, node: Node, entries: Sequence[tuple[Node, Node]], at: int) 
 
 
 def _end(text: str, node: Node) -> int:
-    """Where the last character of a node is; a block ends where the next one begins, after comments that are its."""
+    """Where the last character of a node is; the parser ends a block at the next one, after its comments."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style:
         if not node.value:
             return int(node.start_mark.index)

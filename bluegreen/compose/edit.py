@@ -1,4 +1,4 @@
-"""A block added to a person's Compose file, and what no color can have taken out; every other byte stays."""
+"""Adds the block to a person's Compose file, and removes keys that a color cannot have; every other byte stays."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def add_block(
 ) -> None:
     """Adds a top-level block at the end of a Compose file, and makes the changes; every other byte stays.
 
-    `block` gives its text for an indentation. What Compose makes of the file must be the same as before,
-    except for the block and the changes; else the file is put back as it was. Raises BluegreenError.
+    `block` gives its text for an indentation. Compose must read the same project as before, except for the block and
+    the changes. If not, the file is put back as it was. Raises BluegreenError.
     """
     before = compose.resolve(folder)
     former = read(str(file))
@@ -41,13 +41,13 @@ def add_block(
             f"The block cannot be added {'to' if changes else 'at the end of'} this file.", code="block-not-added",
             failed=str(error),
             expected="a Compose file in block style, with its top-level keys at one indentation",
-            retry="safe; the file is as it was", next="bluegreen init, and put the block in by hand",
+            retry="safe; the file is as it was", next="bluegreen init (prints the block; add it by hand)",
             exit_code=ExitCode.USAGE,
         ) from None  # fmt: skip
 
 
 def elsewhere(file: Path, changes: Changes) -> list[tuple[str, str]]:
-    """The keys to take out that are not in this file, but in another one that Compose reads with it."""
+    """The keys to remove that are not in this file, but in another one that Compose reads."""
     text = read(str(file)).decode(errors="replace")
     left = []
     for key in changes.take_out:
@@ -95,7 +95,7 @@ def wanted(before: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], changes: Changes) -> bool:
-    """Whether both are one project; networks and volumes of services that are gone may be gone, too."""
+    """Whether both are the same project; networks and volumes of removed services may be gone too."""
     if not changes.gone:
         return one == other
     rest = ("networks", "volumes", "secrets", "configs")
@@ -106,7 +106,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any], changes: Changes) ->
 
 
 def replace(file: Path, content: bytes) -> None:
-    """All of the new content or all of the old one, whatever happens; mode and owner stay."""
+    """Replaces the file in one step: it has all of the new content or all of the old. Mode and owner stay."""
     real = file.resolve()
     status = real.stat()
     with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as new:

@@ -1,7 +1,7 @@
-"""Which Compose answers on this machine: asked, or remembered in an app's state folder while nothing about it changes.
+"""Which Compose this machine has: asked, or read from a note in the app's state folder while its files are unchanged.
 
-A note holds the place among the candidates, never a command, and the stat of every file that could answer. It saves a
-process; whoever shows or judges the version asks.
+The note has the number of the candidate, never a command, and the stat of every file that could be Compose. It saves a
+process. Code that shows or checks the version asks Compose itself.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MORE_FOLDERS = b"cliPluginsExtraDirs"  # in the configuration of the Docker CLI:
 
 @dataclass(frozen=True)
 class Found:
-    """How Compose is called here, and its version. `noted`: by a note, not by itself."""
+    """How Compose is called here, and its version. `noted`: a note says so, not Compose itself."""
 
     command: tuple[str, ...]
     version: Version
@@ -57,23 +57,23 @@ class Finder:
         return self._found or self.ask()
 
     def ask(self) -> Found:
-        """As Compose itself says; a note counts no longer. Raises BluegreenError: missing or too old."""
+        """As Compose itself says, whatever a note says. Raises BluegreenError: missing or too old."""
         if self._found is None or self._found.noted:
             self._stat = stat()
             self._found = _asked()
         return self._found
 
     def forget(self) -> None:
-        """As at the start of a process."""
+        """Forgets the answer, as at the start of a process."""
         self._found = self._stat = None
 
     def remember(self, state: str) -> None:
-        """Leaves what was asked in a state folder, for the next verb. Its lock is held."""
+        """Writes the answer of Compose into a state folder, for the next verb. The caller has its lock."""
         if self._found is None or self._found.noted or not self._stat:
             return
         place = candidates().index(self._found.command)
         if place == 0 and not any(os.path.join(folder, SCRIPT) == it[0] for folder in folders() for it in self._stat):
-            return  # a plugin answers that is in none of these folders
+            return  # the plugin is in none of these folders
         note = {"candidate": place, "version": self._found.version, "files": self._stat}
         try:
             files.replace(os.path.join(state, NOTE), json.dumps(note).encode())
@@ -95,7 +95,7 @@ def folders() -> list[str]:
 
 
 def read(state: str) -> Found | None:
-    """What the note in a state folder says; None: there is none, or something is not as it was."""
+    """What the note in a state folder says; None: there is none, or a file has changed since."""
     try:
         note: Any = json.loads(files.text(os.path.join(state, NOTE), files.MOST))
         place, version = note["candidate"], tuple(note["version"])
@@ -108,7 +108,7 @@ def read(state: str) -> Found | None:
 
 
 def stat() -> Stat | None:
-    """Every file that could answer, as it is now; None: unknown."""
+    """Every file that could be Compose, as it is now; None: unknown."""
     found: Stat = []
     try:
         if MORE_FOLDERS in files.read(os.path.join(_configuration(), "config.json")):
@@ -129,7 +129,7 @@ def stat() -> Stat | None:
 
 
 def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.CompletedProcess[str]:
-    """A short question to Compose, in a process group of its own: a Ctrl-C is for us, who may have to go on.
+    """A short question to Compose, in its own process group: a Ctrl-C reaches only bluegreen, which may have to go on.
 
     Raises BluegreenError when it does not end, or (`check`) fails.
     """
@@ -149,8 +149,8 @@ def ask(command: list[str], *, check: bool = False, **more: Any) -> subprocess.C
 def _refused(command: list[str], why: str, summary: str) -> BluegreenError:
     shown = " ".join(it for it in command if not it.startswith("-"))[:100]
     return BluegreenError(
-        summary, code="compose-silent", failed=f"{shown}: {why}", expected="an answer within a moment", retry="safe",
-        next="docker compose config (asks it the same)", exit_code=ExitCode.USAGE,
+        summary, code="compose-silent", failed=f"{shown}: {why}", expected=f"exit code 0 within {CONFIG_TIMEOUT:g} s",
+        retry="safe", next="docker compose config (asks the same)", exit_code=ExitCode.USAGE,
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def _asked() -> Found:
     raise BluegreenError(
         "Docker Compose is too old." if too_old else "Docker Compose is missing.",
         code="compose-missing",
-        failed=", ".join(too_old) or "neither docker compose nor docker-compose is there",
+        failed=", ".join(too_old) or "neither docker compose nor docker-compose is installed",
         expected=f"Compose {oldest} or newer",
         retry="safe",
         next="sudo apt-get install docker-compose-v2 (Ubuntu), docker-compose-plugin (Docker's packages) "

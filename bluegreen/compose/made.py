@@ -1,6 +1,6 @@
-"""What Compose has last made of the shared services, in the state folder: Compose is asked only when that differs.
+"""What the last `up` made of the shared services, noted in the state folder: Compose is asked only if that differs.
 
-A fingerprint for each service, and the stat of the files that were named; never a value.
+The note has a fingerprint of each service and the stat of the files that were read; never a value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS = ("networks", "volumes", "secrets", "configs")
 
 
 def read(state: Path) -> tuple[dict[str, str], list[list[Any]]]:
-    """(fingerprint by service, files); empty: nothing is noted, or nothing that makes sense."""
+    """(fingerprint by service, files); empty: there is no note, or it cannot be read."""
     try:
         found = json.loads(read_file(str(state / FILE), MOST))
         services, files = found["services"], found["files"]
@@ -31,7 +31,7 @@ def read(state: Path) -> tuple[dict[str, str], list[list[Any]]]:
 
 
 def write(state: Path, services: Mapping[str, str], files: Sequence[Any]) -> None:
-    """Aside, then renamed; that it cannot be written costs a question to Compose, no more."""
+    """Writes a new file and renames it. Without it, the next verb asks Compose, and nothing else changes."""
     fresh = state / f".{FILE}.new"
     try:
         fresh.unlink(missing_ok=True)
@@ -42,7 +42,7 @@ def write(state: Path, services: Mapping[str, str], files: Sequence[Any]) -> Non
 
 
 def fingerprints(document: Mapping[str, Any], services: Iterable[str], state: Path) -> dict[str, str]:
-    """Of what a container of each is made from."""
+    """A fingerprint of everything that a container of each service is made from."""
     try:
         key = read_file(str(state / "salt"))
     except OSError:
@@ -68,6 +68,6 @@ def stats(files: Iterable[str]) -> list[list[Any]]:
 
 
 def same_files(state: Path) -> bool:
-    """Whether the files of the last `up` are as they were, as far as that is known without Compose."""
+    """Whether the files of the last `up` are unchanged, as far as that can be seen without Compose."""
     noted = read(state)[1]
     return noted == stats(str(it[0]) for it in noted if isinstance(it, list) and it)

@@ -52,7 +52,7 @@ class Options:
         return f"bluegreen{self.shown()}"
 
     def from_anywhere(self, folder: str, environment: Mapping[str, str]) -> Options:
-        """What reaches the same app from `folder`, its project's, in any shell: full paths, Compose's variables."""
+        """Options that reach the same app in any shell, from the project's `folder`: full paths, and no variables."""
         named = self.files or tuple(_named(environment))
         read = env_files(self, Path.cwd(), folder, environment)
         read = [] if read == [os.path.join(folder, ENV_FILE)] else read  # Compose finds that one by itself
@@ -74,13 +74,13 @@ def find_file(options: Options, start: Path, environment: Mapping[str, str]) -> 
         return start / named[0]
     for folder in (base, *base.resolve().parents):
         for name in COMPOSE_FILES:
-            if os.path.isfile(folder / name):  # not Path.is_file: a folder that this user may not see is no bug
+            if os.path.isfile(folder / name):  # not Path.is_file, which raises if this user may not see the folder
                 return folder / name
     return None
 
 
 def files(options: Options, start: Path, environment: Mapping[str, str]) -> list[str]:
-    """Every file that Compose would read, as the first -f of a command names them."""
+    """Every Compose file that Compose would read, as they could follow -f."""
     if named := options.files or _named(environment):
         return list(named)
     first = find_file(options, start, environment)
@@ -91,9 +91,9 @@ def files(options: Options, start: Path, environment: Mapping[str, str]) -> list
 
 
 def env_files(options: Options, start: Path, folder: str, environment: Mapping[str, str]) -> list[str]:
-    """The env files that Compose reads for a project in `folder`, the one that counts most last.
+    """The env files that Compose reads for a project in `folder`, the strongest last.
 
-    Without a word, the one of this folder and the one of the project's: Compose finds the files by the first of them.
+    Without options, the one of this folder and the one of the project: with the first, Compose finds its files.
     """
     if options.env_files:
         return list(options.env_files)
@@ -107,7 +107,7 @@ def env_files(options: Options, start: Path, folder: str, environment: Mapping[s
 
 
 def settled(options: Options, folder: Path, compose: Callable[[], Compose]) -> Mapping[str, str]:
-    """The environment, with what env files say of the variables that tell Compose what to read.
+    """The environment, with the variables of env files that say what Compose reads (COMPOSE_FILE …).
 
     Compose is asked, and only when an env file names one of them. `folder`: the project's, or where it is looked for.
     """
@@ -117,7 +117,7 @@ def settled(options: Options, folder: Path, compose: Callable[[], Compose]) -> M
     try:
         found = compose().variables(ITS_OWN, folder)
     except (BluegreenError, OSError):
-        return os.environ  # who needs the Compose file gets the error
+        return os.environ  # whoever needs the Compose file gets the error
     return {**os.environ, **{name: value for name, value in found.items() if value}}
 
 
@@ -125,7 +125,7 @@ def _bytes(file: str) -> bytes:
     try:
         return read_file(file)
     except OSError:
-        return b""  # Compose has something to say about it
+        return b""  # Compose says what is wrong with it
 
 
 def _named(environment: Mapping[str, str]) -> list[str]:

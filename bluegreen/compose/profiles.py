@@ -1,7 +1,7 @@
-"""`profiles: [release]` for the services that bluegreen runs: a plain `docker compose up` leaves them out then.
+"""`profiles: [release]` for the services that bluegreen runs: a plain `docker compose up` does not start them then.
 
-Compose refuses a file in which a service waits for one that its profile leaves out, so what waits for a release
-service gets `required: false` with it. Source: the Compose specification, profiles and depends_on.
+Compose refuses a file in which a service depends on one whose profile is off. So services that depend on a release
+service get `required: false`. Source: the Compose specification, profiles and depends_on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Edit = tuple[int, int, str]  # from, to, and what is there instead
 
 @dataclass
 class Profiles:
-    """What of it can be done in a file. `optional`: (service, what it waits for); `left`: service -> why not."""
+    """The possible changes of a file. `optional`: (service, what it depends on); `left`: service -> why not."""
 
     added: list[str] = field(default_factory=list)
     optional: list[tuple[str, str]] = field(default_factory=list)
@@ -45,10 +45,10 @@ def without(services: Services, names: Iterable[str]) -> list[str]:
 
 
 def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Profiles:
-    """Adds the profile to these services where that can be done; every other byte stays.
+    """Adds the profile to these services where that is possible; every other byte stays.
 
-    Otherwise Compose must read the same project as before, with the profile and without; if not, the file is put back
-    as it was, and all of them are left. Raises BluegreenError (Compose cannot read the file) and OSError.
+    Apart from that, Compose must read the same project as before, with the profile and without. If not, the file is put
+    back as it was, and no service gets the profile. Raises BluegreenError (Compose cannot read the file) and OSError.
     """
     before = compose.resolve(folder)
     services = before.get("services") or {}
@@ -78,7 +78,7 @@ def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Pro
 
 
 def planned(text: str, services: Services, names: Sequence[str]) -> Profiles:
-    """What can be done in this text. Pure."""
+    """The changes that are possible in this text. Pure."""
     found = Profiles(added=list(names))
     for name in names:
         if tied := next((f"{it} needs it ({key})" for it, key in _tied(services, name) if it not in names), ""):
@@ -89,7 +89,7 @@ def planned(text: str, services: Services, names: Sequence[str]) -> Profiles:
         except CannotCut as error:
             found.leave(name, str(error))
     while stays := [(name, it) for name in found.added for it in found.left if name in _awaited(services, it)]:
-        found.leave(stays[0][0], f"{stays[0][1]} waits for it and has no profile")
+        found.leave(stays[0][0], f"{stays[0][1]} depends on it and has no profile")
     found.optional = [(it, name) for name in found.added for it in _waiting(services, name, names)]
     return found
 
@@ -100,7 +100,7 @@ def _awaited(services: Services, name: str) -> list[str]:
 
 
 def _waiting(services: Services, name: str, names: Sequence[str]) -> list[str]:
-    """The other services that wait for one of them, and may be started without its profile."""
+    """The other services that depend on `name`, and are started without its profile."""
     return [
         it for it in services
         if it not in names and name in _awaited(services, it) and PROFILE not in (services[it].get("profiles") or ())
@@ -108,7 +108,7 @@ def _waiting(services: Services, name: str, names: Sequence[str]) -> list[str]:
 
 
 def _tied(services: Services, name: str) -> Iterator[tuple[str, str]]:
-    """(service, key) of each that takes something of this one: that cannot be left out."""
+    """(service, key) of each that uses something of this one: then this one must run too."""
     for other, service in services.items():
         for key in ("network_mode", "ipc", "pid", "cgroup"):
             if service.get(key) == f"service:{name}":
@@ -165,7 +165,7 @@ def _profile(text: str, services: yaml.MappingNode, name: str, names: Sequence[s
     node = _own(services, name)
     others = [(str(key.value), value) for key, value in services.value if key.value not in names]
     if taker := next((other for other, value in others if node in _merged(value)), None):
-        raise CannotCut(f"{taker} takes its lines over (<<)")
+        raise CannotCut(f"{taker} copies its lines (<<)")
     first = node.value[0][0]
     at = int(first.start_mark.index)
     if node.flow_style:
@@ -178,7 +178,7 @@ def _profile(text: str, services: yaml.MappingNode, name: str, names: Sequence[s
 
 
 def _merged(node: yaml.nodes.Node) -> list[yaml.nodes.Node]:
-    """What a service takes over by `<<`, and what that takes over."""
+    """What a service merges by `<<`, and what that merges."""
     value = cuts.get(node, cuts.MERGE)
     if value is None:
         return []
@@ -189,7 +189,7 @@ def _merged(node: yaml.nodes.Node) -> list[yaml.nodes.Node]:
 def _optional(text: str, service: yaml.MappingNode, names: Sequence[str]) -> Iterator[Edit]:
     waits = next(((key, value) for key, value in service.value if key.value == "depends_on"), None)
     if waits is None:
-        raise CannotCut("depends_on is not written there")
+        raise CannotCut("its depends_on is not in this file")
     key, node = waits
     if isinstance(node, yaml.SequenceNode):
         yield from _as_mapping(text, key, node, names)
@@ -216,7 +216,7 @@ def _required(text: str, how: yaml.MappingNode) -> Edit:
 
 
 def _as_mapping(text: str, key: yaml.nodes.Node, node: yaml.SequenceNode, names: Sequence[str]) -> Iterator[Edit]:
-    """A list of names becomes what it is short for: only that can say what is not required."""
+    """A list of names becomes the long form: only that one has `required`."""
     written = {int(it.start_mark.index): str(it.value) for it in node.value}
     words = {at: f"{name}: {_condition(name not in names)}" for at, name in written.items()}
     if node.flow_style:

@@ -23,12 +23,12 @@ from bluegreen.domain import secrets as secrecy
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
 
-OMITS_TRUE = (5, 0, 0)  # from here bind.create_host_path is left out when it is true; before, when it is false
+OMITS_TRUE = (5, 0, 0)  # this version leaves out bind.create_host_path when it is true; older ones when it is false
 WARNING = re.compile(r'level=warning msg="((?:[^"\\]|\\.)*)"')
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 VARIABLE = re.compile(r"(?<!\$)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 AS_JSON = ("config", "--format", "json")
-PLAIN = "plain.yaml"  # in the state folder: what lets plain Compose serve the release that was live
+PLAIN = "plain.yaml"  # in the state folder: with it, plain Compose serves the release that was live
 PR_SET_PDEATHSIG = 1  # prctl(2)
 Tell = Callable[[str], None]
 
@@ -43,7 +43,7 @@ class Compose:
         known: Callable[[], str | None] = lambda: None,
         believe: Callable[[], None] = lambda: None,
     ) -> None:
-        """`known`: a state folder that may have a note of which Compose answers; it is looked at before the file is.
+        """`known`: a state folder that may have a note of which Compose there is; it is read before the Compose file.
 
         `believe` raises BluegreenError for files that this user must not act on.
         """
@@ -53,19 +53,19 @@ class Compose:
         self._interpolated: dict[str, str] | None = None
         self._folder = Path()
         self._document: dict[str, Any] = {}
-        self.held: Callable[[], None] = lambda: None  # raises BluegreenError: another one may act on this app by now
-        self.warnings: tuple[str, ...] = ()  # what Compose itself had to say about the file
+        self.held: Callable[[], None] = lambda: None  # raises BluegreenError: another command may act by now
+        self.warnings: tuple[str, ...] = ()  # what Compose itself said about the file
 
     def command(self) -> list[str]:
         """How Compose is called on this machine. Raises BluegreenError when it is missing or too old."""
         return list(HERE.find(self._known).command)
 
     def version(self) -> str:
-        """As Compose itself says it, not a note of it."""
+        """As Compose itself says, not as a note says."""
         return ".".join(map(str, HERE.ask().version))
 
     def resolve(self, folder: Path) -> dict[str, Any]:
-        """The project as Compose understands it, every profile switched on, `$$` unescaped to `$`.
+        """The project as Compose resolves it, with all profiles, `$$` unescaped to `$`.
 
         Secrets and configs that come from the environment have their `content`. `folder` is the project's.
         """
@@ -87,9 +87,9 @@ class Compose:
         return document
 
     def variables(self, names: Sequence[str], folder: Path) -> dict[str, str | None]:
-        """What Compose would put in for these variables, the environment and .env considered; None: not set."""
+        """The values that Compose would use for these variables, from the environment and .env; None: not set."""
         plain = [name for name in names if NAME.fullmatch(name)]
-        found = {name: os.environ.get(name) for name in names}  # a name that no ${…} can ask for
+        found = {name: os.environ.get(name) for name in names}  # for names that ${…} cannot have
         if not plain:
             return found
         asked = {"services": {}, "name": "ask", "x-asked": [[f"${{{name}+set}}", f"${{{name}-}}"] for name in plain]}
@@ -108,9 +108,9 @@ class Compose:
         return found
 
     def interpolated(self, folder: Path) -> dict[str, str]:
-        """The variables that the file interpolates anywhere, with their values; those that are not set are absent.
+        """The variables that the file interpolates, with their values; those that are not set are left out.
 
-        Those that look like secrets are remembered, to be masked. Compose is asked once for each command.
+        Values that look like secrets are masked from then on. Compose is asked once for each command.
         """
         if self._interpolated is None:
             names = set(VARIABLE.findall(self._call(["--profile", "*", *AS_JSON, "--no-interpolate"]).stdout))
@@ -119,11 +119,11 @@ class Compose:
         return self._interpolated
 
     def ensure_prerequisites(self, services: Sequence[str], tell: Tell) -> None:
-        """Networks and volumes of these services, made by Compose itself; no container and no image of theirs."""
+        """Compose creates the networks and volumes of these services, and no container or image."""
         none = [part for service in services for part in ("--scale", f"{service}=0")]
         self._stream(
             ["--profile", "*", "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *none, *services],
-            "Compose did not make the networks and volumes of the release services.",
+            "Compose did not create the networks and volumes of the release services.",
             tell,
             own_group=True,
         )
@@ -137,10 +137,10 @@ class Compose:
         )
 
     def up(self, services: Sequence[str], tell: Tell, recreate: bool = True) -> None:
-        """Starts shared services as plain Compose would; changes nothing when they are as the file says.
+        """Starts shared services as plain Compose would; changes nothing when they match the file.
 
-        Without `recreate` a container that is there is started as it is. Release services that a shared one depends
-        on are not started with it: those are for the colors.
+        Without `recreate`, existing containers are started as they are. Release services that a shared one depends
+        on are not started: they run in the colors.
         """
         as_it_is = [] if recreate else ["--no-recreate"]
         arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
@@ -150,10 +150,10 @@ class Compose:
             made.write(self._state(), prints, _stats(self, self._options, self._folder))
 
     def changed(self, services: Sequence[str], running: Callable[[], Mapping[str, str]]) -> list[str]:
-        """Those that the next `up` would recreate, because the file says something else than their containers.
+        """Services that the next `up` would recreate, because their containers do not match the file.
 
-        `running`: service -> Compose's own hash, which each container has as a label. Compose is asked for today's
-        only when a service is not what the last `up` noted.
+        `running`: service -> Compose's own hash, from the label of its container. Compose is asked for the current
+        hash only if a service has changed since the last `up`.
         """
         if self._state is None:
             return []
@@ -168,12 +168,12 @@ class Compose:
         return [name for name in suspects if hashes.get(name, there[name]) != there[name]]
 
     def down(self, volumes: bool, tell: Tell) -> None:
-        """Ends what Compose runs of this project; named volumes only when asked."""
+        """Stops and removes what Compose runs of this project; named volumes only with `volumes`."""
         arguments = ["down", *(["--volumes"] if volumes else [])]
-        self._stream(arguments, "Compose did not end the shared services.", tell, own_group=True)
+        self._stream(arguments, "Compose did not remove the shared services.", tell, own_group=True)
 
     def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:
-        """Writes a file to lay over the Compose file, and returns the command that serves these services with both."""
+        """Writes an override file, and returns the command that runs these services with it."""
         if self._state is None:
             return ""
         file = self._state() / PLAIN
@@ -192,13 +192,13 @@ class Compose:
     def _call(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         done = ask([*self._arguments(), *arguments])
         if done.returncode and HERE.find().noted:
-            HERE.ask()  # that it is missing or too old by now is the better message
+            HERE.ask()  # if Compose is missing or too old by now, that is the better message
         if done.returncode:
             raise _unreadable(done, "Compose file", _shown(self, self._options, "config"))
         return done
 
     def _stream(self, arguments: Sequence[str], summary: str, tell: Tell, *, own_group: bool = False) -> None:
-        """Runs Compose and passes on what it says. `own_group`: a terminal's Ctrl-C or end does not reach it."""
+        """Runs Compose and shows its output. `own_group`: a Ctrl-C or the end of the terminal does not reach it."""
         self.held()
         lines: list[str] = []
         with subprocess.Popen(
@@ -227,12 +227,12 @@ class Compose:
 
 
 def resolved(compose: Compose) -> str:
-    """The project as Compose prints it, every profile on: for Compose to be read again."""
+    """The project as Compose prints it, with all profiles: input for another Compose."""
     return compose._call(["--profile", "*", *AS_JSON]).stdout
 
 
 def refused(compose: Compose) -> str:
-    """Why Compose refuses the project as a plain `docker compose up` reads it; empty: it does not."""
+    """Why a plain `docker compose up` would refuse the project; empty: it would not."""
     done = ask([*compose._arguments(), "config", "--quiet"])
     return _last_words(done.stderr) if done.returncode else ""
 
@@ -256,7 +256,7 @@ def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) ->
 
 
 def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> None:
-    """Compose shows the names of these variables, not their values."""
+    """Adds the content of secrets and configs: Compose shows only the names of their variables."""
     wanting = {
         f"{kind}.{key}": defined
         for kind in ("secrets", "configs")
@@ -269,7 +269,7 @@ def _fill_in(compose: Compose, document: Mapping[str, Any], folder: Path) -> Non
             raise BluegreenError(
                 f"The environment variable {defined['environment']} is not set.", code="variable-not-set",
                 failed=f"{key} takes its content from it", expected="a value in the environment or in .env",
-                retry="safe, when it is set", exit_code=ExitCode.USAGE,
+                retry="safe, after it is set", exit_code=ExitCode.USAGE,
             )  # fmt: skip
         defined["content"] = values[defined["environment"]]
 
@@ -280,20 +280,20 @@ def _stats(it: Compose, options: Options, folder: Path) -> list[list[Any]]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours. BuildKit's client would ask git of the repository, as root, and git the repository what to run."""
+    """Our environment. As root, buildx must not run git: a repository can say what git runs."""
     asks_nothing = {} if os.geteuid() else {"BUILDX_GIT_INFO": "false"}
     return {**asks_nothing, **os.environ}
 
 
 def _end_with_us() -> None:
-    """Compose gets a signal to end when we are killed: it must not be at work when the next command starts."""
+    """Compose is ended when we are killed: it must not run any more when the next command starts."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """One of our own compose files with these variables; what the person's own say to Compose does not count.
+    """One of our own compose files with these variables. COMPOSE_* of the person's environment does not count.
 
-    Everything else of the environment stays: it is by it that Docker finds Compose (DOCKER_CONFIG, HOME, PATH …).
+    The rest of the environment stays: with it Docker finds Compose (DOCKER_CONFIG, HOME, PATH …).
     """
     others = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "BLUEGREEN_"))}
     done = ask(
@@ -304,7 +304,7 @@ def resolve_shipped(file: Path, variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def unescape(value: Any) -> Any:
-    """Compose's `$$` back to `$`, everywhere: its document is meant to be read by Compose again."""
+    """Compose's `$$` back to `$`, everywhere: Compose prints it for another Compose."""
     if isinstance(value, str):
         return value.replace("$$", "$")
     if isinstance(value, Mapping):
@@ -320,7 +320,7 @@ def _mounts(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def _fits(document: Mapping[str, Any], version: Version) -> bool:
-    """Whether this may be what a Compose of that version says: a script may have come to call another one."""
+    """Whether a Compose of that version may have printed this: a script can call another version by now."""
     said = {mount["bind"].get("create_host_path") for mount in _mounts(document)}
     if version >= OMITS_TRUE:
         return True not in said
@@ -328,7 +328,7 @@ def _fits(document: Mapping[str, Any], version: Version) -> bool:
 
 
 def _unquoted(text: str) -> str:
-    """A message as Compose's log writes it, without the quoting of its line."""
+    """A message of Compose's log without the quoting of its line."""
     return text.replace('\\"', '"').replace("\\n", " ").replace("\\\\", "\\")
 
 

@@ -13,7 +13,7 @@ MOST_OF_A_SECRET = 64 * 1024  # bytes read of its file
 
 
 def remember_files(document: Mapping[str, Any], folder: Path) -> None:
-    """What is in the files of secrets must be masked too; one that this user may not read is left out."""
+    """Remembers the contents of secret files, to be masked; skips files that this user may not read."""
     for kind, remember in (("secrets", _remember_secret), ("configs", secrecy.remember_config)):
         for entry in (document.get(kind) or {}).values():
             file = entry.get("file") if isinstance(entry, Mapping) else None

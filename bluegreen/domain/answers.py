@@ -1,9 +1,8 @@
-"""Recorded requests and the answers that a release must give: learned from answers, compared with answers. Pure.
+"""Recorded requests and the answers that a release must give: how they are read, written and compared. Pure.
 
 In a recorded answer a text that begins with # means values that vary: #number, #string, #boolean, #time,
-#uuid, #array, #object, #ignore, and #regex PATTERN; #literal TEXT is a text that itself begins so. A list
-["#each", SHAPE] means one of any length whose entries have that shape. What an answer has more than the recorded
-keys is no difference: a release may add.
+#uuid, #array, #object, #ignore, and #regex PATTERN; #literal TEXT is a text that begins with # itself. A
+list ["#each", SHAPE] means a list of any length whose entries have that shape. Extra keys of an answer are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from bluegreen.domain.color import COLORS
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-SAFE = ("GET", "HEAD", "OPTIONS")  # RFC 9110, 9.2.1: asked as often as one likes
+SAFE = ("GET", "HEAD", "OPTIONS")  # RFC 9110, 9.2.1: may be repeated
 TELLING = ("Content-Type", "Location", "Cache-Control", "Access-Control-Allow-Origin", "WWW-Authenticate", "Allow")
 SECRET = re.compile(r"pass|pwd|secret|token|api.?key|credential|authorization|cookie|signature", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -113,7 +112,7 @@ def _entry_problems(entry: Any) -> Iterator[tuple[str, str]]:
         return
     for key in entry:
         if key not in KEYS:
-            yield str(key), f"no such key; known are {', '.join(KEYS)}"
+            yield str(key), f"unknown key; known keys: {', '.join(KEYS)}"
     method, _, path = str(entry.get("request", "")).partition(" ")
     if method not in METHODS or not re.fullmatch(r"/[!-~]*", path):
         yield "request", f"found {_short(entry.get('request'))}, expected METHOD /path, such as GET /api/items"
@@ -123,7 +122,7 @@ def _entry_problems(entry: Any) -> Iterator[tuple[str, str]]:
     for key in ("headers", "answer_headers"):
         values = entry.get(key) or {}
         if not isinstance(values, Mapping) or not all(map(_is_header, values.items())):
-            yield key, f"found {_short(values)}, expected names and texts of one line"
+            yield key, f"found {_short(values)}, expected names with one-line texts"
     for key in ("body", "text"):
         if not isinstance(entry.get(key, ""), str):
             yield key, f"found {_short(entry[key])}, expected a text"
@@ -239,11 +238,11 @@ def _compared(wanted: Any, value: Any, where: str) -> Iterator[str]:
 
 
 def _compared_each(wanted: Any, values: list[Any], where: str) -> Iterator[str]:
-    """The differences of the first entry that differs; what is wrong with one is mostly wrong with all."""
+    """The differences of the first entry that differs; the others mostly differ in the same way."""
     wrong = [found for n, it in enumerate(values) if (found := list(_compared(wanted, it, f"{where}[{n}]")))]
     yield from wrong[0] if wrong else ()
     if len(wrong) > 1:
-        yield f"{where} has {len(wrong) - 1} more such entries"
+        yield f"{where}: {len(wrong) - 1} more entries differ"
 
 
 MARKERS: Mapping[str, Callable[[Any], bool]] = {

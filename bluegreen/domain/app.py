@@ -49,7 +49,7 @@ class Route:
         return bool(self.path)
 
     def as_dict(self) -> dict[str, Any]:
-        """As a document. What is not said is no part of it: one of a bluegreen that did not know it is the same."""
+        """As a document. Newer keys are left out by default: then it is what an older bluegreen wrote."""
         found = asdict(self)
         if not self.health.request_headers:
             del found["health"]["request_headers"]
@@ -111,7 +111,7 @@ class Migration:
     """What has to run once for each release, before it gets traffic."""
 
     run: Task
-    reversible: bool = True  # whether the release before it works with what the migration leaves
+    reversible: bool = True  # whether the previous release works with the migrated data
 
 
 HookName = Literal["before_switch", "after_switch", "after_flip_back", "on_failure"]
@@ -150,7 +150,7 @@ class Settings:
         return tuple(dict.fromkeys([*(route.service for route in self.routes), *self.jobs]))
 
     def own_services(self) -> tuple[str, ...]:
-        """The release services, and those that only run once for a release: neither is Compose's to start."""
+        """The release services, and those that run once for a release: Compose does not start them."""
         hooks = [hook for name in HOOKS for hook in self.hooks.get(name, ())]
         once = [self.migrate.run, *hooks] if self.migrate else hooks
         return tuple(dict.fromkeys([*self.release_services(), *(it.service for it in once if it.service)]))
@@ -173,7 +173,7 @@ class Stack:
     together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
 
     def builder(self, service_name: str) -> str | None:
-        """The service of a release whose build gives the image that another service only names; None: nobody's."""
+        """The service whose build makes the image that this one only names; None: no service."""
         if self.services[service_name].get("build"):
             return None
         wanted, own = self.image_reference(service_name), self.settings.own_services()
@@ -181,5 +181,5 @@ class Stack:
         return next((name for name in built if self.image_reference(name) == wanted), None)
 
     def image_reference(self, service_name: str) -> str:
-        """The name of a service's image; Compose gives one that is only built the name PROJECT-SERVICE."""
+        """The name of a service's image. Without `image`, Compose calls it PROJECT-SERVICE."""
         return str(self.services[service_name].get("image") or f"{self.app}-{service_name}")

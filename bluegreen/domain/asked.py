@@ -1,7 +1,7 @@
-"""Headers that a health check sends: which there may be, and what is written down of one whose value is a secret. Pure.
+"""Headers that a health check sends: which are allowed, and how one with a secret is written down. Pure.
 
-The rendered file and the journal keep a policy, for a flip-back that reads no Compose file. A secret is not written
-there: in its place is the name of the variable of its container that holds it, or nothing when none does.
+The rendered file and the journal keep the policy, because flip-back reads no Compose file. A secret is not written
+there: in its place is the name of a variable of the container that has it, or nothing if no variable has it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OF_THE_CONNECTION = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
     "transfer-encoding", "upgrade", "http2-settings", "content-length", "expect",
 })  # fmt: skip
-# What our nginx sets or empties on its way to the service: sent here, it would not arrive.
+# Headers that our nginx sets or empties: one that is sent here would not reach the service.
 SET_BY_NGINX = frozenset({
     "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id",
     "proxy", "forwarded", "x-forwarded-prefix", "x-forwarded-ssl", "x-forwarded-scheme", "x-forwarded-protocol",
@@ -60,11 +60,11 @@ def _wrong_name(name: str, underscores: bool) -> tuple[str, str] | None:
     if not TOKEN.fullmatch(name):
         return "another name", "the name of a header: letters, digits and ! # $ % & ' * + . ^ _ ` | ~ -"
     if name.lower() in OF_THE_CONNECTION:
-        return "a header of the connection", "none of those that nginx and the service agree on themselves"
+        return "a header of the connection", "another header: nginx and the service set this one"
     if name.lower().replace("_", "-") in SET_BY_NGINX:
-        return "a header that nginx sets itself", "another one: the service gets nginx's own value"
+        return "a header that nginx sets itself", "another header: the service gets nginx's own value"
     if "_" in name and not underscores:
-        return "a name with an underscore", "proxy.underscores: true beside it; nginx drops it otherwise"
+        return "a name with an underscore", "proxy.underscores: true; without it nginx drops this header"
     return None
 
 
@@ -72,11 +72,11 @@ def _wrong_value(name: str, value: object) -> tuple[str, str] | None:
     if not isinstance(value, str):
         return f"a {type(value).__name__}", "a text, in quotes"
     if not value.strip():
-        return "an empty value", "a value; is the variable set that it comes from?"
+        return "an empty value", "a value; is its variable set?"
     if value != value.strip(" "):  # "Bearer ${TOKEN}" with an empty variable
-        return "a value with a space at an end", "one without; is the variable set that it comes from?"
+        return "a value that begins or ends with a space", "a value without that space; is its variable set?"
     if not value.isprintable():
-        return "a value with control characters", "a text of one line"
+        return "a value with control characters", "one line of text"
     if len(name) + len(value) > LONGEST:
         return f"{len(value)} characters", f"at most {LONGEST}"
     if name.lower() == "host" and not HOST_VALUE.fullmatch(value):
@@ -92,7 +92,7 @@ def misrouted(routes: Sequence[Route]) -> Iterator[tuple[Route, str]]:
             continue
         name = re.sub(r":\d+$", "", host).lower()
         if route.host is not None and not _serves(route.host, name):
-            yield route, f"{route.host}, the host of {route.service}; with another one nginx asks another service"
+            yield route, f"{route.host}, the host of {route.service}; nginx sends another host to another service"
         taken = [it.service for it in routes if route.host is None and it.host and _serves(it.host, name)]
         if taken:
             yield route, f"a host that is not routed to {taken[0]}"

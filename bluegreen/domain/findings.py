@@ -1,4 +1,4 @@
-"""What a look at an app found, as values: may the next release be made? Pure."""
+"""What `check` finds, as values: can the next release be made? Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bluegreen.domain.units import SECOND, nanoseconds
 from bluegreen.errors import COMMAND
 
 Outcome = Literal["ok", "warning", "failed", "unknown"]
-LEAST_GRACE = 1.0  # seconds that a job must get to put down what it holds
-COMPOSE_GRACE = 10.0  # seconds; what Compose gives a service that says nothing
-STAYS_UP = "always"  # the one policy with which a container comes back when only the Engine's daemon was killed
+LEAST_GRACE = 1.0  # seconds that a job needs to finish what it does
+COMPOSE_GRACE = 10.0  # seconds; the default of Compose
+STAYS_UP = "always"  # the only policy that restarts a container after only the Docker daemon was killed
 MIGRATION_TOOLS = {
     "alembic.ini": "Alembic", "manage.py": "Django", "prisma/schema.prisma": "Prisma", "knexfile.js": "Knex",
     "db/migrate": "Rails",
@@ -27,7 +27,7 @@ UNSEEN = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `fix` is what to do about it; empty when nothing is wrong."""
+    """One result of a check. `fix` is what to do; empty when nothing is wrong."""
 
     name: str
     outcome: Outcome
@@ -49,7 +49,7 @@ def may_release(findings: Iterable[Finding]) -> bool:
 
 
 def of_stack(stack: Stack) -> Iterator[Finding]:
-    """What the Compose file alone tells about a release that can be repeated and taken back."""
+    """Findings from the Compose file alone: can a release be repeated and taken back?"""
     yield from _jobs(stack)
     yield from _together(stack)
     yield from _code(stack)
@@ -61,8 +61,8 @@ def _logs(stack: Stack) -> Iterator[Finding]:
     for name in stack.settings.release_services():
         if (stack.services[name].get("logging") or {}).get("driver") == "none":
             yield Finding(
-                "logs", "warning", f"{name} has logging: none, so what it writes is kept nowhere",
-                "a driver that can be read, such as local", "a release that fails cannot say why",
+                "logs", "warning", f"{name} has logging: none, so its output is lost",
+                "a driver that keeps it, such as local", "a release that fails cannot say why",
                 f"set logging.driver of {name} to local",
             )  # fmt: skip
 
@@ -74,7 +74,7 @@ def _jobs(stack: Stack) -> Iterator[Finding]:
         if grace < LEAST_GRACE:
             yield Finding(
                 "retry-safe", "warning", f"{name} gets {grace:g} s to stop", f"at least {LEAST_GRACE:g} s",
-                "a task that is cut has to be done again by the other color's job",
+                "a task that is cut off must be done again by the other color's job",
                 f"set stop_grace_period of {name} to what one task takes",
             )  # fmt: skip
         else:
@@ -85,11 +85,11 @@ def _together(stack: Stack) -> Iterator[Finding]:
     for words in stack.together:
         yield Finding(
             "volumes", "warning", words.rstrip("."), "data that both releases may use at the same time",
-            "during a switch, and as long as the idle color runs, two releases work on the same files",
-            "keep their format readable for the release before; or let a shared service own them",
+            "during a switch, and while the idle color runs, two releases use the same files",
+            "keep the format readable for the previous release; or move the data into a shared service",
         )  # fmt: skip
     if not stack.together:
-        yield Finding("volumes", "ok", "the two colors write to nothing together")
+        yield Finding("volumes", "ok", "the colors do not write to the same data")
 
 
 def _shared(stack: Stack) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _shared(stack: Stack) -> Iterator[Finding]:
     if down:
         yield Finding(
             "shared", "warning", "; ".join(f"{name} has restart: {policy}" for name, policy in down.items()),
-            f"restart: {STAYS_UP}", "when only the Engine's daemon was killed, nothing starts them again",
+            f"restart: {STAYS_UP}", "after a crash of the Docker daemon, nothing starts them again",
             f"set restart: {STAYS_UP} for {', '.join(down)}",
         )  # fmt: skip
     elif policies:
@@ -111,13 +111,14 @@ def _code(stack: Stack) -> Iterator[Finding]:
         for source, target in mounted_code(stack.services[name], stack.project_directory):
             yield Finding(
                 "code", "warning", f"{name} runs the code of {source}, mounted at {target}", "code in the image only",
-                "both colors run the same folder: a restart serves what is in it then, also after a flip-back",
-                f"take this mount out of {name}; its image has the code",
+                "both colors run what is in this folder: a restart runs changed code, even after a flip-back",
+                f"remove this mount from {name}; its image has the code",
             )  # fmt: skip
         if reloading := reloads(stack.services[name]):
             yield Finding(
                 "code", "warning", f"{name} is started with {reloading}", "a server that does not watch its files",
-                "it is for development: it restarts by itself, whatever was proven", f"take it out of {name}.command",
+                "it is for development: it restarts with code that nobody has checked",
+                f"remove it from {name}.command",
             )  # fmt: skip
 
 
@@ -131,8 +132,8 @@ def of_retries(texts: Mapping[str, str]) -> Finding:
     if guilty:
         return Finding(
             "retry-safe", "failed", f"{', '.join(guilty)} lets nginx repeat a POST", "no non_idempotent",
-            "an order that was taken and not answered would be taken twice",
-            "take non_idempotent out of proxy_next_upstream",
+            "an order could be placed twice",
+            "remove non_idempotent from proxy_next_upstream",
         )  # fmt: skip
     return Finding("retry-safe", "ok", "nginx never sends a POST twice")
 
@@ -140,26 +141,27 @@ def of_retries(texts: Mapping[str, str]) -> Finding:
 def of_migrations(declared: bool, there: Sequence[str]) -> Finding:
     """Whether migrations are declared. `there`: which of MIGRATION_TOOLS the project's folder has."""
     if declared:
-        return Finding("retry-safe", "ok", "a migration is declared: once for each release, before its traffic")
+        return Finding("retry-safe", "ok", "the migration runs once for each release, before traffic")
     if there:
         tools = ", ".join(f"{MIGRATION_TOOLS[name]} ({name})" for name in there)
         return Finding(
-            "retry-safe", "warning", f"{tools} is there, and no migrate in x-bluegreen", "migrate: {service, command}",
-            "a migration that a container runs at its start runs once for each replica, and again at each restart",
-            "declare it: x-bluegreen.migrate",
+            "retry-safe", "warning", f"the project has {tools}, and x-bluegreen has no migrate",
+            "migrate: {service, command}",
+            "a migration in a start command runs once for each replica, and again at each restart",
+            "set x-bluegreen.migrate",
         )  # fmt: skip
-    return Finding("retry-safe", "ok", "no migration is declared, and no tool for them was found")
+    return Finding("retry-safe", "ok", "x-bluegreen has no migrate, and no migration tool was found")
 
 
 def of_space(place: str, free: int | None, needed: int, what: str) -> Finding:
     """Whether a file system has room. Sizes in bytes."""
     if free is None:
-        return Finding("disk", "unknown", f"{place} cannot be looked at from here", f"{_size(needed)} free", what)
+        return Finding("disk", "unknown", f"the free space at {place} is unknown", f"{_size(needed)} free", what)
     if free < needed:
         return Finding(
             "disk", "failed", f"{_size(free)} free at {place}", f"{_size(needed)} for {what}",
-            "a release that does not fit fails half-way, and so may a database beside it",
-            "docker system df (shows what takes the room); a smaller x-bluegreen.keep",
+            "on a full disk the release fails, and a database may fail too",
+            "docker system df (shows what uses the space); or a smaller x-bluegreen.keep",
         )  # fmt: skip
     return Finding("disk", "ok", f"{_size(free)} free at {place}, {_size(needed)} needed for {what}")
 

@@ -1,8 +1,9 @@
-"""Which value of an environment is plainly harmless: a log may show it as it is. Pure.
+"""Which values of environment variables are harmless: logs may show them. Pure.
 
-Everything else that a release is given is masked where text of the application is shown or kept, whatever its name
-is. So this errs on the side of masking: numbers, switches, levels, paths, hosts, plain addresses and single words are
-harmless; what could have been drawn by lot, and what holds two sides of a colon before an @, is not.
+All other values are masked where output of the application is shown or kept, whatever their names are. In doubt a value
+is masked: numbers, switches, levels, paths, hosts, plain addresses and single words are harmless; what looks random,
+and
+what has the form user:password@, is not.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Collection
 
 SHORTEST = 4  # characters; a shorter value is masked only when its name says that it is a secret
-# A name that says so. The path of a file is no secret, even if the file has one.
+# Names of secrets. The path of a file is no secret, even if the file has one.
 SECRET = re.compile(
     r"pass|pwd|secret|token|credential|auth(?!or)|authoriz|salt|dsn|private|hook|signature|license|cookie"
     r"|(?<![a-z])keys?(?![a-z])|(?:api|access|account|master|signing|encryption|ssh|crypt)keys?(?![a-z])"
@@ -20,7 +21,7 @@ SECRET = re.compile(
 )
 OF_A_FILE = re.compile(r"(?:_|^)(?:FILE|PATH|DIR|DIRECTORY|HOME)$", re.IGNORECASE)
 OF_A_VERSION = re.compile(r"(?:^|_)(?:VERSION|COMMIT|REVISION|SHA|REF|BRANCH|IMAGE|TAG)$", re.IGNORECASE)
-# A value that says so itself: a password in an address, a key beside a secret-looking word, a private key.
+# Values that are secrets whatever their name is: a password in an address, token=…, a private key.
 TELLS = re.compile(
     r"[a-z][a-z0-9+.\-]*://[^/@\s]*:[^/@\s]+@|\bhooks?\.|webhook|-----BEGIN [A-Z ]*PRIVATE KEY"
     r"|(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[-_ ]?key|access[-_ ]?key|account[-_ ]?key|sig|signature"
@@ -47,7 +48,7 @@ NUMBER = re.compile(
     r":\d{1,5}|[+-]?\d{1,5}(?:[.,]\d{1,6})?\s?(?:ms|us|s|m|min|h|d|w|[kmgt]i?b?|b|%)?|[1-9]\d{0,5}0{3,9}",
     re.IGNORECASE,
 )
-SIZE, SIZES = 1024, 13  # of bytes: what it divides; the most digits
+SIZE, SIZES = 1024, 13  # a size in bytes is a multiple of the first, with at most so many digits
 VERSION = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,3}(?:[-+.]?(?:a|b|rc|alpha|beta|dev|post|slim|alpine)\.?\d{0,3})?")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?)?|\d\d:\d\d(?::\d\d)?")
 REFERENCE = re.compile(r"[\w][\w.\-/:@+]{0,127}")  # of a version: an image, a branch, a hash
@@ -70,7 +71,14 @@ LOCALE = re.compile(
     r"(?:[a-z]{2,3}(?:[_-][A-Z]{2})?|C|POSIX)(?:\.[A-Za-z]{2,5}-?\d{0,5})?(?:@[a-z]+)?|[A-Z][a-z]+/[A-Za-z_]+"
 )
 RANDOM = re.compile(r"(?=[^A-Za-z]*[A-Za-z])(?=[^0-9]*[0-9])[A-Za-z0-9]{7,}|[A-Za-z0-9]{25,}")
-OF_VISITORS = ("services", "hook", "hooks", "webhook", "webhooks", "api")  # a path below these may be all that it takes
+OF_VISITORS = (
+    "services",
+    "hook",
+    "hooks",
+    "webhook",
+    "webhooks",
+    "api",
+)  # a path under these may be a secret by itself (webhooks)
 
 
 def says_secret(name: str) -> bool:
@@ -79,12 +87,12 @@ def says_secret(name: str) -> bool:
 
 
 def tells(value: str) -> bool:
-    """Whether a value itself says that a secret is in it."""
+    """Whether a value shows by itself that it has a secret in it."""
     return bool(TELLS.search(value))
 
 
 def harmless(name: str, value: str, known: Collection[str] = ()) -> bool:
-    """Whether a variable's value may be read by anybody. `known`: names of services, networks and the like."""
+    """Whether anybody may read a variable's value. `known`: names of services, networks and so on."""
     text = value.strip()
     if not text or text.lower() in SWITCHES:
         return True
@@ -142,7 +150,7 @@ def _is_host(text: str, known: Collection[str]) -> bool:
 
 
 def _is_end(host: str, path: str, known: Collection[str]) -> bool:
-    """Whether what follows a host in an address is a place, and no pass to it."""
+    """Whether what follows a host in an address is a plain path, and no secret."""
     parts = [part for part in path.split("/") if part]
     if any(part.lower() in OF_VISITORS for part in (*parts, *host.split("."))) and len(parts) > 1:
         return all(part.lower() in COMMON or part.isdecimal() for part in parts)
@@ -150,7 +158,7 @@ def _is_end(host: str, path: str, known: Collection[str]) -> bool:
 
 
 def _is_path(text: str) -> bool:
-    """A path, or several with colons between them: of names that nobody has drawn by lot."""
+    """A path, or several with colons between them, without parts that look random."""
     return all(
         PATH.fullmatch(path) is not None and not any(RANDOM.fullmatch(part) for part in re.split(r"[/._\-+]", path))
         for path in text.split(":")

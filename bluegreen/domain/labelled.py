@@ -35,7 +35,7 @@ def by_variables(service: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def without(labels: Mapping[str, Any]) -> dict[str, Any]:
-    """The labels that a color's container has: none by which a proxy finds it."""
+    """The labels of a color's container: without those by which a proxy finds it."""
     kept = {key: value for key, value in labels.items() if not any(it.match(key) for _, it in LABELS)}
     for proxy in by_labels({"labels": labels}):
         if proxy in OFF:
@@ -44,14 +44,14 @@ def without(labels: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def notices(name: str, service: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a release service that another proxy finds by itself."""
+    """Notes about a release service that another proxy finds by itself."""
     found = [
         f"{name}: its labels for {proxy} are left out of the colors, so that {proxy} does not send visitors to both. "
         f"Route {proxy} to the address of listen (bluegreen help behind-a-proxy)."
         for proxy in by_labels(service)
     ]
     return found + [
-        f"{name}: {proxy} finds both colors by {variable}, also one that is not checked yet. Take it out, and route "
+        f"{name}: {proxy} finds both colors by {variable}, even one that is not checked yet. Remove it, and route "
         f"{proxy} to the address of listen (bluegreen help behind-a-proxy)."
         for proxy, variable in by_variables(service)
     ]

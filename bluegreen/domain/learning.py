@@ -1,4 +1,4 @@
-"""What an expected answer is learned from: several answers to one request, and what was edited before. Pure."""
+"""Makes an expected answer from several answers to one request, and from what a person edited before. Pure."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def learn(
 ) -> Expectation:
     """What all of these answers to one request have in common. They have one status.
 
-    `exact`: lists with their entries; else those that are data as the shape that their entries share.
+    `exact`: lists are kept with their entries; otherwise lists of data become the shape that their entries share.
 
-    `other` is the idle color's answer, if there is one: a value in which each color says its own color or release
-    is no difference between releases.
+    `other` is the idle color's answer, if there is one: if each color answers with its own color or release,
+    this is no difference between releases.
     """
     first = answers[0]
     headers = {
@@ -84,7 +84,7 @@ def _common(values: list[Any], key: str, exact: bool) -> Any:
 
 
 def _own(found: Any, value: Any, live: Identity, idle: Identity | None, beside: Any, key: str) -> Any:
-    """`found` with patterns where the live color says its own color or release, and the idle one says its own there."""
+    """`found` with patterns where each color answers with its own color or release."""
     if isinstance(found, dict):
         there = beside if isinstance(beside, dict) else {}
         return {name: _own(it, value[name], live, idle, there.get(name, NOTHING), name) for name, it in found.items()}
@@ -107,10 +107,10 @@ def _says(value: Any, beside: Any, mine: str, others: str | None, named_so: bool
 
 
 def merge(before: Expectation, learned: Expectation, today: Any = NOTHING, exact: bool = False) -> Expectation:
-    """A request that is recorded again: what was there stays where today's answer fits it, as a person edited it.
+    """A request that is recorded again: where today's answer fits the old record, that stays as a person edited it.
 
-    `today`: that answer's JSON; `exact`: lists are to be recorded with their entries, as somebody has just said. What
-    is new in an answer is not added to an object that was there: somebody may have taken it out.
+    `today`: that answer's JSON; `exact`: lists are recorded with their entries, as the person asked. New keys are not
+    added to an object that was recorded before: somebody may have removed them.
     """
     headers = {
         name: value if name not in learned.answer_headers or fits(value, learned.answer_headers[name])
@@ -147,5 +147,5 @@ def _plain(learned: Any) -> Any:
 
 
 def _marked(before: Any, learned: str) -> bool:
-    """Whether what was there is a marker that a value of the learned kind may fit: #ignore, #regex, or of that kind."""
+    """Whether the old record is a marker that a value of the learned kind may fit: #ignore, #regex or the same."""
     return isinstance(before, str) and (before in ("#ignore", learned) or before.startswith("#regex "))

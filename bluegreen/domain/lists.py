@@ -1,4 +1,4 @@
-"""Lists of a recorded answer: which are data, whose entries come and go, and the shape that their entries share. Pure.
+"""Lists of a recorded answer: which are data with changing entries, and the shape that these entries share. Pure.
 
 `["#each", SHAPE]` means a list of any length; each of its entries has that shape.
 """
@@ -11,14 +11,14 @@ from typing import Any
 
 from bluegreen.domain.answers import EACH, NOTHING, TIME, UUID, kind_of
 
-SHORT = 10  # entries; a longer list is data, whatever is in it
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]{0,30}")  # de, read:items, v2: a name, no sentence and no number
+SHORT = 10  # entries; a longer list always counts as data
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+-]{0,30}")  # de, read:items, v2: a name; no sentence, no number
 
 
 def constant(values: Sequence[list[Any]], top: bool) -> bool:
-    """Whether a list is part of what the service is, such as its languages: short, of words, the same each time.
+    """Whether a list is fixed, such as the languages of a service: short, only words, the same each time.
 
-    `top`: it is all of the answer. Then it is data, even if all its entries are words today.
+    `top`: the list is all of the answer. Then it is data, even if all its entries are words.
     """
     first = values[0]
     return (
@@ -30,14 +30,14 @@ def constant(values: Sequence[list[Any]], top: bool) -> bool:
 
 
 def each(values: Sequence[list[Any]]) -> Any:
-    """How lists of data are written: `["#each", SHAPE]`, or #array when nothing is known of an entry."""
+    """How lists of data are written: `["#each", SHAPE]`, or #array if nothing is known about its entries."""
     entries = [entry for value in values for entry in value]
     found = shape(entries) if entries else NOTHING
     return "#array" if found is NOTHING or found == "#ignore" else [EACH, found]
 
 
 def shape(entries: Sequence[Any]) -> Any:
-    """What all of these have in common: the keys of objects, and the kinds of values; not one value itself."""
+    """What all of these have in common: the keys of objects and the kinds of values, never a value."""
     kinds = {kind_of(entry) for entry in entries}
     if kinds == {"object"}:
         names = [name for name in entries[0] if all(name in entry for entry in entries)]

@@ -1,4 +1,4 @@
-"""What means this machine itself, in `listen` and in `proxy.trust`. Pure."""
+"""Which addresses of `listen` and `proxy.trust` mean this machine itself. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bluegreen.domain.app import Listen, Settings
 
 
 def is_loopback(network: str) -> bool:
-    """Whether an address or a network is this machine's own, all of it."""
+    """Whether an address, or all of a network, is loopback."""
     found = ipaddress.ip_network(network)
     if isinstance(found, ipaddress.IPv4Network):
         return found.subnet_of(ipaddress.IPv4Network("127.0.0.0/8"))
@@ -16,7 +16,7 @@ def is_loopback(network: str) -> bool:
 
 
 def on_loopback(listen: Listen) -> bool:
-    """Whether nobody but this machine reaches what is published there."""
+    """Whether only this machine can reach what is published there."""
     return bool(listen.address) and is_loopback(listen.address.strip("[]"))
 
 
@@ -26,10 +26,10 @@ def trusted(settings: Settings) -> tuple[str, ...]:
 
 
 def reached_by_others(settings: Settings) -> tuple[Listen, ...]:
-    """The listeners that others than this machine reach.
+    """The listeners that other machines can reach.
 
-    The Engine hands nginx what comes from this machine at the address of a network's gateway; what comes by IPv6 from
-    anywhere, too (docker-proxy; seen on 20.10 and 28). So that address is one of this machine only where nothing
-    listens for others.
+    For nginx, requests from this machine come from the address of the network's gateway. Requests by IPv6 from anywhere
+    come from the same address (docker-proxy; seen on 20.10 and 28). So this address means this machine only if no
+    listener can be reached by others.
     """
     return tuple(listen for listen in settings.listeners() if not on_loopback(listen))

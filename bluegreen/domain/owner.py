@@ -1,4 +1,4 @@
-"""Whose a container is that is not ours: in words, and how room is made beside it. Pure."""
+"""Who has a container that is not ours, in words, and how to free its name or port. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shlex import join
 
 @dataclass(frozen=True)
 class Owner:
-    """What a container's labels say of it; empty: they say nothing of that."""
+    """What a container's labels say about it; empty: they do not say it."""
 
     container: str
     app: str = ""  # another app of bluegreen

@@ -1,7 +1,7 @@
-"""What is written down of a release: its services as they were, without one value of an environment variable.
+"""The record of a release: its services as they were, without any value of an environment variable. Pure.
 
-Pure. A variable is kept by its name and a keyed hash, which tells whether its value has changed since. What a
-release is brought back with are today's values.
+A variable is kept by its name and a keyed hash, which shows whether its value has changed. A release that is brought
+back gets today's values.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bluegreen.domain.secrets import looks_secret
 from bluegreen.errors import BluegreenError
 
 Hash = Callable[[str], str]
-# A value that another key of the service repeats (a password in a command) is kept as a reference to its variable.
+# If another key repeats a value (a password in a command), a reference to the variable is kept in its place.
 REFERENCE = re.compile(r"\x00env:([^\x00]+)\x00")
 NOT_KEPT = ("build", "environment", "profiles")  # the image is kept by its id; variables by name
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What one release changed against another, as a person reads it."""
+    """What changed from one release to another, as it is shown."""
 
     images: tuple[str, ...] = ()  # services
     keys: tuple[str, ...] = ()  # SERVICE.KEY
@@ -37,7 +37,7 @@ def written_down(
 ) -> dict[str, Any]:
     """The definition of a release, as the journal keeps it.
 
-    `interpolated`: the variables that the Compose file takes from outside; a secret among them is kept by its name.
+    `interpolated`: the variables that the Compose file interpolates; of a secret among them only the name is kept.
     """
     settings = stack.settings
     return {
@@ -67,7 +67,7 @@ class Restored:
     images: Mapping[str, Image]
     definition: str
     differing: tuple[str, ...]  # SERVICE.NAME: variables that have another value today, or none
-    revision: str = ""  # that it was made of, and its subject
+    revision: str = ""  # the revision it was made from, and its subject
     subject: str = ""
 
 
@@ -94,9 +94,9 @@ def restore(
         differing += [f"{name}.{variable}" for variable in changed]
     if gone := sorted({what for name in names for what in _absent(services[name], today)}):
         raise BluegreenError(
-            f"Release {record['number']} uses what the Compose file no longer has.", code="release-parts-gone",
+            f"Release {record['number']} needs parts that the Compose file no longer has.", code="release-parts-gone",
             failed=", ".join(gone),
-            expected="the networks, volumes, secrets and configs that it had", retry="safe, when they are there again",
+            expected="the networks, volumes, secrets and configs that it had", retry="safe, after they are back",
             next="put them back into the Compose file",
         )  # fmt: skip
     routes = tuple(_with_headers(route, services[route.service], today) for route in routes)
@@ -113,7 +113,7 @@ def restore(
 
 
 def _with_headers(route: Route, service: Mapping[str, Any], today: Stack) -> Route:
-    """A route whose check has its secrets again: of today's variables, else as the file has them."""
+    """The route with the secrets of its check: from today's variables, else from the file."""
     from bluegreen.domain import asked
 
     same = [it.health.request_headers for it in today.settings.routes if it.service == route.service]
@@ -151,7 +151,7 @@ def _absent(service: Mapping[str, Any], today: Stack) -> Iterable[str]:
 
 
 def gone_back_from(moves: Sequence[tuple[str, int]]) -> set[int]:
-    """The releases that somebody went back from, and that had no traffic since.
+    """The releases that somebody went back from and that have had no traffic since.
 
     `moves`: (verb, release that was live then) of each operation that moved traffic, the oldest first.
     """
@@ -166,7 +166,7 @@ def gone_back_from(moves: Sequence[tuple[str, int]]) -> set[int]:
 
 
 def kept_releases(records: Sequence[Mapping[str, Any]], standing: Iterable[int], keep: int) -> set[int]:
-    """The numbers of the releases that stay: those in a slot, and the last `keep` that have served.
+    """The numbers of the releases to keep: those in a slot, and the last `keep` that had traffic.
 
     `records` has the newest first.
     """
@@ -177,9 +177,9 @@ def kept_releases(records: Sequence[Mapping[str, Any]], standing: Iterable[int],
 def disposable(
     records: Sequence[Mapping[str, Any]], kept: set[int], orphans: Mapping[str, str]
 ) -> dict[str, frozenset[str]]:
-    """Image ids that no kept release needs and that a release of this app brought here, with the names it gave them.
+    """Image ids to remove: releases of this app made or pulled them, and no kept release needs them; with their names.
 
-    `orphans`: what killed commands made (name by id).
+    `orphans`: images that killed commands made (name by id).
     """
     needed = {image["id"] for record in records if record["number"] in kept for image in record["images"].values()}
     found: dict[str, set[str]] = {identity: {ref} for identity, ref in orphans.items() if identity not in needed}
@@ -228,26 +228,26 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differenc
 
 
 def changed_variables(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Names of environment variables whose hashes differ; + before new ones, - before those that are gone."""
+    """Environment variables that changed, by name; + before new ones, - before removed ones."""
     old, new = before.get("environment") or {}, after.get("environment") or {}
     signs = {name: "-" if name not in new else "+" if name not in old else "" for name in {*old, *new}}
     return [f"{signs[name]}{name}" for name in sorted(signs) if old.get(name) != new.get(name)]
 
 
 def defining_services(stack: Stack) -> tuple[str, ...]:
-    """The services that make a release what it is: those of a color, and the migration's; a hook's do not."""
+    """The services that define a release: those of a color, and the migration's; not those of hooks."""
     migration = stack.settings.migrate
     extra = [migration.run.service] if migration and migration.run.service else []
     return tuple(dict.fromkeys([*stack.settings.release_services(), *extra]))
 
 
 def _started(service: Mapping[str, Any]) -> dict[str, Any]:
-    """What a service is once it runs: a profile says only whether plain Compose starts it."""
+    """A service without what only plain Compose uses: its profiles."""
     return {key: value for key, value in service.items() if key != "profiles"}
 
 
 def definition_of(stack: Stack) -> str:
-    """Everything that makes a release what it is, as one text to be hashed with a key; not for storing."""
+    """Everything that defines a release, as one text: it is hashed with a key and never stored."""
     settings = stack.settings
     services = {name: _started(stack.services[name]) for name in defining_services(stack)}
     routes = [route.as_dict() for route in settings.routes]

@@ -1,4 +1,4 @@
-"""What is known of a release: its images, what a person said of it, how it began."""
+"""What is known about a release: its images, what a person said about it, how it began."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bluegreen.domain.color import Color
 class Image:
     """The image that a service asks for (`ref`) and what that was at that moment (`id`).
 
-    `ours`: built or pulled by a release of this app, so that a prune may take it away again.
+    `ours`: a release of this app built or pulled it, so a prune may remove it.
     `content`: what would run, as a hash of configuration and layers; empty: not known.
     """
 
@@ -29,11 +29,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Note:
-    """What a person says of a release. Empty: nothing was said."""
+    """What a person said about a release; empty: nothing."""
 
     owner: str = ""
     expect: str = ""  # the result that is expected of it
-    note: str = ""  # for the one who has to go back
+    note: str = ""  # for whoever has to go back
     revision: str = ""
     subject: str = ""  # of that revision
 

@@ -1,4 +1,4 @@
-"""What nginx routes: the two slots, the routing that a rendered file carries, and the answer of the loaded one."""
+"""What nginx routes: the two slots, the routing in a rendered file, and the answer of the loaded file."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Routing:
         return self.slots.get(self.idle)
 
     def turned_to(self, color: Color | None, since: str | None) -> Routing:
-        """What counts when the route names `color`: the other slot is then the one that served before."""
+        """The routing when the route names `color`: then the other slot is the previous release."""
         if color == self.live:
             return self
         standing: Standing | None = "previous" if color and other(color) in self.slots and self.live else None

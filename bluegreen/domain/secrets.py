@@ -1,8 +1,8 @@
-"""Values that must not be shown: what a release is given, remembered to be masked.
+"""Values that must not be shown: the variables, secrets and configs of a release, remembered to be masked.
 
-A traceback is nobody's message, so every value is taken out of it. What an application, a build, a migration or a
-hook says is read by a person, so what is plainly harmless stays (see harmless.py) and all else is taken out, as it is
-and in the forms that programs write it in.
+In a traceback every value is masked. In the output of an application, a build, a migration or a hook, harmless values
+stay, because a person reads it (see harmless.py). All others are masked, also in the forms in which programs write
+them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _forms: list[str] = []  # of _secret, the longest first; made when first needed
 
 
 def looks_secret(name: str, value: str) -> bool:
-    """Whether a variable of this name and value is one that is not to be written down."""
+    """Whether a variable with this name and value must not be written down."""
     return len(value) >= SHORTEST and not harmless(name, value) and (says_secret(name) or tells(value))
 
 
 def remember(document: Mapping[str, Any]) -> None:
-    """Takes the values of environments, build arguments and contents from a resolved Compose document."""
+    """Remembers the values of environments, build arguments and contents of a resolved Compose document."""
     _names.update({str(document.get("name") or "")}, *(document.get(kind) or {} for kind in NAMED))
     for service in (document.get("services") or {}).values():
         build = service.get("build") if isinstance(service.get("build"), Mapping) else {}
@@ -56,7 +56,7 @@ def remember(document: Mapping[str, Any]) -> None:
 
 
 def _headers(block: Any) -> Iterator[Mapping[str, object]]:
-    """What health checks send, wherever the block has one; of any shape, it is looked at before it is validated."""
+    """The headers of all health checks. The block is not validated yet, so it can have any shape."""
     services = block.get("services") if isinstance(block, Mapping) else None
     there = [block, *(services.values() if isinstance(services, Mapping) else ())]
     for policy in (it.get("health") for it in there if isinstance(it, Mapping)):
@@ -66,7 +66,7 @@ def _headers(block: Any) -> Iterator[Mapping[str, object]]:
 
 
 def remember_variables(values: Mapping[str, object]) -> None:
-    """Takes variables by their names and values."""
+    """Remembers variables by their names and values."""
     for name, value in values.items():
         if isinstance(value, str) and value.strip():
             _known.update([value] if len(value) >= PIECE else [])
@@ -74,7 +74,7 @@ def remember_variables(values: Mapping[str, object]) -> None:
 
 
 def remember_config(text: str) -> None:
-    """Takes from a file of settings what its keys, or the values themselves, say is secret."""
+    """Remembers the values of a settings file that are secrets, by their keys or by themselves."""
     _known.update([text] if len(text) >= PIECE else [])
     for name, value in _pairs(text):
         if looks_secret(name, value):
@@ -89,7 +89,7 @@ def masked(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The text without those of the remembered values that are not plainly harmless."""
+    """The text without the remembered values that are not harmless."""
     if not _secret:
         return text
     if not _forms:
@@ -108,7 +108,7 @@ def _take(pieces: Iterator[str]) -> None:
 
 
 def _pieces(name: str, value: str) -> Iterator[str]:
-    """What must be masked of a value: all of it, and the parts that could be written alone."""
+    """What must be masked of a value: all of it, and the parts that may be written alone."""
     text = value.strip()
     if harmless(name, text, _names):
         return
@@ -134,7 +134,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _is_piece(text: str) -> bool:
-    """Whether a part without a name of its own is masked by itself: long, and nothing that one reads elsewhere."""
+    """Whether a part of a value is masked by itself: it is long, and not a common word or path."""
     return len(text) >= PIECE and not harmless("", text, _names) and not text.startswith("//")
 
 
@@ -143,7 +143,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _written(value: str) -> Iterator[str]:
-    """A value as programs write it: as it is, quoted, in an address, in base64 wherever in it, in hexadecimals."""
+    """A value as programs write it: plain, quoted, in an address, in base64 at any offset, in hexadecimals."""
     yield value
     yield from (repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
     if len(value) < ENCODED:
@@ -165,7 +165,7 @@ def _alone(form: str) -> re.Pattern[str]:
 
 
 def _without_beginnings(text: str) -> str:
-    """The beginnings of values at the place where a text was cut."""
+    """Masks the beginnings of values where a text was cut."""
     for place in reversed([found.start() for found in re.finditer(re.escape(CUT), text)]):
         before = text[:place]
         longest = max((_overlap(before, form) for form in _forms if len(form) > SHORTEST), default=0)
@@ -181,7 +181,7 @@ def _overlap(text: str, form: str) -> int:
 
 
 def forget() -> None:
-    """As at the start of a process."""
+    """Forgets all values, as at the start of a process."""
     for it in (_known, _secret, _names):
         it.clear()
     _forms.clear()

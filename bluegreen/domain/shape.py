@@ -1,4 +1,4 @@
-"""Values out of documents that somebody may have written into: every part of the type that it is declared with."""
+"""Reads values from documents that somebody may have changed: every part must have its declared type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a service runs code that is mounted into it, or a server that watches it: no release has that. Pure."""
+"""Whether a service runs mounted code, or a server that watches its code: neither fits a release. Pure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _shown(source: PurePosixPath, project: str) -> str:
 
 
 def reloads(service: Mapping[str, Any]) -> str | None:
-    """What in its command watches the code."""
+    """The part of its command that watches the code; None: nothing does."""
     command = service.get("command") or []
     found = RELOADS.search(command if isinstance(command, str) else " ".join(map(str, command)))
     return found[0] if found else None

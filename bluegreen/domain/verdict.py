@@ -54,7 +54,7 @@ def expectation(policy: Health) -> str:
 
 
 def shown(text: str) -> str:
-    """A short, printable, single-line quotation of what somebody else wrote."""
+    """A short, printable, single-line quotation of foreign output."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= SHOWN else line[: SHOWN - 3] + "..."
 

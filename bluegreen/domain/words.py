@@ -1,4 +1,4 @@
-"""Phrases and names that more than one way says. Nothing is imported; flip-back says them, too."""
+"""Phrases and names that several modules use. It imports nothing, because flip-back loads it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def counted(number: int, word: str) -> str:
 
 
 def migration_stays(left: int, target: int) -> str:
-    """For going back over a migration: numbers of the release that was left and of the one that is live again."""
+    """For a flip-back over a migration: the numbers of the release that was left and of the one that is live again."""
     return (
         f"Release {left} ran a migration, and flip-back does not undo it: release {target} works on the migrated data."
     )
 
 
 def signal_came(signal: str, verb: str, left_out: str = "") -> str:
-    """For a signal that came when only the end was safe. `left_out`: steps that only wait."""
-    more = f"; left out: {left_out}" if left_out else ""
-    return f"{signal} came when only the end was safe, so {verb} went on to it{more}."
+    """For a signal that came too late to stop. `left_out`: steps that only wait."""
+    more = f" (without waiting: {left_out})" if left_out else ""
+    return f"{signal} came too late to stop safely, so {verb} went on to its end{more}."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bluegreen.domain.color import Color, Place, Role, other
 from bluegreen.domain.routing import ControlAnswer, Routing, Slot
 
-SHOWN = 200  # characters of a line of somebody else's that a message quotes
+SHOWN = 200  # characters of foreign output that a message quotes
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Replica:
     role: Role
     state: str  # created, running, paused, restarting, exited, dead
     health: str | None  # Docker's own check: healthy, unhealthy, starting; None: it has none
-    address: str | None  # on the app's network; None while the container was never given one
+    address: str | None  # on the app's network; None: it has none
     image_id: str
     definition: str
     status: str = ""  # the Engine's words: "Up 5 minutes (healthy)"
@@ -37,7 +37,7 @@ class Replica:
 
     @property
     def lost(self) -> bool:
-        """Whether it can never run again: its removal failed half-way, or is under way."""
+        """Whether it can never run again: it is being removed, or its removal failed."""
         return self.state in ("dead", "removing")
 
     @property
@@ -47,19 +47,19 @@ class Replica:
 
     @property
     def exit_code(self) -> int | None:
-        """How it last ended, if the Engine's words tell: "Restarting (7) 1 second ago"."""
+        """How it last ended, if the Engine says so: "Restarting (7) 1 second ago"."""
         match = re.match(r"(?:Restarting|Exited) \((\d+)\)", self.status)
         return int(match[1]) if match else None
 
     @property
     def starting(self) -> bool:
-        """Whether it runs for less than a minute, or Docker's own health check has not decided yet."""
+        """Whether it has run for less than a minute, or Docker's own health check is still starting."""
         young = re.match(r"Up (?:Less than a second|\d+ seconds?)\b", self.status)
         return self.running and (self.health == "starting" or bool(young))
 
     @property
     def healthy(self) -> bool:
-        """Running, and Docker's own health check, where there is one, has nothing against it."""
+        """Running, and healthy by Docker's own health check, if it has one."""
         return self.running and self.health in (None, "healthy")
 
 
@@ -73,8 +73,8 @@ class ProxyContainer:
     definition: str
     address: str | None
     published: bool = True  # whether it is on the public network, too
-    stale: bool = False  # it has mounted folders that are gone
-    listen: tuple[str, ...] | None = None  # where it is published when it runs; None: made before that was noted
+    stale: bool = False  # the folders that it has mounted were deleted
+    listen: tuple[str, ...] | None = None  # where it is published; None: an older bluegreen made it
     preview: str | None = None
     image: str = ""  # the id of the image that it runs from
     reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
@@ -86,7 +86,7 @@ class ProxyContainer:
 
 @dataclass(frozen=True)
 class PlainContainer:
-    """A container that plain Compose made of a service of this app."""
+    """A container that plain Compose made from a service of this app."""
 
     id: str
     name: str
@@ -108,7 +108,7 @@ class TaskContainer:
 
 @dataclass(frozen=True)
 class SharedState:
-    """A shared service that Compose has a container of: the first one, as the Engine reports it."""
+    """A shared service: its first container, as the Engine reports it."""
 
     container: str
     state: str
@@ -120,7 +120,7 @@ class SharedState:
         return self.state == "exited" and self.exit_code == 0
 
     def lacks(self, condition: str) -> str:
-        """Why a condition of depends_on is not met; empty: it is. As in Compose, done counts as done."""
+        """Why a condition of depends_on is not met; empty: it is. As in Compose, exit code 0 meets each."""
         if condition == "service_completed_successfully":
             return "" if self.ended_well else f"is {self.state}, exit code {self.exit_code}"
         if condition == "service_healthy":
@@ -128,13 +128,13 @@ class SharedState:
         return "" if self.state in ("running", "restarting") or self.ended_well else f"is {self.state}"
 
     def asleep(self, condition: str) -> bool:
-        """Whether it does not run, and waiting alone will not change that."""
+        """Whether it is not running, and waiting will not change that."""
         return self.state not in ("running", "restarting") and bool(self.lacks(condition))
 
 
 @dataclass(frozen=True)
 class DockerHealth:
-    """Docker's own health check of a container: how long it may take from the start, and what it last said."""
+    """Docker's own health check of a container: how long it may take from the start, and its last output."""
 
     patience: float  # seconds: start_period, and one try more
     code: int | None = None
@@ -165,7 +165,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class World:
-    """One look at everything: what decisions are made from."""
+    """Everything that runs, seen once: decisions are made from it."""
 
     app: str
     proxy: ProxyContainer | None
@@ -174,11 +174,11 @@ class World:
     replicas: tuple[Replica, ...]
     unfinished: str | None = None  # an operation that never ended, in words
     unfinished_verb: str | None = None
-    edited: bool = False  # somebody else wrote into the rendered file
+    edited: bool = False  # the rendered file was changed by hand
 
     @property
     def live(self) -> Color | None:
-        """What nginx answers; while nothing answers, what the file that it would load says."""
+        """The color that nginx answers; if nginx does not answer, the color of the file that it would load."""
         if self.answer:
             return self.answer.live
         return self.intended.live if self.intended else None

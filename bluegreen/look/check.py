@@ -32,13 +32,13 @@ from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish
 
 OLDEST_ENGINE = (20, 10)
-SPARE = 200 * 1000 * 1000  # bytes beside a release's images that must stay free: logs, databases, the journal
+SPARE = 200 * 1000 * 1000  # bytes that must stay free after a release: for logs, databases, the journal
 STATE_NEEDS = 20 * 1000 * 1000  # bytes for the journal and the rendered files
-UNPRIVILEGED = 1024  # ports below are for root; the Engine, which publishes them, is root
+UNPRIVILEGED = 1024  # ports below need root; the Engine, which publishes them, runs as root
 
 
 def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Finding], Plan | None]:
-    """(everything that was looked at, the plan of the next switch). `folder` is the state folder."""
+    """(what was found, the plan of the next switch). `folder` is the state folder."""
     world = observe(tools)
     found: list[Finding] = [Finding("settings", "ok", f"x-bluegreen of {stack.app} is valid")]
     found += [Finding("settings", "warning", words) for words in stack.notices]
@@ -63,7 +63,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     try:
         plan = plan_switch(tools, stack, wish, Request("switch" if world.live else "up", force=True))
     except PortHeld:
-        pass  # said above, with what to do about it
+        pass  # _ports has said it, with what to do
     except BluegreenError as error:
         found.append(Finding("plan", "failed", str(error), error.expected, "a switch would refuse", error.next))
     return [it.reached_by(tools.command) for it in found], plan
@@ -72,16 +72,16 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
 def _shared(tools: Tools, stack: Stack) -> Iterator[Finding]:
     for name, words in asleep(tools, stack).items():
         yield Finding(
-            "depends-on", "warning", f"{name} {words}", "running", "the release waits for it: a switch starts it first",
-            f"{tools.command} up",
+            "depends-on", "warning", f"{name} {words}", "running",
+            "the release depends on it: a switch starts it first", f"{tools.command} up",
         )  # fmt: skip
 
 
 def _changed(tools: Tools, name: str) -> Finding:
     return Finding(
-        "shared", "warning", f"{name}: {DIFFERS}", "its container as the file says",
-        "a switch leaves it as it is, and the new release may need what the file says",
-        f"{tools.command} up (Compose recreates {name}; both colors do without it meanwhile)",
+        "shared", "warning", f"{name}: {DIFFERS}", "a container made from the file as it is now",
+        "a switch does not change it, and the new release may need the new settings",
+        f"{tools.command} up (Compose recreates {name}; for a moment both colors are without it)",
     )  # fmt: skip
 
 
@@ -89,14 +89,14 @@ def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Findin
     number = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdecimal())
     if number < OLDEST_ENGINE:
         yield Finding(
-            "versions", "failed", f"Docker Engine {facts.version}", "20.10 or newer", "older ones lack what we rely on",
-            "upgrade Docker",
+            "versions", "failed", f"Docker Engine {facts.version}", "20.10 or newer",
+            "bluegreen needs what older ones lack", "upgrade Docker",
         )  # fmt: skip
     else:
         yield Finding("versions", "ok", f"Docker Engine {facts.version} (API {facts.api})")
     yield Finding("versions", "ok", f"Compose {tools.compose.version()}")
     if world.answer is None:
-        yield Finding("versions", "unknown", "nginx does not run yet", "nginx 1.27.4 or newer", "up looks at its image")
+        yield Finding("versions", "unknown", "nginx is not running yet", "nginx 1.27.4 or newer", "up checks it")
     elif too_old(world.answer.nginx):
         yield Finding(
             "versions", "failed", f"nginx {world.answer.nginx}", "1.27.4 or newer",
@@ -107,43 +107,45 @@ def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Findin
 
 
 def _proxy_image(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
-    """Whether a newer image, such as one with a fix of nginx's, waits under the name of the proxy's."""
+    """Whether the name of the proxy's image points to another image by now, such as one with a fix."""
     name, restart = stack.settings.proxy.image, f"{tools.command} up (restarts nginx: a moment without answers)"
     if world.proxy is None:
         return
-    why = "a fix of nginx's own comes with a new image"
+    why = "fixes of nginx come with a new image"
     if moved(tools, world.proxy, name):
         yield Finding(
-            "nginx's image", "warning", f"{name} is another image now", "the one that nginx runs from", why, restart
+            "nginx's image", "warning", f"{name} now points to another image", "the image that nginx runs", why, restart
         )
     elif tools.images.moved_in_registry(name):
         yield Finding(
-            "nginx's image", "warning", f"{name} is another image in its registry now", "what nginx runs from", why,
-            f"docker pull {name}, then {restart}",
+            "nginx's image", "warning", f"{name} points to another image in its registry", "the image that nginx runs",
+            why, f"docker pull {name}, then {restart}",
         )  # fmt: skip
     else:
-        yield Finding("nginx's image", "ok", f"{name} is the image that nginx runs from")
+        yield Finding("nginx's image", "ok", f"nginx runs the image that {name} points to")
 
 
 def _permissions(tools: Tools, stack: Stack, world: World, folder: Path) -> Iterator[Finding]:
-    yield Finding("permissions", "ok", "the Docker Engine answers this user")
+    yield Finding("permissions", "ok", "this user may use the Docker Engine")
     mode = tools.machine.mode(folder)
     if mode is not None and mode & 0o077:
         yield Finding(
-            "permissions", "failed", f"{folder} has mode {mode:o}", "700", "the journal and the sockets are there",
-            shlex.join(["chmod", "700", str(folder)]),
+            "permissions", "failed", f"{folder} has mode {mode:o}", "700",
+            "other users could reach the journal and the sockets", shlex.join(["chmod", "700", str(folder)]),
         )  # fmt: skip
     else:
-        yield Finding("permissions", "ok", f"{folder} is for its owner alone")
+        yield Finding("permissions", "ok", f"only its owner can use {folder}")
     low = [str(listen) for listen in stack.settings.listeners() if listen.port < UNPRIVILEGED]
     if low:
-        yield Finding("permissions", "ok", f"port {', '.join(low)} is published by the Engine, which is root")
+        yield Finding(
+            "permissions", "ok", f"port {', '.join(low)} needs root: the Engine, which runs as root, publishes it"
+        )
     for service in stack.settings.own_services():
         yield from _writable(tools, stack, world, service)
 
 
 def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[Finding]:
-    """Whether the user of a service may write into what it mounts."""
+    """Whether the user of a service can write to what it mounts."""
     service = stack.services[name]
     lasting = [
         it for it in service.get("volumes") or [] if it["type"] in ("bind", "volume") and not it.get("read_only")
@@ -154,8 +156,8 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
     identity = _identity(tools, stack, world, name)
     if identity is None:
         yield Finding(
-            "permissions", "unknown", f"{name}: the user that it runs as is unknown before it runs",
-            "a numeric user, or a release that runs", "whether it may write into its volumes", "",
+            "permissions", "unknown", f"{name}: unknown which user it runs as",
+            "a numeric user, or a running release", "whether it can write to its volumes was not checked", "",
         )  # fmt: skip
         return
     user, groups = identity
@@ -165,14 +167,14 @@ def _writable(tools: Tools, stack: Stack, world: World, name: str) -> Iterator[F
         may = True if user == 0 else tools.machine.may_write(Path(path), user, groups) if path else None
         if may is False:
             yield Finding(
-                "permissions", "failed", f"{name} runs as user {user}, which may not write into {source}",
-                f"{mount['target']} to be writable by it", "it fails when it first writes",
+                "permissions", "failed", f"{name} runs as user {user}, which cannot write to {source}",
+                f"{mount['target']} writable for user {user}", "its first write fails",
                 shlex.join(["chown", str(user), str(path)]),
             )  # fmt: skip
         elif may is None:
-            yield Finding("permissions", "unknown", f"{name}: {source} is not there yet, or not to be looked at")
+            yield Finding("permissions", "unknown", f"{name}: {source} does not exist yet, or cannot be read")
         else:
-            yield Finding("permissions", "ok", f"{name} may write into {source} (as user {user})")
+            yield Finding("permissions", "ok", f"{name} can write to {source} (as user {user})")
 
 
 def _identity(tools: Tools, stack: Stack, world: World, name: str) -> tuple[int, tuple[int, ...]] | None:
@@ -221,18 +223,19 @@ def _images(tools: Tools, stack: Stack) -> Iterator[Finding]:
             tools.images.in_registry(reference) if service.get("pull_policy") != "never" else "pull_policy is never"
         )
         if problem is None:
-            yield Finding("image", "ok", f"{reference} can be pulled{' and is here' if here else ''}")
+            yield Finding("image", "ok", f"{reference} can be pulled{' and is on this machine' if here else ''}")
         elif here:
-            yield Finding("image", "ok", f"{reference} is here (its registry does not give it: {problem})")
+            yield Finding("image", "ok", f"{reference} is on this machine (it cannot be pulled: {problem})")
         else:
             yield Finding(
-                "image", "failed", f"{reference} is not here and cannot be pulled: {problem}", f"an image for {name}",
+                "image", "failed", f"{reference} is not on this machine and cannot be pulled: {problem}",
+                f"an image for {name}",
                 "the next switch would stop at its first step", f"docker pull {reference}",
             )  # fmt: skip
 
 
 def _image_of_nginx(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
-    """Whether the proxy's image can be had; while it runs and is not to be another, it is there."""
+    """Whether the proxy's image is here or can be pulled. A proxy that exists has its image."""
     reference = stack.settings.proxy.image
     if world.proxy is not None or tools.images.facts(reference) is not None:
         return
@@ -241,7 +244,7 @@ def _image_of_nginx(tools: Tools, stack: Stack, world: World) -> Iterator[Findin
         yield Finding("image", "ok", f"{reference} (nginx) can be pulled")
     else:
         yield Finding(
-            "image", "failed", f"{reference} (nginx) is not here and cannot be pulled: {problem}",
+            "image", "failed", f"{reference} (nginx) is not on this machine and cannot be pulled: {problem}",
             "an image for x-bluegreen.proxy.image", "up would stop at its first step", f"docker pull {reference}",
         )  # fmt: skip
 
@@ -253,24 +256,26 @@ def _ports(tools: Tools, stack: Stack) -> Iterator[Finding]:
             error = held[listen]
             yield Finding("ports", "failed", error.summary, error.expected, error.failed, error.next)
         else:
-            yield Finding("ports", "ok", f"{listen} is free, or held by the app's own proxy")
+            yield Finding("ports", "ok", f"{listen} is free, or used by this app's nginx")
 
 
 def _live(tools: Tools, stack: Stack, world: World, wish: Wish) -> Iterator[Finding]:
     slot = world.slot(world.live) if world.live else None
     if slot is None or world.answer is None:
-        yield Finding("health", "unknown", "nothing is live yet", "a live color", "its health endpoint is asked then")
+        yield Finding(
+            "health", "unknown", "no release is live yet", "a live release", "its health check can be asked then"
+        )
         return
     wrong = tools.prober.once(replica_checks(slot))
     for name, reason in wrong.items():
         policy = next(route.health for route in slot.routes if name.rpartition("-")[0] == route.service)
         yield Finding(
             "health", "failed", f"GET {policy.path} of {name} on {slot.color} {reason}", expectation(policy),
-            "a release must answer the same", f"{tools.command} logs {slot.color}",
+            "a new release must pass the same check", f"{tools.command} logs {slot.color}",
         )  # fmt: skip
     if not wrong:
         count = sum(map(len, slot.addresses.values()))
-        yield Finding("health", "ok", f"{counted(count, 'replica')} of {slot.color} answer as expected")
+        yield Finding("health", "ok", f"{counted(count, 'replica')} of {slot.color} passed the health check")
     yield from _answers(tools, wish.expected, stack.project_directory)
 
 
@@ -278,22 +283,22 @@ def _answers(tools: Tools, expectations: Sequence[Expectation], folder: str) -> 
     try:
         compared = compare(tools, expectations, "public", folder)
     except BluegreenError as error:
-        yield Finding("expected", "failed", str(error), error.expected, "a switch asks them", error.next)
+        yield Finding("expected", "failed", str(error), error.expected, "a switch compares with them", error.next)
         return
     if not expectations:
         yield Finding(
-            "expected", "warning", "no recorded answers", "some, of what must not break",
-            "a release that is healthy and answers wrongly gets traffic", f"{tools.command} expect --record GET /",
+            "expected", "warning", "no recorded answers", "some, of requests that must not break",
+            "a release that is healthy but gives wrong answers gets traffic", f"{tools.command} expect --record GET /",
         )  # fmt: skip
     for it in compared:
         if it.differences:
             yield Finding(
                 "expected", "failed", f"{it.request}: {'; '.join(it.differences[:3])}",
-                "the recorded answer, from live", "the next release is compared with it before it gets traffic",
+                "the recorded answer, from the live release", "the next release must give it before it gets traffic",
                 f"record it again: {tools.command} expect --record {it.typed}",
             )  # fmt: skip
     if compared and not any(it.differences for it in compared):
-        yield Finding("expected", "ok", f"live gives all {counted(len(compared), 'recorded answer')}")
+        yield Finding("expected", "ok", f"the live release matches {counted(len(compared), 'recorded answer')}")
 
 
 def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
@@ -303,22 +308,22 @@ def _way_back(tools: Tools, world: World) -> Iterator[Finding]:
     try:
         plan_flip_back(observe(tools), force=False)
     except BluegreenError as error:
-        yield Finding("way back", "warning", error.failed or error.summary, "a warm previous release",
-                      "until the next switch there is nothing to go back to", error.next)  # fmt: skip
+        yield Finding("way back", "warning", error.failed or error.summary, "a previous release that runs",
+                      "there is nothing to go back to until the next switch", error.next)  # fmt: skip
         return
     slot = world.idle_slot
     wrong = _unhealthy_replicas(tools, world, slot) if slot else ["it is gone"]
     if wrong:
         yield Finding(
-            "way back", "warning", "; ".join(wrong), f"{world.idle} to be healthy",
+            "way back", "warning", "; ".join(wrong), f"a healthy {world.idle}",
             "flip-back refuses a color that is not healthy", f"{tools.command} up (repairs it)",
         )  # fmt: skip
         return
     looked = tools.clock() - began
     last = tools.journal.operations.last_seconds("flip-back")
     estimate = last if last is not None else looked + (tools.journal.operations.last_step_seconds("confirm") or 0.0)
-    source = "as the last one" if last is not None else "its looks now, and nginx's last confirmation"
-    yield Finding("way back", "ok", f"flip-back is possible, traffic moves in about {estimate:.1f} s ({source})")
+    source = "as last time" if last is not None else "the checks just now, and the last confirmation by nginx"
+    yield Finding("way back", "ok", f"flip-back is possible: traffic moves in about {estimate:.1f} s ({source})")
 
 
 def _unhealthy_replicas(tools: Tools, world: World, slot: Slot) -> list[str]:

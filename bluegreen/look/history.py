@@ -28,11 +28,12 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     wanted = number if number is not None else slot.release if slot else None
     records = {record["number"]: record for record in tools.journal.releases.all()}
     if wanted is None or wanted not in records:
-        known = ", ".join(map(str, sorted(records)[-10:])) or "none"
+        known = ", ".join(map(str, sorted(records)[-10:]))
         raise BluegreenError(
-            f"Release {wanted} is not in the journal." if wanted else "Nothing is live yet.", code="no-such-release",
-            failed="no record of it", expected=f"one of: {known}", retry="not useful",
-            next=f"{tools.command} history",
+            f"There is no release {wanted}." if wanted else "Nothing is live yet.", code="no-such-release",
+            failed="the journal has no record of it" if wanted else "without a number, the live release is shown",
+            expected=f"one of: {known}" if known else f"a release; {tools.command} up makes the first",
+            retry="not useful", next=f"{tools.command} history",
         )  # fmt: skip
     record = records[wanted]
     runs = [

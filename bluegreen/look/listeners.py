@@ -12,11 +12,11 @@ from bluegreen.flow.values import Tools
 
 
 def listeners(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
-    """One for what differs, one for what answers; none before there is a proxy."""
+    """One finding for what differs, one for what answers; none before there is a proxy."""
     if words := differing(stack, world):
         yield Finding(
-            "listen", "warning", words, "both the same",
-            "a switch keeps nginx where it is published; only up makes it again",
+            "listen", "warning", words, "nginx published where the file says",
+            "a switch does not change where nginx is published; only up does",
             f"{tools.command} up (a moment without answers)",
         )  # fmt: skip
     if world.answer is None:

@@ -16,7 +16,7 @@ WAITING = 1000  # lines that may wait to be printed; a container that writes mor
 
 @dataclass(frozen=True)
 class Speaker:
-    """A container whose log is meant. `color`: empty for one that belongs to both."""
+    """A container whose log is read. `color`: empty for one that both colors use."""
 
     id: str
     name: str
@@ -33,7 +33,7 @@ class Line:
 
 
 def choose(tools: Tools, color: str | None, service: str | None) -> list[Speaker]:
-    """The containers whose logs are meant: of colors, or of a shared service or the proxy, which both have.
+    """The containers whose logs are read: of colors, or of a shared service or the proxy, which both use.
 
     Raises BluegreenError when there is none.
     """
@@ -48,10 +48,10 @@ def choose(tools: Tools, color: str | None, service: str | None) -> list[Speaker
         there = sorted({f"{replica.color} {replica.service}" for replica in everything} | set(shared))
     if not found:
         raise BluegreenError(
-            "There is no container with such logs.",
+            "There is no container to read logs from.",
             code="no-such-logs",
-            failed=f"nothing runs as {' '.join(filter(None, (color, service))) or 'any color'}",
-            expected=", ".join(there) or f"a color; {COMMAND} up makes the first",
+            failed=f"no container of {' '.join(filter(None, (color, service))) or 'any color'}",
+            expected=f"one of: {', '.join(there)}" if there else f"a release; {COMMAND} up starts the first",
             retry="safe",
             next=f"{COMMAND} status",
         )
@@ -71,7 +71,7 @@ def lines(containers: ContainersPort, replicas: list[Speaker], tail: int | None,
             for line in _read(containers, replica, tail, follow=True):
                 waiting.put(line)
         except BluegreenError:
-            pass  # the container went away; its followers end with it
+            pass  # the container is gone, and its log ends
         finally:
             waiting.put(None)
 

@@ -1,4 +1,4 @@
-"""What else runs on this machine that a release would meet: plain Compose beside it, names that others have."""
+"""What else on this machine is in a release's way: containers of plain Compose, container names that are taken."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from bluegreen.plans.plan import Wish
 
 
 def beside(tools: Tools, stack: Stack, world: World, owners: Mapping[str, Owner]) -> Iterator[Finding]:
-    """What plain Compose runs of the release services while a color is live: by habit, beside it."""
+    """Release services that plain Compose runs beside the live color: somebody typed `docker compose up`."""
     for it in owners.values() if world.live else ():
         if it.project == stack.app and it.running and it.service in stack.settings.own_services():
             job = it.service in stack.settings.jobs
             yield Finding(
-                "beside", "failed" if job else "warning", f"{it.container} runs from plain Compose beside the colors",
+                "beside", "failed" if job else "warning", f"plain Compose runs {it.container} beside the colors",
                 f"{it.service} in the colors only", "a second worker does the same work on the same data" if job
                 else "it uses the same data, and gets no traffic", f"{tools.command} up --adopt (stops and removes it; "
-                f"profiles: [release] of {it.service} keeps a plain docker compose up from starting it)",
+                f"with profiles: [release], docker compose up does not start {it.service} again)",
             )  # fmt: skip
 
 
 def names(owners: Mapping[str, Owner], stack: Stack, wish: Wish) -> Iterator[Finding]:
     for error in taken_names(owners, stack, wish.replicas):
-        yield Finding("names", "failed", error.failed, error.expected, "its container cannot be made", error.next)
+        yield Finding(
+            "names", "failed", error.failed, error.expected, "the release cannot create its container", error.next
+        )

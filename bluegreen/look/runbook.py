@@ -1,4 +1,4 @@
-"""The facts of a page that a person can follow at three in the morning: from what is really configured."""
+"""The facts of the runbook: from what is really configured, for a person at three in the morning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bluegreen.flow.values import Tools
 from bluegreen.look.history import history
 from bluegreen.look.status import status
 
-RELEASES = 5  # the last ones that the page names
+RELEASES = 5  # how many of the last ones the page has
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,9 @@ def status(
     differing: Sequence[str] = (),
     closed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The fields of `status --json`, all of them. `stack`: what a lost state folder is replaced from.
+    """The fields of `status --json`, all of them. `stack`: replaces a lost state folder.
 
-    `differing`: shared services that are not what the file says; `closed`: what maintenance has said.
+    `differing`: shared services whose containers are not as the file says; `closed`: what maintenance has said.
     """
     world = observe(tools)
     differs = drift(world)
@@ -67,9 +67,9 @@ def status(
 
 
 def _beside(tools: Tools, world: World) -> list[str]:
-    """Containers that plain Compose runs of services that are the colors' now: somebody typed it by habit."""
+    """Release services that plain Compose runs beside the colors: somebody typed `docker compose up`."""
     slot = world.slot(world.live) if world.live else None
-    mine = slot.replicas if slot and slot.jobs else {}  # a second worker is what hurts; check looks at all of them
+    mine = slot.replicas if slot and slot.jobs else {}  # a second worker does harm; check looks at all of them
     return [it.name for it in tools.engine.plain_containers() if it.running and it.service in mine] if mine else []
 
 
@@ -123,7 +123,7 @@ def _jobs(tools: Tools, world: World) -> dict[str, dict[str, Any]]:
 
 
 def _failing(job: Replica, code: int) -> str | None:
-    """What is wrong with a job's container, in a phrase; one that has ended by itself without an error is done."""
+    """What is wrong with a job's container, in a phrase; one that ended by itself with exit code 0 is done."""
     number = f"{job.service}-{job.number}"
     if job.running:
         return f"{number} is unhealthy" if job.health == "unhealthy" else None
@@ -132,7 +132,7 @@ def _failing(job: Replica, code: int) -> str | None:
 
 
 def _failover(tools: Tools, world: World) -> dict[str, Any] | None:
-    """None: off. `serving`: the idle color answers at the moment, because the live one cannot be reached."""
+    """None: off. `serving`: the idle color answers now, because the live one cannot be reached."""
     if world.intended is None or not world.intended.failover:
         return None
     ready = world.intended.standing == "previous"
@@ -140,7 +140,7 @@ def _failover(tools: Tools, world: World) -> dict[str, Any] | None:
 
 
 def _proxy_image(tools: Tools, world: World) -> dict[str, Any] | None:
-    """What nginx runs from; `newer`: what the name of that image means by now, if it is another."""
+    """The image that nginx runs; `newer`: the one that its name points to by now, if that is another."""
     if world.proxy is None:
         return None
     return {"ref": world.proxy.reference, "id": world.proxy.image, "newer": moved(tools, world.proxy)}

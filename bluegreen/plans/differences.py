@@ -1,4 +1,4 @@
-"""How what runs differs from what was meant: drift, orphans, misplaced jobs, replicas that are not healthy. Pure."""
+"""How what runs differs from what should run: drift, orphans, misplaced jobs, unhealthy replicas. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bluegreen.domain.world import Replica, World
 
 
 def drift(world: World) -> str:
-    """How what nginx answers differs from the rendered file, in words; empty: it does not."""
+    """How nginx's answer differs from the rendered file, in words; empty: it does not."""
     answer, intended = world.answer, world.intended
     if answer is None and intended is None:
         return ""
     if answer is None:
         return "nginx does not answer"
     if world.live and world.proxy and not world.proxy.published:
-        return "nginx is not published on its ports: a take-over has not ended"
+        return "nginx does not have its ports yet: a take-over was not finished"
     if intended is None:
-        return "the rendered file is absent or not ours"
+        return "nginx's file is missing, or bluegreen did not write it"
     if world.proxy and world.proxy.stale:
-        return "nginx sees a folder that is gone, not the one with the rendered file"
+        return "nginx still has a folder that was deleted, not the one with its file"
     if (answer.generation, answer.live) != (intended.generation, intended.live):
         return (
             f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
@@ -30,23 +30,24 @@ def drift(world: World) -> str:
         )
     homeless = [slot.color for slot in intended.slots.values() if _at_home(slot, world.in_color(slot.color)) != slot]
     if homeless:
-        return f"nginx knows {' and '.join(homeless)} at addresses that its replicas do not have"
+        return f"nginx has old addresses for {' and '.join(homeless)}"
     if not intended.sealed:
-        return f"nginx's file does not say {intended.live or 'no color'} by itself yet; the route does"
+        return f"the route names {intended.live or 'no color'} as live, and nginx's file does not yet"
     if world.edited:
-        return "somebody else has written into nginx's file or its snippets; nginx would load that at its next start"
+        return "nginx's file or a snippet was changed by hand; nginx would load the change at its next start"
     return ""
 
 
 def actual(world: World) -> Routing | None:
-    """The routing as it is in truth: the file's, turned to what nginx answers, at the addresses that replicas have,
-    without a way back that is gone."""
+    """The routing as it really is: the file's, with the color that nginx answers and the addresses that replicas have.
+
+    A way back that is gone is left out."""
     found = world.intended
     if found is None:
         return None
     if found.own and found.own.live == world.live:  # nginx does not follow the route that is there
         found = found.own
-    if found.live != world.live:  # what it answers counts
+    if found.live != world.live:  # nginx's answer counts
         standing: Standing = "previous" if world.unfinished_verb == "flip-back" else "prepared"
         standing_there = standing if found.slots.get(world.idle) else None
         found = replace(found, live=world.live, standing=standing_there, aside=None)
@@ -58,7 +59,7 @@ def actual(world: World) -> Routing | None:
 
 
 def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
-    """The slot with the addresses that its replicas have: an `up` may have made one again and been killed."""
+    """The slot with its replicas' real addresses: an `up` may have recreated one and been killed."""
     found = {(it.service, it.number): it.address for it in here if it.release == slot.release and it.address}
     addresses = {
         service: tuple(found.get((service, number)) or address for number, address in enumerate(known, 1))
@@ -68,9 +69,9 @@ def _at_home(slot: Slot, here: Iterable[Replica]) -> Slot:
 
 
 def orphans(world: World) -> list[Replica]:
-    """Containers on the idle color of a release that never got as far as the rendered file, or that has lost others.
+    """Idle containers of a release that the rendered file never had, or that has lost other containers.
 
-    Those of a release that failed stay for their logs: they are stopped.
+    Stopped ones of a failed release stay, for their logs.
     """
     gone = world.slot(world.idle) if way_back_gone(world) else None
     slot = returning(world) or (None if gone else world.slot(world.idle))
@@ -87,7 +88,7 @@ def orphans(world: World) -> list[Replica]:
 
 
 def misplaced(world: World) -> list[str]:
-    """Jobs that run where they must not, or do not run where they must, because an operation never ended."""
+    """Jobs that run on the wrong color, or do not run on the right one, because an operation was cut off."""
     live = world.slot(world.live) if world.live else None
     if live is None:
         return []
@@ -103,7 +104,7 @@ def misplaced(world: World) -> list[str]:
 
 
 def unhealthy_replicas(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
-    """What keeps a slot from taking traffic, as far as the Engine knows: one phrase for each replica."""
+    """Why a slot cannot take traffic, as far as the Engine knows: one phrase for each replica."""
     here = [replica for replica in replicas if replica.release == slot.release]
     found = [f"{name} is gone" for name in missing_replicas(slot, here, routed_only=True)]
     routed = [replica for replica in here if replica.role == "routed"]
@@ -120,24 +121,24 @@ def moved(slot: Slot, replica: Replica) -> bool:
 
 
 def ended_jobs(slot: Slot, replicas: Iterable[Replica]) -> list[str]:
-    """Jobs of the live color that do not run; one that has ended by itself, without an error, is done."""
+    """Jobs of the live color that are not running; one that ended by itself with exit code 0 is done."""
     here = [it for it in replicas if it.release == slot.release and it.role == "job"]
-    return [f"{it.name} does not run" for it in here if not it.running and it.exit_code != 0]
+    return [f"{it.name} is not running" for it in here if not it.running and it.exit_code != 0]
 
 
 def way_back_gone(world: World) -> bool:
-    """Whether the idle slot of the file has lost a container, so that it is no way back any more.
+    """Whether the idle slot has lost a container, so that nobody can go back to it.
 
-    One that is set aside is not lost.
+    A container that is set aside is not lost.
     """
     slot = world.slot(world.idle)
     return bool(world.live and slot and missing_replicas(slot, _of_release(world, slot), routed_only=True))
 
 
 def set_aside(world: World) -> Slot | None:
-    """The release that was set aside for one in the making, and that comes back when that one does not become live.
+    """The release that was set aside while a new one is made. It comes back if the new one does not go live.
 
-    None: nothing was, or it is not complete any more.
+    None: none was set aside, or it is not complete any more.
     """
     intended = world.intended
     if intended is None or world.live is None:
@@ -146,28 +147,28 @@ def set_aside(world: World) -> Slot | None:
     if slot is None or intended.live != world.live or slot.color == world.live:
         return None
     mine = _of_release(world, slot)
-    # Killed in the middle: stopped, and not renamed yet; or renamed back, and not started yet.
+    # A command was killed: the container is stopped, and not renamed yet; or renamed back, and not started yet.
     stopped = world.unfinished and any(it.role == "routed" and it.state == "exited" for it in mine)
     begun = intended.standing == "prepared" or stopped or any(it.place == "aside" for it in mine)
     return slot if begun and not missing_replicas(slot, mine, routed_only=True) else None
 
 
 def returning(world: World) -> Slot | None:
-    """The release that was set aside for one that is not there any more, or not complete; a prepared one stays."""
+    """The release that was set aside for one that is gone or not complete. A prepared release stays."""
     slot, intended = set_aside(world), world.intended
     waits = intended is not None and intended.standing == "prepared" and not way_back_gone(world)
     return None if waits else slot
 
 
 def way_back(world: World) -> Slot | None:
-    """The release on the idle color that flip-back goes to, now or once it is brought back; None: there is none."""
+    """The release that flip-back goes to, now or after it is brought back; None: there is none."""
     intended = world.intended
     stands = intended and intended.standing == "previous" and intended.live == world.live and not way_back_gone(world)
     return set_aside(world) or (world.slot(world.idle) if stands else None)
 
 
 def in_the_way(world: World, target: Color, keep: Slot | None) -> list[Replica]:
-    """What has to go before a release is made on `target`: all but what is kept until that release is live."""
+    """What must be removed before a release is made on `target`: all but what is kept until that release is live."""
     kept = {it.id for it in _of_release(world, keep)} if keep else set()
     here = [it for it in world.in_color(target) if it.id not in kept]
     failed = [it for it in world.elsewhere() if it.place == "failed"]
@@ -175,7 +176,7 @@ def in_the_way(world: World, target: Color, keep: Slot | None) -> list[Replica]:
 
 
 def leftovers(world: World) -> list[Replica]:
-    """Containers out of their slot that nobody comes back to: set aside for a release that is live by now."""
+    """Containers that were set aside and are not needed: the release that they made room for is live by now."""
     slot = set_aside(world)
     back = {it.id for it in _of_release(world, slot)} if slot else set()
     return [it for it in world.elsewhere() if it.place == "aside" and it.id not in back]

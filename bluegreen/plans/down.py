@@ -9,13 +9,19 @@ from bluegreen.plans.plan import Plan, Step
 
 
 def plan_down(world: World, shared: Sequence[str] | None, volumes: bool) -> Plan:
-    """The end of the app. `shared` None: the Compose file cannot be read, so they are left alone."""
+    """The end of the app. `shared` None: the Compose file cannot be read, so Compose is not asked."""
     steps = []
     if running := [replica.name for replica in world.replicas if replica.running]:
         steps.append(Step("end", "stop", f"{', '.join(running)}, each with its stop signal"))
-    kept = "named volumes stay" if not volumes else "and their volumes: the data is gone"
+    kept = "named volumes stay" if not volumes else "named volumes are removed: their data is gone"
     steps.append(Step("end", "remove", "nginx, the colors and their networks"))
     if shared is not None:
         names = ", ".join(shared)
-        steps.append(Step("end", "shared", f"Compose ends {names}; {kept}" if names else f"Compose ends; {kept}"))
+        steps.append(
+            Step(
+                "end",
+                "shared",
+                f"Compose removes {names}; {kept}" if names else f"Compose has no shared service; {kept}",
+            )
+        )
     return Plan("down", None, None, tuple(steps))

@@ -7,7 +7,7 @@ from bluegreen.plans.plan import Plan, Step
 
 
 def plan_give_up(world: World) -> Plan:
-    """What was set aside comes back; when nothing was, the prepared release only goes."""
+    """The release that was set aside comes back. If there is none, the prepared one is only removed."""
     target, slot = world.idle, world.idle_slot
     if world.intended is None or world.intended.standing != "prepared" or slot is None:
         return Plan("prepare", target, None, (), "no release is prepared")

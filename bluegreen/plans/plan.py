@@ -23,7 +23,7 @@ FAILURE: Mapping[Phase, str] = {
     "prepare": "traffic does not move; exit 1; safe to retry",
     "cutover": "traffic is moved back and that is confirmed: exit 4; if it cannot be confirmed: exit 5",
     "settle": "a warning; traffic stays where it is; the next command repairs it",
-    "end": "what is left runs on; exit 1; the same command goes on with it",
+    "end": "what is left keeps running; exit 1; the same command continues",
 }
 
 
@@ -96,11 +96,11 @@ class Wish:
     release: int  # the number that a new release would get
     force: bool = False
     build: bool = True  # whether any service is built from source
-    adopts: tuple[str, ...] = ()  # containers of plain Compose that the first release takes over from
+    adopts: tuple[str, ...] = ()  # containers of plain Compose that the first release replaces
     migrate: str = ""  # the service whose migration each release runs
     hooks: tuple[str, ...] = ()  # the moments that have hooks
     expected: tuple[Expectation, ...] = ()  # recorded answers that each release must give
     changed: tuple[str, ...] = ()  # shared services whose containers are not what the file says
-    asleep: tuple[str, ...] = ()  # shared services that the release waits for and that do not run
-    proxy_image: str = ""  # the name of the proxy's image, if it means another one by now; only up asks
+    asleep: tuple[str, ...] = ()  # shared services that the release depends on and that are not running
+    proxy_image: str = ""  # the name of the proxy's image, if it points to another one by now; only up asks
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

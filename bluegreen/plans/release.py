@@ -32,7 +32,9 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
                 f"release {release} was prepared earlier; is every replica still healthy?",
                 target,
             ),
-            Step("prepare", "preview", "nginx has both colors, with the settings of today; live traffic stays", target),
+            Step(
+                "prepare", "preview", "nginx loads both colors, with the current settings; live traffic stays", target
+            ),
             Step("prepare", "check", "does it answer through the preview listener?", target),
         ]
     else:
@@ -40,23 +42,23 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
         steps += _prepare(world, wish, target)
     if wish.expected:
         asked = counted(len(wish.expected), "recorded answer")
-        steps.append(Step("prepare", "expect", f"{asked}, asked through the preview listener", target))
+        steps.append(Step("prepare", "expect", f"{asked} must match, through the preview listener", target))
     if verb != "prepare":
         if "before_switch" in wish.hooks:
             steps.append(Step("prepare", "before_switch", "your hook can stop the switch", target))
         steps += cutover_steps(world, target)
         if wish.adopts:
             names = ", ".join(wish.adopts)
-            steps.append(Step("cutover", "adopt", f"stop {names}, publish nginx in its place", target))
+            steps.append(Step("cutover", "adopt", f"stop {names}; nginx takes the ports", target))
             steps.append(Step("settle", "adopted", f"remove {names}; volumes stay", target))
         steps += settle_steps(world, wish.jobs, target, wait=world.live is not None)
         if keep := way_back(world):
             steps.append(Step("settle", "discard", f"remove release {keep.release}, which was set aside", target))
         if "after_switch" in wish.hooks:
-            steps.append(Step("settle", "after_switch", "your hook", target))
-    steps.append(Step("settle", "record", "history, and the number of the next release"))
+            steps.append(Step("settle", "after_switch", "run your hook", target))
+    steps.append(Step("settle", "record", "write the history, and the number of the next release"))
     if verb == "switch":
-        steps.append(Step("settle", "prune", "images that no kept release needs"))
+        steps.append(Step("settle", "prune", "remove images that no kept release needs"))
     return Plan(verb, target, release, tuple(steps))
 
 
@@ -77,30 +79,30 @@ def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str])
 
 
 def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
-    made = "built or pulled" if wish.build else "pulled where it is missing"
+    made = "built or pulled" if wish.build else "pulled if it is missing"
     yield Step("prepare", "image", f"every image is {made}, then pinned by its id", target)
     if wish.migrate:
-        yield Step("prepare", "migrate", f"{wish.migrate} of release {wish.release}, once, before its traffic", target)
+        yield Step("prepare", "migrate", f"{wish.migrate} of release {wish.release} runs once, before traffic", target)
     keep = way_back(world)
     if keep and any(it.release == keep.release for it in world.in_color(target)):
         yield Step("prepare", "aside", f"release {keep.release} on {target} is kept until the new one is live", target)
     if held := in_the_way(world, target, keep):
         releases = ", ".join(str(number) for number in sorted({replica.release for replica in held}))
-        yield Step("prepare", "clear", f"release {releases} on {target} makes room", target)
+        yield Step("prepare", "clear", f"remove release {releases} from {target}, to make room", target)
     count = sum(wish.replicas.values())
     yield Step(
         "prepare", "create", f"{counted(count, 'container')} of release {wish.release}, with new addresses", target
     )
     yield Step("prepare", "start", "in the order of depends_on", target)
-    yield Step("prepare", "health", "each replica must prove itself through the probe socket", target)
-    yield Step("prepare", "preview", f"nginx learns the addresses of {target}; live traffic stays", target)
+    yield Step("prepare", "health", "each replica must pass its health check, sent through nginx", target)
+    yield Step("prepare", "preview", f"nginx loads the addresses of {target}; live traffic stays", target)
     yield Step("prepare", "check", "does it answer through the preview listener?", target)
 
 
 def _prepared(world: World, wish: Wish) -> Slot | None:
-    """The prepared release on the idle color, if it is the wanted one and still complete."""
+    """The prepared release on the idle color, if it is complete and the one that is asked for."""
     slot = world.slot(world.idle)
-    known = actual(world)  # one whose cutover was killed before nginx loaded it is proven, too
+    known = actual(world)  # a release whose cutover was killed before the rename has passed its checks, too
     if known is None or known.standing != "prepared" or slot is None:
         return None
     other_images = wish.images is not None and wish.images != {name: it.id for name, it in slot.images.items()}

@@ -18,7 +18,7 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     slot = world.slot(live) if live else None
     if left := [*orphans(world), *leftovers(world)]:
         names = ", ".join(replica.name for replica in left)
-        steps.append(Step("prepare", "clear", f"remove what a cut-off release left: {names}", world.idle))
+        steps.append(Step("prepare", "clear", f"remove what an interrupted release left: {names}", world.idle))
     if slot:
         steps += _whole(slot, world.in_color(slot.color))
         rendered_differs = rendered_differs or any(step.name == "recreate" for step in steps)
@@ -45,7 +45,7 @@ def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
     """What the live color lacks."""
     missing = missing_replicas(slot, here)
     if missing:
-        yield Step("prepare", "recreate", f"gone: {', '.join(missing)}", slot.color)
+        yield Step("prepare", "recreate", f"missing: {', '.join(missing)}", slot.color)
     off = [replica.name for replica in here if replica.off_network and not replica.lost]
     if off:
         yield Step("prepare", "connect", f"not on the app's network any more: {', '.join(off)}", slot.color)
@@ -54,8 +54,8 @@ def _whole(slot: Slot, here: Sequence[Replica]) -> Iterable[Step]:
         states = ", ".join(f"{it.name} ({it.state})" for it in down)
         yield Step("prepare", "start", f"not running: {states}", slot.color)
     if missing or down or off:
-        yield Step("prepare", "health", "traffic goes there", slot.color)
+        yield Step("prepare", "health", "traffic goes to them", slot.color)
 
 
 def _why_render(world: World) -> str:
-    return drift(world) or "what nginx routes or how has changed"
+    return drift(world) or "nginx's settings or addresses have changed"

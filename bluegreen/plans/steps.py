@@ -9,7 +9,7 @@ from bluegreen.domain.world import World
 from bluegreen.plans.differences import drift, misplaced
 from bluegreen.plans.plan import Step, Wish
 
-RESTARTS = "it restarts, and for a moment nobody is answered"
+RESTARTS = "it restarts, and gives no answers for a moment"
 
 
 def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
@@ -17,7 +17,7 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     proxy = world.proxy
     if proxy is None:
         yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
-        why = "; it is published when the color is proven" if wish.adopts else ""
+        why = "; it gets its ports when the color has passed its checks" if wish.adopts else ""
         yield Step("prepare", "proxy", f"there is no proxy yet{why}")
     elif not proxy.running:
         yield Step("prepare", "proxy", f"the proxy is {proxy.state}")
@@ -28,23 +28,23 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     elif verb == "up" and proxy.definition != wish.proxy_definition:
         yield Step("prepare", "proxy", f"its settings have changed (image, listen or preview); {RESTARTS}")
     elif verb == "up" and wish.proxy_image:
-        yield Step("prepare", "proxy", f"{wish.proxy_image} is another image now; {RESTARTS}")
+        yield Step("prepare", "proxy", f"{wish.proxy_image} now points to another image; {RESTARTS}")
     if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
-        yield Step("prepare", "undrift", f"nginx is to load what it answers: {words}")
+        yield Step("prepare", "undrift", f"nginx loads a new file for the color that it serves: {words}")
     if world.live and (wrong := misplaced(world)):
-        yield Step("prepare", "handover", f"jobs belong on {world.live}: {', '.join(wrong)}", world.live)
+        yield Step("prepare", "handover", f"jobs must run on {world.live}: {', '.join(wrong)}", world.live)
     if world.live and wish.adopts:
-        yield Step("prepare", "adopt", f"a take-over has not ended: {', '.join(wish.adopts)} of plain Compose")
+        yield Step("prepare", "adopt", f"a take-over was not finished: {', '.join(wish.adopts)} of plain Compose")
 
 
 def _shared(verb: str, wish: Wish) -> Iterable[Step]:
     if verb == "up" and wish.changed:
         names = ", ".join(wish.changed)
-        yield Step("prepare", "shared", f"the Compose file says something else of {names} by now: Compose recreates it")
+        yield Step("prepare", "shared", f"the Compose file has changed for {names}: Compose recreates it")
     elif verb == "up" and wish.shared:
         yield Step("prepare", "shared", f"Compose runs {', '.join(wish.shared)} for both colors")
     elif verb != "up" and wish.asleep:
-        yield Step("prepare", "shared", f"the release waits for {', '.join(wish.asleep)}, which does not run")
+        yield Step("prepare", "shared", f"the release depends on {', '.join(wish.asleep)}, which is not running")
 
 
 def cutover_steps(world: World, target: Color) -> Iterable[Step]:
@@ -54,11 +54,11 @@ def cutover_steps(world: World, target: Color) -> Iterable[Step]:
 
 
 def settle_steps(world: World, jobs: tuple[str, ...], target: Color, wait: bool) -> Iterable[Step]:
-    """`jobs`: those of the color that becomes live. The left color's end even when there are none."""
+    """`jobs`: those of the color that becomes live. Jobs of the other color end even if there are none."""
     slot = world.slot(other(target))
     left = [replica.service for replica in world.in_color(other(target)) if replica.role == "job"]
     jobs = tuple(dict.fromkeys((*jobs, *(slot.jobs if slot else ()), *left)))
-    yield Step("settle", "seal", f"nginx's file says {target} by itself, even if the route is deleted", target)
+    yield Step("settle", "seal", f"nginx's file names {target} as live too, in case the route is deleted", target)
     if jobs:
         yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
     if wait:

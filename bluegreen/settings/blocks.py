@@ -1,6 +1,6 @@
 """The x-bluegreen block, key by key.
 
-These classes are the one source of the JSON Schema, of the defaults and of the reference's table.
+The JSON Schema, the defaults and the table of the reference come from these classes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bluegreen.settings.types import (
     parse_listen,
 )
 
-# Names of the design that a later version brings. Asked for today they are refused, not ignored.
+# Keys that a later version will have. Today they are refused, not ignored.
 LATER = ("watch", "idle")
 
 
@@ -53,9 +53,9 @@ class ExpectBlock(StrictBlock):
     status: Annotated[int, Field(ge=100, le=599)] = 200
     """The status code."""
     json_: Any = Field(default=None, alias="json")
-    """A subset that the JSON of the answer must contain."""
+    """Keys and values that the JSON of the answer must contain; extra keys are allowed."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Headers that the answer must carry, with these values."""
+    """Headers that the answer must have, with these values."""
     body: Regex | None = None
     """A regular expression that must be found in the body."""
 
@@ -64,7 +64,7 @@ class HealthBlock(StrictBlock):
     """When a replica counts as healthy."""
 
     path: HealthPath = "/health"
-    """What to ask for."""
+    """The path that is requested."""
     headers: Annotated[Any, WithJsonSchema(HEADERS_SCHEMA)] = Field(default_factory=dict)
     """Request headers to send, such as Host or Authorization; a secret comes from a variable: "Bearer ${TOKEN}"."""
     expect: ExpectBlock = Field(default_factory=ExpectBlock)
@@ -72,11 +72,11 @@ class HealthBlock(StrictBlock):
     successes: Annotated[int, Field(ge=1, le=100)] = 3
     """How many good answers in a row each replica must give."""
     interval: PositiveDuration = 0.5
-    """Pause between two tries."""
+    """The pause between two tries."""
     timeout: PositiveDuration = 60.0
     """How long a color may take to become healthy."""
     request_timeout: PositiveDuration = 5.0
-    """How long one answer may take."""
+    """How long one try may take."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -103,13 +103,13 @@ class ServiceBlock(StrictBlock):
     port: Port
     """The port that the service listens on, inside its container."""
     path: Paths = Field(default=["/"], json_schema_extra={"default": "/"})
-    """The path prefix that is routed to it, or a list of them; the longest match wins."""
+    """The path prefix that nginx sends to it, or a list of them. The longest match wins."""
     host: Hosts | None = None
-    """The host name that it answers to, or a list of them, such as `*.shop.example.com`; without one, any."""
+    """The host name that nginx sends to it, or a list of them, such as `*.shop.example.com`; without one, any host."""
     strip: bool = False
-    """Whether the path prefix is taken off; the service gets it as X-Forwarded-Prefix."""
+    """Whether nginx removes the path prefix; the service gets it as X-Forwarded-Prefix."""
     health: HealthOrPath | None = None
-    """Its own health check; without one, that of the block."""
+    """Its own health check; without one, `health` of the block."""
 
 
 class InternalBlock(StrictBlock):
@@ -118,33 +118,33 @@ class InternalBlock(StrictBlock):
     port: Port | None = None
     """The port that its health check asks; without one, Docker's own health check decides alone."""
     health: HealthOrPath | None = None
-    """Its own health check; without one, that of the block."""
+    """Its own health check; without one, `health` of the block."""
 
 
 class ProxyBlock(StrictBlock):
-    """The nginx in front."""
+    """The nginx in front of both colors."""
 
     image: Annotated[str, Field(min_length=1, pattern=r"^[^\s-][^\s]*$")] = model.ProxySettings.image
     """An nginx image, 1.27.4 or newer."""
     max_body: Size = model.ProxySettings.max_body
-    """The largest request body; more is answered 413."""
+    """The largest request body. A larger one gets 413."""
     read_timeout: PositiveDuration = 60.0
-    """How long nginx waits for the service between two reads of an answer."""
+    """How long nginx waits for the service: for an answer to begin, and between two parts of it."""
     websocket_timeout: PositiveDuration = model.ProxySettings.websocket_timeout
     """How long a WebSocket may be silent, if longer than read_timeout."""
     max_request_headers: HeaderSize = model.ProxySettings.max_request_headers
-    """The longest line of a request's head, such as a cookie or the address; more is answered 400 or 414."""
+    """The longest request line or request header, such as a cookie. A longer one gets 400 or 414."""
     max_answer_headers: HeaderSize = model.ProxySettings.max_answer_headers
-    """The largest head of an answer, all its headers together; more is answered 502."""
+    """The largest size of all headers of an answer together. A larger one gets 502."""
     underscores: bool = model.ProxySettings.underscores
-    """Whether request headers with an underscore in their names are passed on; not together with trust."""
+    """Whether request headers with an underscore in their names reach the service; not together with trust."""
     trust: list[Cidr] = Field(default_factory=list)
-    """Proxies in front whose X-Forwarded-* and X-Request-ID are believed; 127.0.0.1 means one on this machine."""
+    """Proxies in front whose X-Forwarded-* and X-Request-ID are trusted, by address; 127.0.0.1: one on this machine."""
     include: Annotated[str, Field(min_length=1)] | None = None
-    """A folder of your own snippets: *.conf inside each server, http/*.conf around them."""
+    """A folder of your own nginx snippets: *.conf for each server block, http/*.conf for the http block."""
 
 
-ARGUMENTS = "a list of arguments, such as [alembic, upgrade, head]; no shell reads it"
+ARGUMENTS = "a list of arguments, such as [alembic, upgrade, head]; it runs without a shell"
 Command = Annotated[
     list[Annotated[str, Field(min_length=1)]],
     BeforeValidator(lambda value: _argument_list(value)),
@@ -168,16 +168,16 @@ class MigrateBlock(StrictBlock):
     timeout: PositiveDuration = 600.0
     """How long it may take."""
     reversible: bool = True
-    """Whether the release before it works with the migrated data; false: flip-back over it asks for --force."""
+    """Whether the previous release works with the migrated data. If not, flip-back needs --force."""
 
 
 class HookBlock(StrictBlock):
     """A command at a named moment: on this machine, or in a container of a service."""
 
     command: Command | None = None
-    """A list of arguments; needed on this machine, otherwise the service's own."""
+    """A list of arguments. Without it, the service's own command; on this machine it is required."""
     service: str | None = None
-    """The service to run it in, once; without one, it runs on this machine, in the folder of the Compose file."""
+    """The service whose container runs it; without one, it runs on this machine, in the folder of the Compose file."""
     timeout: PositiveDuration = 60.0
     """How long it may take."""
 
@@ -226,16 +226,16 @@ class _ByName:
 
 
 class HooksBlock(StrictBlock):
-    """Commands at named moments. One that fails is a warning, except before_switch: it may veto."""
+    """Commands at named moments. A hook that fails is a warning; before_switch stops the switch."""
 
     before_switch: HookList | None = None
-    """When the new color is proven, before traffic moves; failing stops the switch."""
+    """After the new color has passed its checks, before traffic moves. If it fails, the switch stops."""
     after_switch: HookList | None = None
-    """When traffic has moved."""
+    """After traffic has moved."""
     after_flip_back: HookList | None = None
-    """When traffic is back."""
+    """After traffic has moved back."""
     on_failure: HookList | None = None
-    """When a switch or a flip-back has failed."""
+    """After a switch or a flip-back has failed."""
 
     def hooks(self) -> dict[model.HookName, tuple[model.Task, ...]]:
         found: dict[model.HookName, tuple[model.Task, ...]] = {}
@@ -276,7 +276,7 @@ class Block(StrictBlock):
         BeforeValidator(lambda value: None if value is False or value == "off" else parse_listen(value)),
         WithJsonSchema({"anyOf": [LISTEN_SCHEMA, {"enum": ["off", False]}]}),
     ] = Field(default=model.Listen("127.0.0.1", 8081), json_schema_extra={"default": "127.0.0.1:8081"})
-    """Routes to the idle color; or off. Loopback unless an address is named; unset and held: the next free port."""
+    """Where nginx publishes the idle color, or off. Without an address: loopback. If not set: 8081 or a free port."""
     health: HealthOrPath = Field(default_factory=HealthBlock)
     """The health check of services that have none of their own; a path, or all its keys."""
     jobs: Annotated[
@@ -299,21 +299,21 @@ class Block(StrictBlock):
     ] = Field(default_factory=dict)
     """Services of the release that only its other services call: one per color, healthy before traffic moves."""
     drain: Duration = 30.0
-    """How long requests in flight may take after a shift."""
+    """How long running requests may take after traffic has moved."""
     failover: bool = False
-    """Whether the previous release answers what the live one cannot be reached for."""
+    """Whether nginx asks the previous release while it cannot reach the live one."""
     migrate: MigrateBlock | None = None
     """What runs once for each release, before it gets traffic: service, and command, timeout, reversible."""
     hooks: HooksBlock = Field(default_factory=HooksBlock)
     """Commands at named moments."""
     require: list[Literal["owner", "expect", "note", "revision"]] = Field(default_factory=list)
-    """What a release must say of itself: owner, expect, note, revision."""
+    """Options that every release must have: owner, expect, note, revision."""
     expected: Annotated[str, Field(min_length=1)] = model.EXPECTED_FILE
-    """Recorded requests and the answers that a release must give; without the file, none are asked."""
+    """The file of recorded requests and the answers that a release must give; without it, nothing is compared."""
     keep: Annotated[int, Field(ge=1)] = 5
-    """How many releases stay on the machine, for switch --to; older images of ours are removed."""
+    """How many releases are kept for switch --to. Images of older ones that bluegreen built or pulled are removed."""
     proxy: ProxyBlock = Field(default_factory=ProxyBlock)
-    """The nginx in front."""
+    """The nginx in front of both colors."""
 
     @field_validator("preview")
     @classmethod

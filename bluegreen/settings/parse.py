@@ -1,4 +1,4 @@
-"""All of the block is validated: every problem in one report, or the settings as values."""
+"""Validates the block: the settings as values, or every problem in one report."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _header_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _host_problems(settings: model.Settings, parsed: Block) -> Iterable[Problem]:
-    """A check asks the replica itself, and through nginx too: both must reach the same service."""
+    """A check asks the replica directly, and through nginx too: both must reach the same service."""
     for route, expected in asked.misrouted(settings.routes):
         block = parsed.services.get(route.service)
         where = f"services.{route.service}.health" if block and block.health else "health"
@@ -153,7 +153,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
     elif not parsed.service and not parsed.services:
         yield Problem("service", "nothing", "the service that gets traffic: service and port, or services")
     elif parsed.port and not parsed.service:
-        yield Problem("port", str(parsed.port), "service beside it; within services each has a port of its own")
+        yield Problem("port", str(parsed.port), "service next to it; under services, each one has its own port")
     named = [("service", parsed.service)] if parsed.service else []
     named += [(f"services.{name}", name) for name in parsed.services] + [(f"jobs.{name}", name) for name in parsed.jobs]
     named += [(f"internal.{name}", name) for name in parsed.internal]
@@ -200,7 +200,7 @@ def _clashes(parsed: Block) -> Iterable[Problem]:
     for name, host, path in places:
         if (owner := seen.setdefault((host, path), name)) != name:
             found = f"{host or ''}{path}"
-            yield Problem(f"services.{name}.path", found, f"a path of its own (services.{owner} has it)")
+            yield Problem(f"services.{name}.path", found, f"another path (services.{owner} has this one)")
     for name, target in parsed.redirect.items():
         claimed = [f"services.{service}.host" for service, host, _ in places if host == name]
         if claimed:
@@ -218,19 +218,19 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
 
 
 def _trust_problems(settings: model.Settings) -> Iterable[Problem]:
-    """What nginx cannot tell apart is refused: one of them could be a visitor."""
+    """Refuses what nginx cannot tell apart: a visitor could pass for a trusted proxy."""
     here, others = loopback.trusted(settings), loopback.reached_by_others(settings)
     if here and others:
         key = "preview" if others == (settings.preview,) else "listen"
         yield Problem(
             "proxy.trust", f"{here[0]} (this machine) while {key} is {', '.join(map(str, others))}",
-            f"{key} on this machine alone, such as 127.0.0.1:{others[0].port}, or no {here[0]}: on a port that others"
-            " reach, nginx sees this machine and visitors by IPv6 at the same address",
+            f"{key} on a loopback address, such as 127.0.0.1:{others[0].port}; or proxy.trust without {here[0]}. On a"
+            " port that others can reach, nginx sees the same address for this machine and for visitors by IPv6",
         )  # fmt: skip
     if settings.proxy.underscores and settings.proxy.trust:
         yield Problem(
             "proxy.underscores", "true while proxy.trust is set",
-            "one of the two: nginx takes a visitor's X_Forwarded_Proto for the X-Forwarded-Proto of the trusted proxy",
+            "one of the two: nginx takes X_Forwarded_Proto of a visitor for X-Forwarded-Proto of the trusted proxy",
         )  # fmt: skip
 
 
@@ -240,7 +240,7 @@ def _problem(entry: Any, block: object) -> Problem:
     kind, found = entry["type"], _shown(entry["input"])
     if kind == "extra_forbidden":
         if len(where) == 1 and where[0] in LATER:
-            return Problem(path, found, "nothing yet: this version does not have it")
+            return Problem(path, found, "no such key in this version")
         if not isinstance(block, Mapping):
             return Problem("x-bluegreen", _shown(block), "a mapping with at least service and port")
         return Problem(path, "an unknown key", "a known key", _nearest(where[-1], _known_keys(where)))

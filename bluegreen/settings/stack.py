@@ -1,4 +1,4 @@
-"""From Compose's resolved document to a `Stack`: everything that is wrong with it in one report."""
+"""From Compose's resolved document to a `Stack`, or one report of everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SMALLEST = (
 def make_stack(document: Mapping[str, Any], project_directory: str, profiles: Iterable[str], refuse: Refuse) -> Stack:
     """The stack of a resolved Compose document.
 
-    `profiles` are those that a plain Compose would have active; `refuse` finds the service keys that a color
-    cannot honour. Raises BluegreenError (exit 2) with every problem.
+    `profiles`: those that are active for a plain Compose; `refuse` finds the service keys that a color
+    cannot have. Raises BluegreenError (exit 2) with every problem.
     """
     services: Mapping[str, Mapping[str, Any]] = document.get("services") or {}
     if "x-bluegreen" not in document:
         raise BluegreenError(
             "The Compose file has no x-bluegreen block.", code="no-block",
-            failed="x-bluegreen is no key of its top level",
-            expected="x-bluegreen with at least service and port, such as these lines", retry="safe, when it is there",
+            failed="the top level has no key x-bluegreen",
+            expected="x-bluegreen with at least service and port, such as these lines", retry="safe, after it is added",
             next="bluegreen init (prints one for this file), bluegreen init --write (adds it)",
             exit_code=ExitCode.USAGE, lines=list(SMALLEST),
         )  # fmt: skip
@@ -48,7 +48,9 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     refused += _served_by_nobody(services, settings)
     refused += _names_of_ours(document, settings)
     if refused:
-        raise _problems("The Compose file asks for what a color cannot have.", refused, "services without these keys")
+        raise _problems(
+            "bluegreen cannot run this Compose file as it is.", refused, "a Compose file without these lines"
+        )
     return Stack(
         app=document["name"],
         settings=settings,
@@ -65,16 +67,16 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
 
 
 def _names_of_ours(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
-    """What of the file would have, on the Engine, a name that our own networks and containers have."""
+    """Networks and services of the file that would have the names of bluegreen's own networks and containers."""
     app = document["name"]
     networks = {f"{app}_bluegreen{end}" for end in ("", "_public", *(f"_{color}" for color in COLORS))}
     for key, network in (document.get("networks") or {}).items():
         if (network or {}).get("name", f"{app}_{key}") in networks:
-            yield f"networks.{key}: {app}_{key} is the name of bluegreen's own network; call it something else"
+            yield f"networks.{key}: {app}_{key} is the name of bluegreen's own network; choose another name"
     for color in COLORS:
         for name in settings.release_services():
             if (other := f"{color}-{name}") in document["services"] and other not in settings.own_services():
-                yield f"services.{other}: its container has the name of {name} in {color}; call it something else"
+                yield f"services.{other}: its container has the name of {name} in {color}; choose another name"
 
 
 def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
@@ -84,7 +86,7 @@ def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Setti
         if count is None:
             key, count = "deploy.replicas", (service.get("deploy") or {}).get("replicas")
         if count is not None and int(count) == 0:
-            yield f"services.{route.service}.{key}: 0 containers answer nobody; a job may have 0"
+            yield f"services.{route.service}.{key}: 0 containers cannot answer; only a job may have 0"
 
 
 def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profiles: set[str]) -> tuple[str, ...]:
@@ -99,28 +101,29 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
 def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
     names = settings.own_services()
     routed = {route.service: route.port for route in settings.routes}
+    listen = ", ".join(map(str, settings.listen))
     for name in names:
         service = services[name]
         for port in service.get("ports") or []:
             shown, protocol = port.get("published") or port["target"], port.get("protocol", "tcp")
             if port["target"] == routed.get(name) and protocol == "tcp":
-                yield f"{name}: port {shown} is not published by its containers; nginx publishes x-bluegreen.listen."
+                yield f"{name}: port {shown} is not published; nginx publishes {listen} instead (x-bluegreen.listen)."
             else:
                 which = f"{shown}{'/udp' if protocol == 'udp' else ''}"
-                yield f"{name}: port {which} is not published any more: two colors cannot both hold it."
+                yield f"{name}: port {which} is not published any more: two colors cannot both publish it."
         if not service.get("profiles"):
-            yield f"{name} has no profile: a plain docker compose up starts it beside the colors (profiles: [release])."
+            yield f"{name} has no profile: a plain docker compose up starts it too. Add profiles: [release]."
         yield from labelled.notices(name, service)
     for name, service in services.items():
         if name in names:
             continue
         met = [other for other in service.get("depends_on") or {} if other in names]
         if met:
-            yield f"{name} is shared and depends on {', '.join(met)}: it does not find a color's services by name."
+            yield f"{name} is shared and depends on {', '.join(met)}: it cannot reach a color's services by name."
 
 
 def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
-    """Keys that plain Compose takes and does nothing with. It says so itself, but only when it makes a container."""
+    """Keys that plain Compose ignores. Compose says so itself, but only when it creates a container."""
     for name in settings.own_services():
         service = document["services"][name]
         deploy = service.get("deploy") or {}
@@ -137,13 +140,13 @@ def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable
 
 
 def _together(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
-    """What both colors use at the same time, or each has its own of: for the person to judge."""
+    """Data that both colors use at the same time, and volumes that each release has for itself: a person must judge."""
     for name in settings.release_services():
         mounts = services[name].get("volumes") or []
         lasting = [m for m in mounts if m["type"] in ("volume", "bind") and m.get("source")]
         written = [mount["source"] for mount in lasting if not mount.get("read_only")]
         if written and name not in settings.jobs:
-            yield f"{name}: both colors write to {', '.join(written)}, while both run at the same time."
+            yield f"{name}: both colors write to {', '.join(written)} while both run."
         fresh = [mount["target"] for mount in mounts if mount["type"] == "volume" and not mount.get("source")]
         if fresh:
             yield f"{name}: {', '.join(fresh)} is an anonymous volume: every release starts with a new one."

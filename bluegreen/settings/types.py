@@ -1,4 +1,4 @@
-"""The kinds of values that the block has: durations, sizes, addresses, paths; each with its pattern and its schema."""
+"""The types of values in the block: durations, sizes, addresses, paths; each with its pattern and its schema."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def path_prefix(value: str) -> str:
     try:
         found = unquote(value, errors="strict")
     except UnicodeDecodeError:
-        raise ValueError("UTF-8 behind each %, such as /caf%C3%A9") from None
+        raise ValueError("UTF-8 after each %, such as /caf%C3%A9") from None
     if found.startswith("/") and ({".", ".."} & set(found.split("/")) or "//" in found):
         raise ValueError(
             f"{posixpath.normpath(found).replace('//', '/')}, as nginx reads it: . and .. are resolved, // is /"

@@ -36,7 +36,7 @@ def _engine(project: Project) -> list[str]:
 def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Project) -> None:
     before = _engine(lean)
     first = _findings(lean, 0)
-    assert ("health", "unknown", "nothing is live yet") in first
+    assert ("health", "unknown", "no release is live yet") in first
     assert not lean.state.exists()
     assert _engine(lean) == before
     lean.ok("up")
@@ -47,8 +47,8 @@ def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Pro
     found = _findings(lean, 0, GREETING="three")
     assert _engine(lean) == before
     assert sorted((str(path), path.stat().st_mode) for path in lean.folder.rglob("*")) == files
-    assert _said(found, "ok", "1 replica of green answer as expected")
-    assert _said(found, "ok", "live gives all 1 recorded answer")
+    assert _said(found, "ok", "1 replica of green passed the health check")
+    assert _said(found, "ok", "the live release matches 1 recorded answer")
     assert {name for name, _, _ in found} == {
         "settings", "versions", "permissions", "disk", "image", "ports", "health", "expected", "way back", "retry-safe",
         "volumes", "state", "listen", "nginx's image",
@@ -81,14 +81,14 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     (project.folder / "alembic.ini").touch()
     project.ok("up")
     found = _findings(project, 1)
-    assert _said(found, "failed", "web runs as user 4711, which may not write into"), found
+    assert _said(found, "failed", "web runs as user 4711, which cannot write to"), found
     assert _said(found, "warning", "worker gets 0 s to stop"), found
     assert _said(found, "warning", "cache has restart: unless-stopped"), found
     assert _said(found, "warning", "Alembic (alembic.ini) is there"), found
     assert _said(found, "warning", "both colors write to"), found
-    assert _said(found, "warning", "no release that has served is kept there"), found
+    assert _said(found, "warning", "no release that has had traffic is kept there"), found
     (project.folder / "data").chmod(0o777)
-    assert _said(_findings(project, 0), "ok", "web may write into")
+    assert _said(_findings(project, 0), "ok", "web can write to")
 
     (project.folder / "snippets" / "mine.conf").write_text("proxy_next_upstream error non_idempotent; # as I like it\n")
     assert _said(_findings(project, 1), "failed", "mine.conf lets nginx repeat a POST")
@@ -99,7 +99,7 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     assert "worker gets 0 s to stop" in project.ok("switch", GREETING="two").err, "the cheap half, by itself"
 
     missing = _findings(project, 1, WORKER_IMAGE="127.0.0.1:9/nobody/nothing:1")
-    assert _said(missing, "failed", "127.0.0.1:9/nobody/nothing:1 is not here and cannot be pulled"), missing
+    assert _said(missing, "failed", "127.0.0.1:9/nobody/nothing:1 is not on this machine and cannot be pulled"), missing
     project.ok("expect", "--record", "GET", "/")
     recorded = project.folder / "expected.yaml"
     recorded.write_text(recorded.read_text().replace("two", "three"))

@@ -62,7 +62,7 @@ def test_a_release_that_answers_otherwise_gets_no_traffic(priced: Project) -> No
     assert (project.folder / "expected.yaml").read_text() == before, "recording again changes nothing"
 
     dry = project.ok("switch", "--dry-run", GREETING="two").out
-    assert "  expect    3 recorded answers, asked through the preview listener" in dry
+    assert "  expect    3 recorded answers must match, through the preview listener" in dry
     with Load(project.port, {"get": 3}) as load:
         wrong = project.run("switch", PRICE="4")
         assert wrong.code == 1, wrong

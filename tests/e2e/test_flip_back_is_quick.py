@@ -101,7 +101,7 @@ def test_what_is_unusual_is_left_to_the_full_story(lean: Project) -> None:
         assert "There is no previous release on green." in done.err + done.out
     lean.ok("switch", GREETING="two")
     lean.ok("prepare", GREETING="three")
-    assert "blue holds a prepared one" in lean.run("flip-back").err
+    assert "blue has only a prepared one" in lean.run("flip-back").err
     with (lean.state / "lock").open("a") as lock:
         import fcntl
 

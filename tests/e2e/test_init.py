@@ -168,7 +168,7 @@ def test_a_plain_compose_leaves_the_release_services_out_and_still_takes_the_fil
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ("  admin:\n    <<: *web\n    ports: !reset []\n    profiles: [dev]\n", "admin takes its lines over (<<)"),
+        ("  admin:\n    <<: *web\n    ports: !reset []\n    profiles: [dev]\n", "admin copies its lines (<<)"),
         ("  side:\n    image: s\n    network_mode: service:web\n", "side needs it (network_mode: service:web)"),
         ("  tool:\n    extends: web\n    ports: !reset []\n    command: x\n    image: other\n",
          "Compose reads the file differently with it"),

@@ -107,7 +107,7 @@ def test_a_dry_run_before_the_first_up_leaves_no_trace(lean: Project) -> None:
     before = sorted(path.name for path in lean.folder.iterdir())
     done = lean.ok("up", "--dry-run")
     assert "network   the app has a network of its own" in done.out
-    assert "web: both colors write to data, while both run at the same time." in done.out
+    assert "web: both colors write to data while both run." in done.out
     assert "web: /scratch is an anonymous volume: every release starts with a new one." in done.out
     assert sorted(path.name for path in lean.folder.iterdir()) == before
     assert lean.containers() == []
@@ -147,7 +147,7 @@ def test_up_names_another_container_or_process_that_holds_the_port(lean: Project
 @pytest.mark.alone
 def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) -> None:
     plan = plain.ok("up", "--adopt", "--dry-run").out
-    assert f"stop {plain.name}-web-1, {plain.name}-worker-1, publish nginx in its place" in plan
+    assert f"stop {plain.name}-web-1, {plain.name}-worker-1; nginx takes the ports" in plan
     with Watched(plain.port) as watched:
         done = plain.ok("up", "--adopt")
     said = re.search(r"Taken over from (\S+), (\S+)\. Requests failed for at most (\d+) ms\.", done.out)
@@ -239,8 +239,8 @@ def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project, 
     assert command.returncode == -signal.SIGKILL
     done = plain.run("up")
     assert plain.status()["drift"] in (
-        None, "nginx is not published on its ports: a take-over has not ended",
-        "nginx's file does not say blue by itself yet; the route does",
+        None, "nginx does not have its ports yet: a take-over was not finished",
+        "the route names blue as live, and nginx's file does not yet",
     )  # fmt: skip
     if _running(plain):
         assert done.code == 1, done

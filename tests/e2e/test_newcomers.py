@@ -80,7 +80,7 @@ def test_without_permission_on_the_engines_socket(monkeypatch: pytest.MonkeyPatc
 
 def test_flip_back_with_no_previous_release(lean: Project) -> None:
     lean.ok("up")
-    _says(lean.run("flip-back"), 1, "There is no previous release on green.", "next      bluegreen switch")
+    _says(lean.run("flip-back"), 1, "There is no previous release on green.", "next      bluegreen history")
 
 
 def test_a_port_that_is_taken(lean: Project) -> None:

@@ -191,7 +191,7 @@ def test_shared_services_do_not_bring_release_services_up_with_them(lean: Projec
     lean.write(text + "  front: {image: \"${VALKEY_IMAGE}\", depends_on: [web, once]}\n"
                "  once: {image: \"${PYTHON_IMAGE}\", command: [\"true\"]}\n")  # fmt: skip
     done = lean.ok("up")
-    assert "Note: front is shared and depends on web: it does not find a color's services by name." in done.err
+    assert "Note: front is shared and depends on web: it cannot reach a color's services by name." in done.err
     label = f"label=com.docker.compose.project={lean.name}"
     assert set(docker("ps", "-a", "--filter", label, "--format", "{{.Names}}").split()) == {
         f"{lean.name}-front-1", f"{lean.name}-once-1",

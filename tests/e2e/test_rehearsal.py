@@ -202,9 +202,9 @@ def test_what_cannot_be_kept_apart_is_not_rehearsed(make_project: Make, tmp_path
     )
     spied = {"SPIED": str(tmp_path)}
     for more, words in (
-        ({"URL": "postgresql+psycopg://u:canary@db.example.com:5432/x"}, "web.DATABASE_URL leads outside"),
-        ({"DB": "10.0.0.5"}, "web.DB_HOST leads outside"),
-        ({"SPIED": "/var/run/docker.sock"}, "spy mounts the Engine's socket"),
+        ({"URL": "postgresql+psycopg://u:canary@db.example.com:5432/x"}, "web.DATABASE_URL points outside"),
+        ({"DB": "10.0.0.5"}, "web.DB_HOST points outside"),
+        ({"SPIED": "/var/run/docker.sock"}, "spy mounts the Docker socket"),
     ):
         refused = project.run("rehearse", **{**spied, **more})
         assert refused.code == 2, refused

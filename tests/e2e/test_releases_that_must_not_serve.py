@@ -171,5 +171,5 @@ def test_a_service_that_wants_headers_gets_them_and_their_secret_is_written_down
     assert not [text for text in files if canary.encode() in text]
     without = lean.run("switch", PROBE_TOKEN="", GREETING="three")
     assert without.code == 2, without
-    assert "x-bluegreen.health.headers.Authorization: found a value with a space at an end" in without.err
+    assert "x-bluegreen.health.headers.Authorization: found a value that begins or ends with a space" in without.err
     assert lean.color() == "blue"

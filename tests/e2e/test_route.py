@@ -96,7 +96,7 @@ def test_a_kill_between_rename_and_seal_is_mended_by_the_next_command(lean: Proj
         assert lean.color() == "green"
         status = lean.status()
         assert (status["live"]["color"], status["idle"]["color"]) == ("green", "blue")
-        assert "the route does" in status["drift"]
+        assert "nginx's file does not yet" in status["drift"]
         assert status["flip_back"] == "bluegreen flip-back"
         done = lean.ok("switch", GREETING="three")
         assert "traffic had moved, so it is finished" in done.err

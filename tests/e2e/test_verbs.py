@@ -82,7 +82,7 @@ def test_prepare_moves_nothing_and_switch_goes_on_from_there(shop: Project) -> N
 
     forward = shop.run("flip-back")
     assert forward.code == 1
-    assert "green holds a prepared one" in forward.err
+    assert "green has only a prepared one" in forward.err
     assert shop.color() == "blue", "flip-back never moves traffic forward"
 
     before = docker("ps", "-aq", "--filter", f"name={shop.name}-green")

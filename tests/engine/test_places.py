@@ -166,7 +166,7 @@ def test_two_services_at_one_place_are_refused_with_both_keys(shop: Project) -> 
     shop.write(shop.compose.replace("path: [/, /api/raw]", "path: [/, /api]"))
     done = shop.run("up")
     assert done.code == 2
-    assert "services.api.path: found /api, expected a path of its own (services.any has it)" in done.err
+    assert "services.api.path: found /api, expected another path (services.any has this one)" in done.err
     shop.write(shop.compose.replace("{www.example: shop.example}", "{shop.example: www.example}"))
     done = shop.run("up")
     assert done.code == 2

@@ -207,6 +207,6 @@ def test_flip_back_now_never_kills_one_that_moves_traffic(shop: Project) -> None
         out, err = switch.communicate(timeout=30)
         assert slow.result().json()["color"] == "green", "what the drain waited for is answered all the same"
     assert switch.returncode == 0, err
-    assert "SIGTERM came when only the end was safe, so switch went on to it" in out, (out, err)
+    assert "SIGTERM came too late to stop safely, so switch went on to its end" in out, (out, err)
     assert shop.color() == "green", done
     assert load.tally.lost == [], load.tally.why()

@@ -106,7 +106,7 @@ def test_configuration_folder_deleted(two: Project) -> None:
         _refused(two.run("flip-back"), 1, "The state folder is gone", "next      bluegreen up")
     _nothing_lost(tally)
     assert status["live"]["color"] == "green"
-    assert status["drift"] == "the rendered file is absent or not ours"
+    assert status["drift"] == "nginx's file is missing, or bluegreen did not write it"
     assert "its folders in the state folder are gone" in two.ok("up", "--dry-run").out
     with under_load(two) as tally:
         done = two.ok("up")
@@ -186,7 +186,7 @@ def test_disk_full_while_the_upstream_file_is_written(lean: Project) -> None:
             done = lean.ok("flip-back")
             assert "Warning: seal: nginx's file cannot be written. (No space left on device" in done.out, "a link fits"
             assert lean.color() == "blue"
-            assert "the route does" in lean.status()["drift"]
+            assert "nginx's file does not yet" in lean.status()["drift"]
             _refused(lean.run("switch", GREETING="three"), 1, "No space left on device")
             assert lean.color() == "blue"
             filler.unlink()
@@ -215,7 +215,7 @@ def test_somebody_elses_edit(two: Project) -> None:
     file = two.state / "nginx" / "nginx.conf"
     with under_load(two) as tally:
         file.write_text(file.read_text().replace("keepalive_timeout 75s;", "keepalive_timeout 5s;"))
-        assert "somebody else has written into nginx's file or its snippets" in two.status()["drift"]
+        assert "nginx's file or a snippet was changed by hand" in two.status()["drift"]
         done = two.ok("up")
     _nothing_lost(tally)
     assert "render" in done.err

@@ -315,7 +315,7 @@ def _recovers(project: Project, row: Row, greeting: str, shuffled: random.Random
         said += project.ok("up", GREETING=greeting).err
     else:
         assert done.code == 0, str(done)
-    if "at addresses that its replicas do not have; to repair it: bluegreen up" in done.out:
+    if "nginx has old addresses for " in done.out and "; to repair it: bluegreen up" in done.out:
         assert verb == "flip-back", "the others give nginx the addresses that there are"
         project.ok("up", GREETING=greeting)
     if verb == "flip-back" and row.scenario.name == "up repairs":  # what was left has lost a container

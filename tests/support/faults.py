@@ -32,7 +32,7 @@ SMALL, CUTOVER, FAILOVER = (
 FAULTS = (
     Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
           "the same command", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
-    Fault("… from cutover on", NONE, "exit 0; `SIGINT came when only the end was safe`; waiting for drain is left out",
+    Fault("… from cutover on", NONE, "exit 0; `SIGINT came too late to stop safely`; waiting for drain is left out",
           "nothing", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
     Fault("SIGKILL at any step", NONE, "`status`: unfinished", "any verb: it says what it finishes or abandons",
           "faults/test_killed_at_every_step.py:test_killed_at_every_step"),

@@ -40,10 +40,10 @@ def test_headers_are_read_for_the_block_and_for_a_service_of_its_own() -> None:
     [
         ({"Bad Name": "x"}, "health.headers.Bad Name: found another name, expected the name of a header"),
         ({"": "x"}, "health.headers: found another name"),
-        ({"X-A": "canary\r\nX-B: 1"}, "health.headers.X-A: found a value with control characters, expected a text"),
+        ({"X-A": "canary\r\nX-B: 1"}, "health.headers.X-A: found a value with control characters, expected one line"),
         ({"X-A": "canary\x00"}, "health.headers.X-A: found a value with control characters"),
-        ({"X-A": ""}, "health.headers.X-A: found an empty value, expected a value; is the variable set"),
-        ({"Authorization": "Bearer "}, "health.headers.Authorization: found a value with a space at an end"),
+        ({"X-A": ""}, "health.headers.X-A: found an empty value, expected a value; is its variable set"),
+        ({"Authorization": "Bearer "}, "health.headers.Authorization: found a value that begins or ends with a space"),
         ({"X-A": 7}, "health.headers.X-A: found a int, expected a text, in quotes"),
         ({"X-A": "canary" * 1000}, "health.headers.X-A: found 6000 characters, expected at most 4000"),
         ({"Host": "canary host"}, "health.headers.Host: found no host, expected a host name"),

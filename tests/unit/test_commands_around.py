@@ -203,7 +203,7 @@ def test_answers_are_recorded_from_live_and_a_release_is_held_against_them(live:
     assert found["error"]["failed"].startswith("2 of 2 recorded answers differ") or "differ" in found["error"]["failed"]
     assert any("GET /price" in line for line in found["error"]["lines"])
     assert live.running("green") == 0
-    assert "live gives all" not in str(tell("check")[1])
+    assert "the live release matches" not in str(tell("check")[1])
 
 
 def test_what_cannot_be_recorded(live: Site, tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def test_history_and_show(tell: Tell, read: Any) -> None:
 
 def test_a_release_that_never_was(machine: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert machine.run("show", "9") == 1
-    assert "Release 9 is not in the journal." in (err := capsys.readouterr().err)
+    assert "There is no release 9." in (err := capsys.readouterr().err)
     assert "one of: 1, 2" in err
 
 
@@ -131,7 +131,7 @@ def test_logs_of_both_colors_by_their_time(machine: Site, read: Any, capsys: pyt
     assert read("logs", "worker") == ""
     assert sorted(read("logs", "-f", "web").split()) == sorted(read("logs", "web").split())
     assert machine.run("logs", "green", "db") == 1
-    assert "nothing runs as green db" in capsys.readouterr().err
+    assert "no container of green db" in capsys.readouterr().err
 
 
 def test_apps_are_found_by_folders_and_labels(machine: Site, tell: Tell, read: Any) -> None:
@@ -157,11 +157,11 @@ def test_check_finds_everything_well(tell: Tell, read: Any) -> None:
     assert not [it for it in found["findings"] if it["outcome"] == "failed"]
     assert ("expected", "warning") in outcomes
     texts = [it["found"] for it in found["findings"]]
-    assert "2 replicas of green answer as expected" in texts
+    assert "2 replicas of green passed the health check" in texts
     assert "Docker Engine 27.0.1 (API 1.44)" in texts
     assert "nginx 1.30.6" in texts
-    assert "8123 is free, or held by the app's own proxy" in texts
-    assert "shop:2 is here (its registry does not give it: denied: requested access)" in texts
+    assert "8123 is free, or used by this app's nginx" in texts
+    assert "shop:2 is on this machine (it cannot be pulled: denied: requested access)" in texts
     assert any(text.startswith("flip-back is possible") for text in texts)
     assert found["plan"]["target"] == "blue"
     assert "flip-back is possible" in read("check")
@@ -197,8 +197,8 @@ def test_check_says_what_would_stop_a_release(machine: Site, tell: Tell) -> None
     failed = _findings(found, "failed")
     assert (code, found["ready"]) == (1, False)
     for words in (
-        "shop:9 is not here and cannot be pulled: denied",
-        f"web runs as user 5, which may not write into {machine.folder}",
+        "shop:9 is not on this machine and cannot be pulled: denied",
+        f"web runs as user 5, which cannot write to {machine.folder}",
         f"{machine.state} has mode 755", "Port 127.0.0.1:8125 is held by container other",
         "GET /health of web-1 on green answered 503: sick",
     ):  # fmt: skip

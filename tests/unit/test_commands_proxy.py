@@ -38,7 +38,7 @@ def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     found = _finding(tell)
     assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (restarts nginx: a moment without answers)")
     live.run("up", "--dry-run")
-    planned = f"{NAME} is another image now; it restarts, and for a moment nobody is answered"
+    planned = f"{NAME} now points to another image; it restarts, and gives no answers for a moment"
     assert planned in capsys.readouterr().out
     assert live.engine.named("shop-proxy") is before, "a plan changes nothing"
     live.release("shop:2")
@@ -75,7 +75,7 @@ def test_a_registry_that_has_a_newer_image_of_the_proxy_is_told_by_check(live: S
     assert _finding(tell)["outcome"] == "ok"
     live.engine.registry[NAME] = "sha256:new"
     found = _finding(tell)
-    assert found["found"] == f"{NAME} is another image in its registry now"
+    assert found["found"] == f"{NAME} points to another image in its registry"
     assert found["fix"].startswith(f"docker pull {NAME}, then bluegreen up")
     assert tell("status")[1]["proxy_image"]["newer"] is None, "a look at this machine alone"
     del live.engine.registry[NAME]  # a registry that does not answer

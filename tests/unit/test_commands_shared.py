@@ -47,7 +47,7 @@ def test_a_change_is_told_by_every_look_and_made_by_up_alone(
     assert noted.run("switch") == 0
     assert "db: the Compose file differs from what runs" in capsys.readouterr().err
     _, plan = tell("up", "--dry-run")
-    assert "of db by now: Compose recreates it" in json.dumps(plan)
+    assert "has changed for db: Compose recreates it" in json.dumps(plan)
     assert plan["nothing"] == ""
     code, done = tell("up")
     assert (code, done["outcome"]) == (0, "repaired")

@@ -194,8 +194,8 @@ def test_the_plan_says_what_is_proven_and_what_follows() -> None:
     both = plan_leave(world(intended=routing("blue", blue=left)), left, "web")
     assert both.lines()[3:6] == [
         "  beside    Compose starts web, api of release 7 without a port",
-        "  health    each of them must prove itself through the probe socket",
-        "  publish   Compose makes web with its port; it starts when nginx has stopped",
+        "  health    each must pass its health check, sent through nginx",
+        "  publish   Compose creates web with its port; it starts once nginx has stopped",
     ]
     stopped = world(intended=routing("blue", blue=left), proxy=replace(PROXY, state="exited"))
     assert [step.name for step in plan_leave(stopped, left, "web").steps] == [

@@ -116,7 +116,7 @@ def test_who_wants_to_leave_does_not_wait() -> None:
     assert [outcome for _, outcome, _ in play.told.ended] == ["done", "left out", "done"]
     done = play.operation.ended()
     assert "SIGTERM" in done.warnings[0]
-    assert done.warnings[0].endswith("left out: drain.")
+    assert done.warnings[0].endswith("(without waiting: drain).")
     assert play.journal[-1] == ("end", 41, "failed", None)
     calm = Play()
     assert calm.operation.ended().warnings == []

@@ -175,7 +175,7 @@ def test_what_other_proxies_do() -> None:
         [Passed("api", 2, "/api", None, True), Passed("web", 1)],
     )
     _does({"image": "caddy", "command": "caddy reverse-proxy --from :80 --to web:3"}, {}, (), [Passed("web", 3)])
-    _does({"image": "nginx", "volumes": [_mount("/p/gone.conf")]}, {}, ("what this folder does not show",), [])
+    _does({"image": "nginx", "volumes": [_mount("/p/gone.conf")]}, {}, ("what its own configuration says",), [])
     _does({"image": "nginx", "ports": [{"target": 443, "published": "443"}]}, {}, ("TLS",), [])
     _does(
         {"image": "nginx", "volumes": [{"type": "volume", "source": "s", "target": "/app/static"}]},
@@ -314,7 +314,7 @@ def test_the_health_path_is_a_route_that_can_be_followed(files: dict[str, str], 
 def test_a_migration_in_the_command_of_the_service(command: str, migrates: list[str] | None) -> None:
     found = migrations.find({"web": {"image": "a", "command": command}}, ["web"], {}, "/p")
     assert (found.block if found else None) == ({"service": "web", "command": migrates} if migrates else None)
-    assert not found or "Take it out of the command of web" in found.advice
+    assert not found or "Remove it from the command of web" in found.advice
 
 
 @pytest.mark.parametrize(
@@ -609,7 +609,7 @@ def test_a_dockerfile_of_their_own_is_respected() -> None:
     assert "port: 4000\n" in written["compose.yaml"]
     assert "PYTHON_IMAGE" not in written["compose.yaml"]
     assert "Dockerfile" not in written
-    assert "Dockerfile is yours and stays as it is." in advice
+    assert "Dockerfile exists already and stays as it is." in advice
     python = find_layout(
         {"Dockerfile": 'FROM python\nCMD ["uvicorn", "m:app", "--port", "81"]', "m.py": "app = FastAPI()"}
     )

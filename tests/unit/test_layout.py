@@ -68,7 +68,7 @@ def test_nothing_that_is_there_is_written_over() -> None:
     assert layout is not None
     written, advice = scaffold(layout, "shop", files)
     assert set(written) == {"compose.yaml", ".dockerignore", "bluegreen.mk", ".github/workflows/bluegreen.yml"}
-    assert "Dockerfile is yours and stays as it is." in advice
+    assert "Dockerfile exists already and stays as it is." in advice
     assert yaml.safe_load(written["compose.yaml"])["x-bluegreen"]["migrate"] == {"service": "migrate"}
 
 

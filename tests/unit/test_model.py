@@ -349,7 +349,7 @@ def test_a_prepared_release_is_no_way_back_and_a_switch_goes_on_from_it(tmp_path
     assert done.outcome == "prepared"
     back = app.run("flip-back")
     assert back is not None
-    assert "holds a prepared one" in back.error.summary  # type: ignore[union-attr]  # it is refused
+    assert "has only a prepared one" in back.error.summary  # type: ignore[union-attr]  # it is refused
     cut = Cut()
     done = app.run("switch", cut)
     assert done is not None

@@ -32,8 +32,8 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
         "  image     every image is built or pulled, then pinned by its id",
         "  create    3 containers of release 1, with new addresses",
         "  start     in the order of depends_on",
-        "  health    each replica must prove itself through the probe socket",
-        "  preview   nginx learns the addresses of blue; live traffic stays",
+        "  health    each replica must pass its health check, sent through nginx",
+        "  preview   nginx loads the addresses of blue; live traffic stays",
         "  check     does it answer through the preview listener?",
         "",
         "cutover (when a step fails: traffic is moved back and that is confirmed: exit 4; "
@@ -42,9 +42,9 @@ def test_the_first_up_makes_the_ground_then_a_color_then_moves_traffic() -> None
         "  confirm   only nginx's own answer proves where traffic goes",
         "",
         "settle (when a step fails: a warning; traffic stays where it is; the next command repairs it)",
-        "  seal      nginx's file says blue by itself, even if the route is deleted",
+        "  seal      nginx's file names blue as live too, in case the route is deleted",
         "  jobs      worker must run in one color only",
-        "  record    history, and the number of the next release",
+        "  record    write the history, and the number of the next release",
     ]
 
 
@@ -108,7 +108,7 @@ def test_up_on_a_whole_app_has_nothing_to_mend() -> None:
 def test_up_makes_what_is_gone_and_starts_what_is_down() -> None:
     found = world(replicas=(replica("blue", 7, state="exited"), replica("blue", 7, "worker"), *replicas("green", 6)))
     lines = plan_repair(found, WISH, rendered_differs=False).lines()
-    assert "  recreate  gone: blue-web-2" in lines
+    assert "  recreate  missing: blue-web-2" in lines
     assert "  start     not running: shop-blue-web-1 (exited)" in lines
     assert _names(lines)[-1:] == ["render"], "a new container has a new address"
 
@@ -136,11 +136,12 @@ def test_a_flip_back_builds_pulls_and_starts_nothing() -> None:
         (EMPTY, "There is nothing to flip back from: no color is live."),
         (
             world(intended=routing("blue", "prepared", blue=slot("blue", 7), green=slot("green", 8))),
-            "There is no previous release: green holds a prepared one.",
+            "There is no previous release: green has only a prepared one.",
         ),
         (world(intended=routing("blue", None, blue=slot("blue", 7))), "There is no previous release on green."),
+        (world(intended=None), "nginx's file is missing, so the way back is unknown."),
     ],
-    ids=["nothing live", "prepared", "first release"],
+    ids=["nothing live", "prepared", "first release", "file gone"],
 )
 def test_a_flip_back_never_moves_traffic_forward(found: object, summary: str) -> None:
     with pytest.raises(BluegreenError) as error:
@@ -184,7 +185,7 @@ def test_the_checklist_stands_where_its_failure_rule_is() -> None:
     assert [step.name for step in plan.steps if step.phase == "settle"] == [
         "seal", "jobs", "drain", "discard", "after_switch", "record", "prune",
     ]  # fmt: skip
-    assert "  expect         1 recorded answer, asked through the preview listener" in plan.lines()
+    assert "  expect         1 recorded answer must match, through the preview listener" in plan.lines()
     prepared = plan_release("prepare", world(), wish)
     assert "before_switch" not in [step.name for step in prepared.steps]
 

@@ -45,8 +45,8 @@ def test_a_service_that_takes_over_another_s_lines_gets_its_own_too() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("services:\n  web: &web\n    image: a\n  admin:\n    <<: *web\n", r"admin takes its lines over \(<<\)"),
-        ("services:\n  web: &web\n    image: a\n  b: &b\n    <<: *web\n  c:\n    <<: [*b]\n", "b takes its lines over"),
+        ("services:\n  web: &web\n    image: a\n  admin:\n    <<: *web\n", r"admin copies its lines \(<<\)"),
+        ("services:\n  web: &web\n    image: a\n  b: &b\n    <<: *web\n  c:\n    <<: [*b]\n", "b copies its lines"),
         ("services:\n  web: &web\n    image: a\n  admin: *web\n", r"web and admin are the same lines \(an alias\)"),
         ("services:\n  ? web\n  : image: a\n", "web shares a line with its first key"),
         ("services:\n  db:\n    image: a\n", "web is not in this file"),
@@ -135,7 +135,7 @@ def test_what_another_service_cannot_do_without_is_left_and_so_is_what_it_waits_
     found = _plan(services, "worker", "web")
     assert (found.added, found.optional) == ([], [])
     assert found.left["web"].startswith("side needs it (")
-    assert found.left["worker"] == "web waits for it and has no profile"
+    assert found.left["worker"] == "web depends on it and has no profile"
 
 
 def test_a_service_of_another_file_is_left_and_what_waits_for_it_there() -> None:

@@ -30,8 +30,8 @@ def _ports(*published: str, target: int = 8000, **more: Any) -> list[dict[str, A
         ({"expose": ["9000-9001/tcp"]}, 9000, "from expose"),
         ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "7001"}}, 7001, "from its environment"),
         ({"environment": {"PORT": "7000", "VIRTUAL_PORT": "x"}}, 7000, "from its environment"),
-        ({"healthcheck": {"test": ["CMD", "curl", "http://127.0.0.1:6000/up"]}}, 6000, "its healthcheck asks there"),
-        ({"healthcheck": {"test": "curl http://localhost/up"}}, 80, "its healthcheck asks there"),
+        ({"healthcheck": {"test": ["CMD", "curl", "http://127.0.0.1:6000/up"]}}, 6000, "from its healthcheck"),
+        ({"healthcheck": {"test": "curl http://localhost/up"}}, 80, "from its healthcheck"),
         ({"command": ["uvicorn", "a:app", "--port", "5000"]}, 5000, "from its command"),
         ({"command": "gunicorn -b 0.0.0.0:5001 a"}, 5001, "from its command"),
         ({"labels": {"traefik.http.services.a.loadbalancer.server.port": "4000"}}, 4000, "from the labels for Traefik"),
@@ -116,7 +116,7 @@ def test_a_published_proxy_of_the_file_is_stood_in_for() -> None:
     )  # fmt: skip
     assert (found.block["service"], found.block["listen"]) == ("web", 8443)
     assert dict(found.decisions)["listen"] == "8443: where nginx is published today"
-    assert any(it.startswith("nginx holds port 8443 ") for it in found.advice)
+    assert any(it.startswith("nginx publishes port 8443 ") for it in found.advice)
     assert "jobs" not in found.block
 
 
@@ -173,15 +173,17 @@ def test_what_runs_once_is_no_job_and_is_said() -> None:
     [
         (
             {"container_name": "x"},
-            ["web: take out container_name; two colors cannot share one name (init --write does it)."],
+            ["web: remove container_name; two colors cannot share one name (init --write does it)."],
         ),
-        ({"network_mode": "host"}, ["web: take out network_mode; a color needs an address on the app's network."]),
+        ({"network_mode": "host"}, ["web: remove network_mode; a color needs an address on the app's network."]),
         ({}, []),
     ],
 )  # fmt: skip
 def test_what_the_person_has_to_take_out(more: dict[str, Any], words: list[str]) -> None:
     service = {"image": "a", "ports": _ports("80"), **more}
-    profile = "web: add profiles: [release], so that a plain docker compose up leaves them out (init --write does it)."
+    profile = (
+        "web: add profiles: [release], so that a plain docker compose up does not start them (init --write does it)."
+    )
     assert propose({"services": {"web": service}}).advice == [*words, profile]
     assert propose({"services": {"web": service | {"profiles": ["release"]}}}).advice == words
 
@@ -190,7 +192,7 @@ def test_other_published_services_stay_shared() -> None:
     found = propose(
         {"services": {"web": {"image": "a", "ports": _ports("80")}, "docs": {"image": "b", "ports": _ports("81")}}}
     )
-    assert "docs: shared, with ports of their own" in dict(found.decisions)["service"]
+    assert "docs: shared, with their own ports" in dict(found.decisions)["service"]
 
 
 @pytest.mark.parametrize("name", ["web", "on", "1", "a b", "a$b", "yes", "1.5", "a.b-c"])

@@ -58,7 +58,7 @@ def test_a_release_comes_back_with_todays_values_and_names_what_differs() -> Non
 def test_a_release_whose_volume_is_gone_does_not_come_back() -> None:
     then = _stack({}, volumes=[{"type": "volume", "source": "old", "target": "/x"}])
     record = _record(then, web=Image("shop:1", "sha256:1"))
-    with pytest.raises(BluegreenError, match="uses what the Compose file no longer has"):
+    with pytest.raises(BluegreenError, match="needs parts that the Compose file no longer has"):
         restore(record, _stack({}), _keyed, lambda _: "", {})
 
 

@@ -114,13 +114,13 @@ def test_writable_folders_become_volumes_or_copies() -> None:
         ({"URL": "postgresql+asyncpg://u:p@db:5432/x"}, []),
         ({"URL": "redis://localhost:6379/0"}, []),
         ({"URL": "https://api.example.com"}, []),
-        ({"URL": "postgres://u:p@db.example.com/x"}, ["web.URL leads outside of the Compose file"]),
-        ({"URL": "mongodb+srv://u:p@cluster.example.com/x"}, ["web.URL leads outside of the Compose file"]),
-        ({"PGHOST": "10.0.0.5"}, ["web.PGHOST leads outside of the Compose file"]),
+        ({"URL": "postgres://u:p@db.example.com/x"}, ["web.URL points outside the Compose file"]),
+        ({"URL": "mongodb+srv://u:p@cluster.example.com/x"}, ["web.URL points outside the Compose file"]),
+        ({"PGHOST": "10.0.0.5"}, ["web.PGHOST points outside the Compose file"]),
         ({"REDIS_HOST": "db"}, []),
         ({"ALLOWED_HOSTS": "example.com"}, []),
         ({"UPGRADE_HOST": "example.com"}, []),
-        ({"APP_DB_HOST": "db.example.com"}, ["web.APP_DB_HOST leads outside of the Compose file"]),
+        ({"APP_DB_HOST": "db.example.com"}, ["web.APP_DB_HOST points outside the Compose file"]),
     ],
 )
 def test_a_database_outside_of_the_file_is_not_rehearsed_with(environment: dict[str, str], found: list[str]) -> None:

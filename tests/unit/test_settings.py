@@ -93,18 +93,18 @@ def test_every_problem_is_reported_at_once_with_its_key_path_and_the_nearest_key
         ({"service": "web", "port": 1, "services": {"api": {"port": 2}}}, "service: found web, expected either"),
         (
             {"services": {"web": {"port": 1}, "api": {"port": 2}}},
-            "services.api.path: found /, expected a path of its own",
+            "services.api.path: found /, expected another path",
         ),
         ({"service": "web", "port": 1, "jobs": ["web"]}, "jobs.web: found web, expected a service that gets no"),
         ({"service": "web", "port": 1, "listen": "8081"}, "preview: found 127.0.0.1:8081, expected a port that listen"),
-        ({"service": "web", "port": 1, "idle": "paused"}, "idle: found 'paused', expected nothing yet"),
+        ({"service": "web", "port": 1, "idle": "paused"}, "idle: found 'paused', expected no such key in this version"),
         ({"service": "web", "port": 1, "health": {"interval": "0s"}}, "health.interval: found '0s'"),
         ({"services": {"web": {"port": 1, "path": "/a b"}}}, "services.web.path: found '/a b'"),
         ({"services": {"web": {"port": 1, "path": "/a;}"}}}, "services.web.path: found '/a;}'"),
         ({"services": {"web": {"port": 1, "path": "/a%2fb"}}}, "services.web.path: found '/a%2fb', expected / instead"),
         (
             {"services": {"web": {"port": 1, "path": "/%C3%A9"}, "api": {"port": 2, "path": "/é/"}}},
-            "services.api.path: found /é, expected a path of its own",
+            "services.api.path: found /é, expected another path",
         ),
         ({"services": {"web": {"port": 1, "host": "a b"}}}, "services.web.host: found 'a b'"),
         ({"service": "web", "port": 1, "listen": "x:80"}, "listen: found 'x:80'"),
@@ -165,7 +165,7 @@ def test_this_machine_may_be_trusted_where_nobody_else_reaches_nginx(change: dic
     [
         (
             {"listen": "80"},
-            "proxy.trust: found 127.0.0.1/32 (this machine) while listen is 80, expected listen on this",
+            "proxy.trust: found 127.0.0.1/32 (this machine) while listen is 80, expected listen on a loopback address",
         ),
         ({"listen": "0.0.0.0:80"}, "proxy.trust: found 127.0.0.1/32 (this machine) while listen is 0.0.0.0:80"),
         (

@@ -27,11 +27,11 @@ def test_shared_services_are_those_that_plain_compose_would_start() -> None:
 
 def test_what_is_dropped_is_said() -> None:
     (notice,) = make_stack(DOCUMENT, "/srv", [], lambda *_: []).notices
-    assert notice.startswith("web: port 80 is not published by its containers; nginx publishes x-bluegreen.listen")
+    assert notice.startswith("web: port 80 is not published; nginx publishes ")
     ports = [{"target": 22, "published": "2222"}, {"target": 9, "published": "9", "protocol": "udp"}]
     other = {"web": {**DOCUMENT["services"]["web"], "ports": ports}, "nginx": {"depends_on": {"web": {}}}}
     ssh, udp, nginx = make_stack({**DOCUMENT, "services": other}, "/srv", [], lambda *_: []).notices
-    assert ssh == "web: port 2222 is not published any more: two colors cannot both hold it."
+    assert ssh == "web: port 2222 is not published any more: two colors cannot both publish it."
     assert "port 9/udp" in udp
     assert nginx.startswith("nginx is shared and depends on web")
     bare = {**DOCUMENT, "services": {"web": {"image": "shop"}}}
@@ -60,7 +60,7 @@ def test_what_both_colors_write_to_is_named() -> None:
     ]  # fmt: skip
     service = {"image": "shop", "profiles": ["release"], "volumes": volumes}
     both, anew = make_stack({**DOCUMENT, "services": {"web": service}}, "/srv", [], lambda *_: []).together
-    assert both == "web: both colors write to data, /srv/up, while both run at the same time."
+    assert both == "web: both colors write to data, /srv/up while both run."
     assert anew == "web: /scratch is an anonymous volume: every release starts with a new one."
 
 
@@ -93,7 +93,7 @@ def test_a_routed_service_of_no_containers_is_refused_by_its_key(service: dict[s
     services = {**DOCUMENT["services"], "web": {**DOCUMENT["services"]["web"], **service}}
     with pytest.raises(BluegreenError) as error:
         make_stack({**DOCUMENT, "services": services}, "/srv", [], lambda *_: [])
-    assert error.value.lines == [f"services.web.{key}: 0 containers answer nobody; a job may have 0"]
+    assert error.value.lines == [f"services.web.{key}: 0 containers cannot answer; only a job may have 0"]
     assert error.value.exit_code == ExitCode.USAGE
 
 

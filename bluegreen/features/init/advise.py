@@ -1,4 +1,4 @@
-"""What a person should know beside the block, one line for each thing: what stays to be done by hand. Pure."""
+"""Advice beside the block, one line for each thing: what a person must do by hand. Pure."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def add(
         if services[name].get("container_name"):
             proposal.take_out.append((name, "container_name"))
             proposal.advice.append(
-                f"{name}: take out container_name; two colors cannot share one name (init --write does it)."
+                f"{name}: remove container_name; two colors cannot share one name (init --write does it)."
             )
         if services[name].get("network_mode"):
-            proposal.advice.append(f"{name}: take out network_mode; a color needs an address on the app's network.")
+            proposal.advice.append(f"{name}: remove network_mode; a color needs an address on the app's network.")
         if proposal.replaced and (readers := by_labels(services[name])):
-            proposal.advice.append(f"{name}: its labels for {', '.join(readers)} are of no use any more.")
+            proposal.advice.append(f"{name}: its labels for {', '.join(readers)} are not used any more.")
         else:
             proposal.advice += notices(name, services[name])
         proposal.advice += _code(name, services, project)
@@ -59,12 +59,12 @@ def add(
         if (name, "container_name") not in proposal.take_out and container:
             proposal.take_out.append((name, "container_name"))
             proposal.advice.append(
-                f"{name}: its container_name goes, too: each release runs it under another name (init --write does it)."
+                f"{name}: remove container_name; each release runs it under another name (init --write does it)."
             )
     if open_ := [name for name in sorted(released) if not services[name].get("profiles")]:
         proposal.advice.append(
-            f"{', '.join(open_)}: add profiles: [release], so that a plain docker compose up leaves them out"
-            " (init --write does it)."
+            f"{', '.join(open_)}: add profiles: [release], so that a plain docker compose up does not start"
+            " them (init --write does it)."
         )
     proposal.advice += _left_out(services, released, migration)
     own = {migration.block["service"]} if migration else set()
@@ -76,7 +76,7 @@ def add(
 
 
 def without_front(names: Sequence[str], services: Services) -> Iterator[str]:
-    """What to do when nothing says who answers, and where."""
+    """What to do if no service shows that it answers HTTP."""
     among = ", ".join(names) or "none"
     yield f"No service says on which port it answers HTTP: choose service and port (among {among})."
     for name, service in services.items():
@@ -94,8 +94,8 @@ def _left_out(services: Services, released: Sequence[str], migration: Found | No
             continue
         if may_be_routed(name, service, services) and not kinds.is_template(name, service):
             yield (
-                f"{name} is of this project and stays a shared service, which a switch does not release. To release it "
-                "too, give it a port and a path of its own under services, or name it in jobs."
+                f"{name} belongs to this project and stays a shared service: a switch does not release it. To "
+                "release it too, give it a port and a path under services, or name it in jobs."
             )
 
 
@@ -125,7 +125,7 @@ def _proxies(proposal: Proposal, services: Services, proxies: Sequence[Proxy]) -
             continue
         own = ", ".join(it.does.own or (("TLS",) if tls else ()))
         if front_proxy.on_the_machine(services, [it]) and any(front.listen == at for front in fronts):
-            yield f"{it.shown} stays in front, and finds bluegreen's nginx at {at}, where {names} is published today."
+            yield f"{it.shown} stays in front. It reaches bluegreen's nginx at {at}, where {names} is published today."
             continue
         line = _line(it.does.kind, at, names)
         yield f"{it.shown} stays in front: it does {own}. Route it to bluegreen's nginx: {line}."
@@ -134,7 +134,7 @@ def _proxies(proposal: Proposal, services: Services, proxies: Sequence[Proxy]) -
         yield f"{reader} is not in this file and stays in front. Route it to bluegreen's nginx: {line}."
     if not proxies:
         yield from (
-            f"{name} passes on to a service by its name: point it to http://{at}."
+            f"{name} sends requests to a service by its name: send them to http://{at} instead."
             for name, service in services.items()
             if any(it in kinds.image_name(service) for it in front_proxy.TUNNELS)
         )
@@ -149,15 +149,15 @@ def _stood_in(it: Proxy, services: Services, names: str) -> str:
     ports = ", ".join(str(port.get("published") or port["target"]) for port in services[name].get("ports") or [])
     how = " (init --write does it)" if it.does.read else ""
     return (
-        f"{name} holds port {ports} and only passes requests on to {names}: bluegreen's nginx does that in its place. "
-        f"Take {name} out of the file{how}; bluegreen up --adopt stops its container when the first color is proven."
+        f"{name} publishes port {ports} and only passes requests on to {names}: bluegreen's nginx replaces it. "
+        f"Remove {name} from the file{how}; bluegreen up --adopt stops its container when the first color is healthy."
     )
 
 
 def _code(name: str, services: Services, project: str) -> Iterator[str]:
     for source, target in mounted_code(services[name], project):
         yield (
-            f"{name}: take out the mount of its code ({source} at {target}): both colors would run what is in that "
+            f"{name}: remove the mount of its code ({source} at {target}): both colors would run what is in that "
             "folder, not what was released."
         )
     if reloading := reloads(services[name]):

@@ -24,7 +24,7 @@ LIKELY = ("main.py", "app.py", "asgi.py", "wsgi.py", "server.py", "api.py", "run
 
 @dataclass(frozen=True)
 class Application:
-    """One that can be served. `factory`: its name is a function that makes it."""
+    """An application that a server can run. `factory`: its name is a function that makes it."""
 
     path: str
     name: str

@@ -18,7 +18,7 @@ COMMAND_PORT = re.compile(
     r"(?:\$\{\w+:-)?(?P<port>\d{2,5})\b"
 )
 BASES = (("nginx", 80), ("caddy", 80), ("httpd", 80), ("apache", 80), ("tomcat", 8080), ("streamlit", 8501))
-# What servers listen on when nobody says a port. Sources: the documentation of each.
+# Default ports of servers. Sources: the documentation of each.
 DEFAULTS = (
     (r"\buvicorn\b|\bhypercorn\b|\bgunicorn\b|\bdaphne\b|\bgranian\b|\bfastapi (?:run|dev)\b|\brunserver\b", 8000),
     (r"\bflask\b.*\brun\b", 5000), (r"\bwaitress-serve\b", 8080), (r"\bstreamlit run\b", 8501),

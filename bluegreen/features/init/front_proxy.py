@@ -1,7 +1,7 @@
 """The proxies of a Compose file, and where nginx of bluegreen listens beside them. Pure.
 
-bluegreen's nginx replaces one that only passes requests on. One that does more (TLS, static files, passwords) stays in
-front, and gets the address where bluegreen's nginx listens.
+bluegreen's nginx replaces a proxy that only passes requests on. A proxy that does more (TLS, static files, passwords)
+stays in front, and sends requests to the address where bluegreen's nginx listens.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from bluegreen.features.init.kinds import Services
 from bluegreen.features.init.pairs import Pair
 from bluegreen.features.init.passes import Does
 
-BRIDGE = "172.17.0.1"  # of docker0, where containers reach the machine unless somebody chose another
-TRUST = "172.16.0.0/12"  # where Docker's networks are unless somebody chose others
+BRIDGE = "172.17.0.1"  # the default address of docker0, where containers reach the machine
+TRUST = "172.16.0.0/12"  # the default range of Docker's networks
 PORTS = (8080, 8088, 8090, 8000, 9080)  # for nginx behind another proxy
 PREVIEW = 8081
 READ_LABELS = ("traefik", "caddy")
@@ -63,7 +63,7 @@ def find(services: Services, files: Files, pairs: Sequence[Pair]) -> list[Proxy]
 
 
 def with_others(proxies: Sequence[Proxy], services: Services, routed: set[str]) -> list[Proxy]:
-    """One that also leads to something that is not released has that to do, too."""
+    """A proxy that also routes to a service that is not released must stay, for that service."""
     found = []
     for proxy in proxies:
         others = {it.service for it in proxy.does.passed if it.service in services}
@@ -88,13 +88,13 @@ def stays(proxies: Sequence[Proxy], fronts: Sequence[Front]) -> bool:
 
 
 def listen(fronts: Sequence[Front], services: Services, proxies: Sequence[Proxy], bridge: str) -> At:
-    """Where visitors arrive today, or the address that a proxy which stays sends them to."""
+    """Where visitors arrive today, or the address to which a proxy that stays will send them."""
     if stays(proxies, fronts):
         port = next(it for it in PORTS if it not in _taken(services) | {PREVIEW})
         shown = proxies[0].shown if proxies else outside(fronts, proxies)
         host = on_the_machine(services, proxies)
         if host and fronts[0].listen:
-            return At(fronts[0].listen, f": where {fronts[0].name} is published today, and {shown} finds it")
+            return At(fronts[0].listen, f": where {fronts[0].name} is published today and {shown} reaches it")
         return At(f"{'127.0.0.1' if host else bridge}:{port}", f": for {shown}, which stays in front")
     if proxies and proxies[0].name:
         name = proxies[0].name
@@ -116,7 +116,7 @@ def on_the_machine(services: Services, proxies: Sequence[Proxy]) -> bool:
 
 
 def preview(listen: str, services: Services, gone: Sequence[str]) -> int:
-    """A port of the machine for the preview: the default, or the next one that nobody has.
+    """A port of the machine for the preview: the default, or the next one that is free.
 
     `gone`: services whose ports are not published any more.
     """

@@ -1,4 +1,4 @@
-"""Which services get traffic, on which port, and how healthy is asked. Pure; guesses carry their reason."""
+"""Which services may get traffic, on which port, and by which health check. Pure. Each guess has its reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Files = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Front:
-    """A service that may get traffic, as far as its file and its code tell."""
+    """A service that may get traffic, with what its file and its code say about it."""
 
     name: str
     port: int | None
@@ -50,7 +50,7 @@ def candidates(services: Services, files: Files, passed: tuple[Passed, ...]) -> 
 
 
 def may_be_routed(name: str, service: Service, services: Services) -> bool:
-    """Whether it is an application that answers somebody."""
+    """Whether it is an application that answers requests."""
     if kinds.is_other(name, service) or kinds.is_proxy(name, service) or kinds.is_development(service):
         return False
     if kinds.speaks_fastcgi(service):
@@ -61,7 +61,7 @@ def may_be_routed(name: str, service: Service, services: Services) -> bool:
 
 
 def rank(it: Front, services: Services) -> tuple[int, ...]:
-    """Lower is likelier: routed today, published to the world, of this project, a telling name."""
+    """Lower is more likely: routed today, published to the world, built here, named like a web service."""
     service = services[it.name]
     published = kinds.published(service)
     world = any(not str(port.get("host_ip") or "").startswith("127.") for port in published)
@@ -83,9 +83,9 @@ def front(name: str, services: Services, files: Files, passed: tuple[Passed, ...
     port, why = _port(name, service, files, passed)
     health, why_health = None, ""
     if path and checked in (None, port):
-        health, why_health = path, "its own healthcheck asks for it"
+        health, why_health = path, "from its healthcheck"
     if health is None and built.health[1] and built.health[0] in (None, port):
-        health, why_health = built.health[1], "the HEALTHCHECK of its Dockerfile asks for it"
+        health, why_health = built.health[1], "from the HEALTHCHECK of its Dockerfile"
     if health is None and (folder := kinds.context(service)):
         health, why_health = routes.health(below(files, folder)) or (None, "")
     listen = next((listen_of(it) for it in kinds.published(service) if it["target"] == port), None)
@@ -103,7 +103,7 @@ def below(files: Files, folder: str) -> dict[str, str]:
 
 
 def _port(name: str, service: Service, files: Files, passed: tuple[Passed, ...]) -> tuple[int | None, str]:
-    """(the port that it answers HTTP on, where that was found), the surest first."""
+    """(the port that it answers HTTP on, where that was found), the most certain first."""
     labelled = labels.read(service)
     built = dockerfile.of_service(service, files)
     checked, _ = asked(service, name)
@@ -118,10 +118,10 @@ def _port(name: str, service: Service, files: Files, passed: tuple[Passed, ...])
         (checked if checked in targets else None, "ports and healthcheck agree"),
         (known[0] if known else None, f"from ports: {_spelled(shown)}"),
         (targets[0] if targets else None, f"from ports: {_spelled(shown)}"),
-        (next((it.port for it in passed), None), "the proxy of this file passes on to it"),
+        (next((it.port for it in passed), None), "the proxy of this file sends requests to it"),
         (expose, "from expose"),
         (_variable(service, *VARIABLES), "from its environment"),
-        (checked, "its healthcheck asks there"),
+        (checked, "from its healthcheck"),
         (said, "from its command"),
         (dockerfile.command_port(built.command) if not kinds.words(service) else None, "from CMD of its Dockerfile"),
         (built.exposed[0] if built.exposed else None, "from EXPOSE of its Dockerfile"),

@@ -64,7 +64,7 @@ ONCE = re.compile(
     r"(?:^|[-_])(?:migrat\w*|prestart|pre[-_]?deploy|init|setup|seed|fixtures?|createbuckets?|create[-_]buckets?"
     r"|collectstatic|assets|tests?|lint|e2e)(?:$|[-_])"
 )
-DEBUGGERS = frozenset({5678, 5858, 9003, 9229})  # beside another port; some application has it as its only one
+DEBUGGERS = frozenset({5678, 5858, 9003, 9229})  # only beside another port; alone it may be the port of an application
 NOT_HTTP = frozenset({
     21, 22, 25, 110, 143, 465, 587, 993, 995, 1025, 2525, 1433, 1521, 1883, 2181, 3306, 4222, 5432, 5433, 5672, 6379,
     9042, 9092, 9300, 11211, 26379, 27017, 50051,
@@ -106,17 +106,17 @@ def is_other(name: str, service: Service) -> bool:
 
 
 def speaks_fastcgi(service: Service) -> bool:
-    """Whether it answers a web server in front of it, and no HTTP."""
+    """Whether it speaks FastCGI to a web server, and no HTTP."""
     return "fpm" in f"{service.get('image') or ''} {service.get(BASE) or ''}" or "php-fpm" in words(service)
 
 
 def is_worker(name: str, service: Service) -> bool:
-    """Whether it works off a queue or a clock and answers nobody."""
+    """Whether it is a worker or a scheduler: it answers no requests."""
     return bool(WORKERS.search(name) or WORKER_COMMAND.search(words(service)))
 
 
 def sounds_routed(name: str, service: Service) -> bool:
-    """Whether it is called as what answers somebody: no job, though nothing says on which port."""
+    """Whether its name is that of a web service: then it is no job, even without a port."""
     return bool(ROUTED.search(name)) and not is_worker(name, service)
 
 
@@ -127,7 +127,7 @@ def is_development(service: Service) -> bool:
 
 
 def starts_by_itself(service: Service) -> bool:
-    """Whether it has no profile, or one that says that it is what is released."""
+    """Whether it has no profile, or one for what is released."""
     profiles = [str(it) for it in service.get("profiles") or []]
     return not profiles or any(RELEASED.search(it) for it in profiles)
 
@@ -166,7 +166,7 @@ def http_ports(service: Service) -> list[int]:
 
 
 def is_template(name: str, service: Service) -> bool:
-    """Whether it is there for others to copy from: it starts nothing of its own."""
+    """Whether it is only a template for other services: it starts nothing itself."""
     return bool(re.search(r"^(?:base|common|template|builder|app-base|defaults?)$", name)) and not words(service)
 
 

@@ -1,6 +1,6 @@
-"""A project without a Compose file: how it is laid out, and what it takes to run it. Pure.
+"""A project without a Compose file: its layout, and what it needs to run. Pure.
 
-Guesses are shown with their reasons: the person reads them before the files are written.
+Guesses are shown with their reasons, so that a person can read them before the files are written.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why a project cannot be laid out: what is there, what is missing, and what to type."""
+    """Why no files can be proposed for a project: what is there, what is missing, and what to type."""
 
     there: str
     wanted: str
@@ -80,7 +80,9 @@ def find_layout(files: Mapping[str, str]) -> Layout | None:
     listed = pythons.names(files, project)
     needs = not own and not (SERVED.search(listed) if server == "uvicorn" else "gunicorn" in listed)
     if needs:
-        said.decisions.append(("server", f"{server} is installed too: the project's requirements do not name it"))
+        said.decisions.append(
+            ("server", f"{server} is installed too, because the project's requirements do not have it")
+        )
     migrate = _migrate(files, chosen, said)
     data = sqlite.find(files)
     if data:
@@ -97,7 +99,7 @@ def find_layout(files: Mapping[str, str]) -> Layout | None:
 
 
 def missing(files: Mapping[str, str]) -> Missing | None:
-    """Why there is an application and yet no layout; None: there is no application."""
+    """Why there is an application, but no layout; None: there is no application."""
     found = applications.find(files)
     if not found or pythons.installer(files):
         return None
@@ -127,18 +129,18 @@ def _tell_app(chosen: Application | None, found: list[Application], own: bool, s
 def _health(files: Mapping[str, str], chosen: Application | None, said: _Said) -> str:
     built = dockerfile.read(files.get("Dockerfile", ""))
     if built.health[1]:
-        said.decisions.append(("health", f"{built.health[1]}: the HEALTHCHECK of the Dockerfile asks for it"))
+        said.decisions.append(("health", f"{built.health[1]}: from the HEALTHCHECK of the Dockerfile"))
         return built.health[1]
     usual = WITHOUT_HEALTH if chosen and chosen.kind == "FastAPI" else "/"
     path, why = routes.health(files) or (usual, "a guess; it must answer 200")
     said.decisions.append(("health", f"{path}: {why}"))
     if not routes.HEALTH.search(path):
-        said.advice.append("A route /health that asks what the service needs (its database) would prove more.")
+        said.advice.append("Better: a route /health that also checks what the service needs, such as its database.")
     return path
 
 
 def _port(files: Mapping[str, str], said: _Said) -> int:
-    """Where the person's own Dockerfile listens; ours listens where we say."""
+    """The port of the person's own Dockerfile; ours has the default."""
     built = dockerfile.read(files.get("Dockerfile", ""))
     named = dockerfile.command_port(built.command)
     exposed = built.exposed[0] if built.exposed else None
@@ -164,8 +166,8 @@ def _migrate(files: Mapping[str, str], chosen: Application | None, said: _Said) 
 
 def _advise(files: Mapping[str, str], chosen: Application | None, said: _Said) -> None:
     if unset := sorted({name for text in files.values() for name in VARIABLE.findall(text)}):
-        said.advice.append(f"The application asks for {', '.join(unset)}: put them into .env, which web reads.")
+        said.advice.append(f"The application reads {', '.join(unset)} from its environment: put them into .env.")
     if chosen and chosen.kind == "Django":
-        said.advice.append("ALLOWED_HOSTS needs localhost: health is asked with that Host.")
+        said.advice.append("ALLOWED_HOSTS needs localhost: the health check sends this Host.")
         if not any("whitenoise" in text.lower() for text in files.values()):
-            said.advice.append("Gunicorn serves no static files; WhiteNoise in the application does.")
+            said.advice.append("Gunicorn serves no static files: add WhiteNoise to the application.")

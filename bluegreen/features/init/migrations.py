@@ -47,12 +47,12 @@ class Found:
 
 
 def find(services: Services, released: list[str], files: Files, project: str) -> Found | None:
-    """How it is done today, the surest first; `released`: the routed services, then the jobs."""
+    """How migrations run today, the most certain way first; `released`: the routed services, then the jobs."""
     if own := _service(services, released):
         return Found({"service": own}, f"{own} does it today, before {released[0]} starts")
     for name in released:
         if command := _command(kinds.words(services[name])):
-            said = f"Take it out of the command of {name}: there it runs once for each replica, and at each restart."
+            said = f"Remove it from the command of {name}: there it runs once for each replica, and at each restart."
             return Found({"service": name, "command": command}, f"the command of {name} does it today", said)
     for name, service in services.items():
         if (
@@ -149,7 +149,7 @@ def _code(service: Service, files: Files) -> tuple[list[str], str, str] | None:
             and (command := _command(text))
         ):
             return command, f"{path} does it at each start today", (
-                f"Take it out of {path}: there it runs once for each replica, and at each restart."
+                f"Remove it from {path}: there it runs once for each replica, and at each restart."
             )  # fmt: skip
     built, workdir = dockerfile.of_service(service, files), str(service.get("working_dir") or "")
     return _by_tool(here, prefix, lambda path: dockerfile.path_in(built, path, workdir))

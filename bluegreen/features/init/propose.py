@@ -1,7 +1,7 @@
-"""The smallest `x-bluegreen` block for a Compose file that has none, and why it says what it says. Pure.
+"""The smallest `x-bluegreen` block for a Compose file that has none, with its reasons. Pure.
 
-Reads Compose's resolved document, and the files beside it as far as they are given. Guesses are named as guesses: the
-person reads them before anything runs.
+Reads Compose's resolved document, and the given files beside it. A guess is called a guess: a person reads it before
+anything runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bluegreen.features.init.pairs import Pair
 
 @dataclass(frozen=True)
 class Question:
-    """What the files do not tell. `choices`: what the answer may be; the first one is what is proposed without it."""
+    """What the files do not say. `choices`: the possible answers; without one, the first is proposed."""
 
     words: str
     choices: tuple[tuple[str, int], ...]  # service, port
@@ -36,7 +36,7 @@ class Proposal:
     fronts: list[Front] = field(default_factory=list)  # the routed services
     pairs: list[Pair] = field(default_factory=list)  # services that become one
     take_out: list[tuple[str, str]] = field(default_factory=list)  # (service, key) that no color can have
-    replaced: list[str] = field(default_factory=list)  # proxies whose work bluegreen's nginx does, as far as was read
+    replaced: list[str] = field(default_factory=list)  # proxies that bluegreen's nginx replaces
 
     @property
     def renamed(self) -> dict[str, str]:
@@ -44,7 +44,7 @@ class Proposal:
 
     @property
     def gone(self) -> list[str]:
-        """Services that the file is better without."""
+        """Services that should be removed from the file."""
         return [*(other for it in self.pairs for other in it.others), *self.replaced]
 
     def text(self, indent: str = "") -> str:
@@ -98,7 +98,7 @@ def propose(
     migration = migrations.find(services, released, files, project)
     if migration:
         proposal.block["migrate"] = migration.block
-        proposal.decisions.append(("migrate", f"{migration.why}; once for each release, before its traffic"))
+        proposal.decisions.append(("migrate", f"{migration.why}; it runs once for each release, before traffic"))
     _proxy_settings(proposal, proxies, chosen.fronts)
     advise.add(proposal, services, released, proxies, migration, project)
     return proposal
@@ -118,14 +118,14 @@ def _question(fronts: list[Front], chosen: routed.Chosen, answer: Answer) -> Que
     if not chosen.fronts:
         names = tuple((it.name, 0) for it in fronts)
         return (
-            Question("No service says on which port it answers HTTP. Which one gets the traffic?", names)
+            Question("No service says on which port it answers HTTP. Which one should nginx send traffic to?", names)
             if names
             else None
         )
     if chosen.rivals:
         both = [chosen.fronts[0], *chosen.rivals]
         return Question(
-            "More than one service is published. Which one gets the traffic of bluegreen?",
+            "More than one service is published. Which one should nginx send traffic to?",
             tuple((it.name, it.port or 0) for it in both),
         )  # fmt: skip
     return None
@@ -205,12 +205,12 @@ def _jobs(services: Services, released: list[str], proxies: set[str]) -> dict[st
 
 
 def _proxy_settings(proposal: Proposal, proxies: list[Proxy], fronts: list[Front]) -> None:
-    """What a proxy in front says of a visitor is believed, when one stays there."""
+    """Trusts what a proxy in front says about a visitor, if one stays there."""
     if front_proxy.stays(proxies, fronts):
         proposal.block["proxy"] = {"trust": [front_proxy.TRUST]}
         proposal.decisions.append(
             (
                 "proxy",
-                f"trust {front_proxy.TRUST}: the addresses of Docker's networks, where the proxy in front asks from",
+                f"trust {front_proxy.TRUST}: Docker's networks, from which the proxy in front connects",
             )
         )

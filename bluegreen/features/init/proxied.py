@@ -45,7 +45,7 @@ def does(name: str, services: Services, files: Mapping[str, str]) -> Does:
         found = found.and_also(proxied_nginx.read(texts))
     own = [*found.own, *_signs(name, services)]
     if not texts and (_is_configured(service) or service.get("network_mode") == "host"):
-        own.append("what this folder does not show")
+        own.append("what its own configuration says")
     passed = [it for one in found.passed if (it := _named(one, services))]
     return replace(found, kind=kind, own=tuple(dict.fromkeys(own)), passed=tuple(dict.fromkeys(passed)))
 
@@ -81,7 +81,7 @@ def _texts(service: Service, files: Mapping[str, str]) -> list[str]:
 
 
 def _is_configured(service: Service) -> bool:
-    """Whether somebody configured it in a way that was not read."""
+    """Whether it has a configuration that was not read."""
     mounts = [str(it.get("target") or "") for it in service.get("volumes") or []]
     return bool(
         service.get("build")

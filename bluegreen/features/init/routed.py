@@ -1,4 +1,4 @@
-"""Which of the services that may get traffic are routed: all that a proxy routes today, or the likely one. Pure."""
+"""Which services get traffic: all that a proxy routes today, or the most likely one. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Said(Protocol):
 
 @dataclass(frozen=True)
 class Chosen:
-    """The routed services, why these, others that would be as good, and what a person should know of it."""
+    """The routed services, the reason, other possible ones, and notes for the person."""
 
     fronts: list[Front]
     why: str = ""
@@ -56,7 +56,7 @@ def choose(fronts: Sequence[Front], services: Services, answer: Said) -> Chosen:
 
 
 def with_inner(chosen: Chosen, fronts: Sequence[Front], services: Services, files: Files) -> Chosen:
-    """The same with what the nginx inside of the one routed service passes on to: a page that brings its API."""
+    """The same, with services to which an nginx inside the routed service sends requests (a page and its API)."""
     if len(chosen.fronts) != 1 or chosen.fronts[0].labelled or not SERVER.search(_base(chosen.fronts[0], services)):
         return chosen
     first = chosen.fronts[0]
@@ -70,14 +70,14 @@ def with_inner(chosen: Chosen, fronts: Sequence[Front], services: Services, file
         replace(it, path=it.passed[0].path) for it in found if not it.passed[0].stripped and it.passed[0].path != "/"
     ]
     notes = tuple(
-        f"{first.name} takes {it.passed[0].path} away before it passes on to {it.name}, which stays a shared service. "
+        f"{first.name} removes {it.passed[0].path} from the path for {it.name}, which stays a shared service. "
         f"To release it too, let it answer below {it.passed[0].path} and name it in services."
         for it in found
         if it.passed[0].stripped
     )
     if not inner:
         return replace(chosen, notes=(*chosen.notes, *notes))
-    why = f"{first.name}, and {', '.join(it.name for it in inner)}: {first.name} passes on to it below its path today"
+    why = f"{first.name}, and {', '.join(it.name for it in inner)}: {first.name} sends a path to it today"
     rivals = tuple(it for it in chosen.rivals if it.name not in {one.name for one in inner})
     return Chosen([first, *inner], why, rivals, (*chosen.notes, *notes))
 
@@ -104,7 +104,7 @@ def _by_labels(fronts: list[Front]) -> Chosen:
 
 
 def _told_apart(fronts: Sequence[Front]) -> list[Front]:
-    """A host is said only where it tells services apart; one of several hosts is any host."""
+    """A host is named only if services differ by it."""
     paths = [it.path for it in fronts]
     if len(set(paths)) == len(paths) and "/" in paths and len({it.host for it in fronts}) == 1:
         return [replace(it, host=None) for it in fronts]
@@ -112,9 +112,9 @@ def _told_apart(fronts: Sequence[Front]) -> list[Front]:
 
 
 def _by_proxy(fronts: list[Front]) -> Chosen:
-    """What a proxy of this file passes on to, by path or host; not what gets another path than was asked for."""
+    """Services that a proxy of this file routes to, by path or host, without those whose path it changes."""
     if len(fronts) == 1:
-        return Chosen(fronts, f"{fronts[0].name}: the proxy of this file passes on to it")
+        return Chosen(fronts, f"{fronts[0].name}: the proxy of this file sends requests to it")
     found, notes = [], []
     for it in fronts:
         paths = list(dict.fromkeys(one.path for one in it.passed if not one.stripped))
@@ -122,8 +122,8 @@ def _by_proxy(fronts: list[Front]) -> Chosen:
         if not paths:
             prefix = it.passed[0].path
             notes.append(
-                f"{it.name} gets {prefix}/… without {prefix} from the proxy; bluegreen passes paths on as they are: "
-                f"it stays a shared service. To release it too, let it answer below {prefix} and name it in services."
+                f"{it.name} gets {prefix}/… without {prefix} from the proxy. bluegreen does not change paths: it stays "
+                f"a shared service. To release it too, let it answer under {prefix} and name it in services."
             )
             continue
         path = "/" if "/" in paths else min(paths, key=len)
@@ -137,12 +137,12 @@ def _by_proxy(fronts: list[Front]) -> Chosen:
             notes.append(f"{', '.join(others)} gets requests from it too; it stays a shared service.")
         return Chosen(
             [replace(first, path="/", host=None)],
-            f"{first.name}: the proxy of this file passes on to it",
+            f"{first.name}: the proxy of this file sends requests to it",
             (),
             tuple(notes),
         )
     names = ", ".join(it.name for it in found)
-    return Chosen(_told_apart(found), f"{names}: the proxy of this file passes on to them", (), tuple(notes))
+    return Chosen(_told_apart(found), f"{names}: the proxy of this file sends requests to them", (), tuple(notes))
 
 
 def _likeliest(fronts: Sequence[Front], services: Services) -> Chosen:
@@ -160,5 +160,5 @@ def _likeliest(fronts: Sequence[Front], services: Services) -> Chosen:
         return Chosen([first], f"{first.name}: the only service with a published port")
     rivals = tuple(it for it in others if kinds.built(services[it.name]) == kinds.built(services[first.name]))
     names = ", ".join(it.name for it in others)
-    why = f"{first.name}, of those with a published port; {names}: shared, with ports of their own"
+    why = f"{first.name}: the first of those with a published port; {names}: shared, with their own ports"
     return Chosen([first], why, rivals)

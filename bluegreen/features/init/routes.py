@@ -88,7 +88,7 @@ def health(files: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def paths(files: Mapping[str, str]) -> Iterator[str]:
-    """Paths that answer GET and may be a health check or the first page, as far as they can be followed."""
+    """Paths that answer GET and may be a health check or the first page, where the code can be followed."""
     python = {path: text for path, text in files.items() if path.endswith(".py")}
     yield from _decorated(python)
     yield from django(python)

@@ -30,7 +30,7 @@ LISTEN = re.compile(
 
 
 def paths(files: Mapping[str, str]) -> Iterator[str]:
-    """Every path that answers GET, as far as it can be followed."""
+    """Every path that answers GET, where the code can be followed."""
     sources = {path: text for path, text in files.items() if path.endswith(ENDS)}
     mounted = dict(_mounted(sources))
     everywhere = next((f"/{it['path']}" for text in sources.values() if (it := GLOBAL.search(text))), "")

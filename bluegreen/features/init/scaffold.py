@@ -13,7 +13,7 @@ from bluegreen.features.init.sqlite import FOLDER
 TEMPLATES = Path(__file__).parent / "templates"
 MAKEFILES = ("Makefile", "makefile", "GNUmakefile")
 WORKFLOWS = (".github/workflows/release.yml", ".github/workflows/bluegreen.yml")
-KEPT_OUT = (".env", ".git")  # of an image: secrets, and history
+KEPT_OUT = (".env", ".git")  # of an image: secrets and history
 SERVERS = {"uvicorn": '"uvicorn[standard]"', "gunicorn": "gunicorn"}
 
 
@@ -26,14 +26,14 @@ def scaffold(layout: Layout, folder_name: str, there: Collection[str]) -> tuple[
         wanted.append(("Makefile", "Makefile"))
     elif "bluegreen.mk" not in there:
         wanted.append(("bluegreen.mk", "Makefile"))
-        advice.append("There is a Makefile: `include bluegreen.mk` brings the targets.")
+        advice.append("You have a Makefile: add `include bluegreen.mk` to it for the targets.")
     if ".gitlab-ci.yml" in there:
-        advice.append("CI is GitLab's here: for the commands of a job, see bluegreen help ci.")
+        advice.append("You use GitLab CI: the commands for a job are in bluegreen help ci.")
     elif workflow := next((path for path in WORKFLOWS if path not in there), None):
         wanted.append((workflow, "release.yml"))
     files = {path: _rendered(template, layout, name) for path, template in wanted if path not in there}
     advice += [
-        f"{path} is yours and stays as it is." for path, _ in wanted if path in there and path != ".dockerignore"
+        f"{path} exists already and stays as it is." for path, _ in wanted if path in there and path != ".dockerignore"
     ]
     return files, advice
 

@@ -58,6 +58,6 @@ def _hard_coded(file: str, path: str) -> Data:
     if file.startswith(f"{FOLDER}/"):
         return Data(file)
     return Data(file, advice=(
-        f"{path} keeps its data in {file}, inside the container, where each release begins without it: let it use "
-        f"{FOLDER}/{name}, where the volume data is.",
+        f"{path} keeps its data in {file}. In a container, each release would start without this file: use "
+        f"{FOLDER}/{name}, which is on the volume data.",
     ))  # fmt: skip

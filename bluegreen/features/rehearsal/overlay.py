@@ -1,7 +1,7 @@
-"""A rehearsal beside production: what is laid over the Compose file to keep the two apart, and what forbids it. Pure.
+"""A rehearsal beside production: the override file that keeps the two apart, and what forbids a rehearsal. Pure.
 
-The overlay is text for Compose's own merge, with its tags !override and !reset (Compose 2.24.4). It holds no value of
-a variable.
+The overlay is merged by Compose itself, with its tags !override and !reset (Compose 2.24.4). It has no value of a
+variable.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bluegreen.domain.release import Image
 
 OLDEST_COMPOSE = (2, 24, 4)
 SUFFIX = "-rehearsal"
-COPY_LIMIT = 50 * 1000 * 1000  # bytes of a writable folder that is copied without being asked
-# A database or a queue that is no service of the file: the rehearsal would migrate and write to the real one.
+COPY_LIMIT = 50 * 1000 * 1000  # bytes; a smaller writable folder is copied without --copy-volumes
+# Databases and queues. One outside the file would be migrated and written to by the rehearsal.
 STORES = r"postgres(?:ql)?|mysql|mariadb|mssql|sqlserver|oracle|redis|rediss|valkey|memcached|mongodb|amqps?|nats|kafka"
 URL = re.compile(rf"^(?:{STORES})(?:\+[a-z0-9]+)?(?:\+srv)?://(?:[^/@\s]*@)?(\[[^\]]+\]|[^/:?\s]+)", re.IGNORECASE)
 HOST_NAME = re.compile(
@@ -36,12 +36,12 @@ class Mount:
     service: str
     source: str
     target: str
-    shared: bool  # of a shared service, which makes its own data again
+    shared: bool  # of a shared service, which creates its data again
 
 
 @dataclass(frozen=True)
 class Overlay:
-    """What one overlay says. `images`: the very images of the release services; without one, those of the file."""
+    """The content of one overlay. `images`: exact images of release services; without one, that of the file."""
 
     name: str
     listen: str
@@ -52,19 +52,19 @@ class Overlay:
 
 
 def refusals(stack: Stack, outside: bool) -> list[str]:
-    """Why a rehearsal could not be kept apart from production; empty: it can."""
+    """Why a rehearsal could touch production; empty: it cannot."""
     return [why for name in _taking_part(stack) for why in _against(stack, name, outside)]
 
 
 def _against(stack: Stack, name: str, outside: bool) -> Iterator[str]:
     service = stack.services[name]
     if service.get("network_mode") == "host":
-        yield f"{name} has network_mode: host, so it would meet production on this machine's ports"
+        yield f"{name} has network_mode: host, so it would use the ports of production"
     for mount in service.get("volumes") or []:
         if str(mount.get("source") or "").endswith("docker.sock"):
-            yield f"{name} mounts the Engine's socket: what it does to containers, it would do to production's"
+            yield f"{name} mounts the Docker socket, so it could change the containers of production"
     if not outside:
-        yield from (f"{name}.{variable} leads outside of the Compose file" for variable in _outside(stack, service))
+        yield from (f"{name}.{variable} points outside the Compose file" for variable in _outside(stack, service))
 
 
 def _outside(stack: Stack, service: Mapping[str, Any]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def volumes(stack: Stack) -> list[tuple[str, str]]:
 
 
 def built_references(stack: Stack, name: str) -> dict[str, str]:
-    """Services to the image names of their own that they get: a build must not move production's tags."""
+    """Service -> its own image name in the rehearsal: a build must not move production's tags."""
     built = {
         stack.image_reference(it): f"{name}-{it}:rehearsal"
         for it in _taking_part(stack)
@@ -187,10 +187,10 @@ def _quoted(value: str) -> str:
 def verdict(
     before: Mapping[str, Iterable[str]], after: Mapping[str, Iterable[str]], same_data: bool
 ) -> tuple[list[str], list[str]]:
-    """(requests that the release to come answers otherwise, requests that cannot be compared here).
+    """(requests with wrong answers of the next release, requests that cannot be compared here).
 
-    Both map recorded requests to how their answers differed: of today's images in the rehearsal, and of the release
-    to come. What today's do not give there either, is for want of data; unless the data is there.
+    `before` and `after` map recorded requests to the differences of their answers: from today's images in the
+    rehearsal, and from the next release. If today's images differ too, the data is missing; unless it was copied.
     """
     wrong = [request for request, differences in after.items() if list(differences)]
     if same_data:

@@ -1,7 +1,7 @@
-"""Staging as a rehearsal: the real switch and the real flip-back of the release to come, beside production.
+"""A rehearsal: the real switch and the real flip-back of the next release, beside production.
 
-Production's containers, volumes, networks and ports are not touched: the rehearsal is an app of its own, made of the
-same Compose file with an overlay.
+Production's containers, volumes, networks and ports are not touched: the rehearsal is a separate app, from the same
+Compose file with an overlay.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LoadPort(Protocol):
 
 
 class StagePort(Protocol):
-    """Where a rehearsal happens: a folder of its own, ports of its own, and the command itself."""
+    """Where a rehearsal happens: its own folder, its own ports, and the bluegreen command."""
 
     name: str
     listen: str
@@ -63,23 +63,23 @@ class RehearsalOptions:
 
 
 def refuse(tools: Tools, stack: Stack, wanted: RehearsalOptions) -> None:
-    """Raises BluegreenError when the rehearsal could not be kept apart from production."""
+    """Raises BluegreenError when the rehearsal could touch production."""
     version = tools.compose.version()
     if tuple(map(int, version.split("."))) < rehearsal.OLDEST_COMPOSE:
         raise BluegreenError(
-            "This Compose cannot lay a rehearsal over the file.", code="compose-too-old", failed=f"Compose {version}",
+            "This Compose is too old for a rehearsal.", code="compose-too-old", failed=f"Compose {version}",
             expected="Compose 2.24.4 or newer (its tags !reset and !override)", retry="safe, with a newer Compose",
             exit_code=ExitCode.USAGE,
         )  # fmt: skip
     if found := rehearsal.refusals(stack, wanted.outside):
-        leads = any("leads outside" in words for words in found)
+        leads = any("points outside" in words for words in found)
         raise BluegreenError(
-            "A rehearsal could not be kept apart from production.", code="rehearsal-not-isolated",
+            "The rehearsal could touch production.", code="rehearsal-not-isolated",
             failed=f"{len(found)} reasons" if len(found) > 1
             else found[0], expected="databases and queues that are services of the Compose file, so that the "
             "rehearsal has its own", retry="safe, after the cause is fixed",
-            next=f"{tools.command} rehearse --outside (if it may use them), or set the variables for the rehearsal"
-            if leads else "a Compose file without it", exit_code=ExitCode.USAGE, lines=found,
+            next=f"{tools.command} rehearse --outside (if it may use them), or set other values for the rehearsal"
+            if leads else "remove it from the Compose file", exit_code=ExitCode.USAGE, lines=found,
         )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def rehearse(tools: Tools, stack: Stack, stage: StagePort, wanted: RehearsalOpti
 
 
 class Report:
-    """What a rehearsal has shown, beside production's last release."""
+    """The result of a rehearsal, beside the figures of production's last release."""
 
     def __init__(self, tools: Tools, stack: Stack, live: Slot | None, wanted: RehearsalOptions) -> None:
         self._wanted, self._command = wanted, tools.command
@@ -143,7 +143,7 @@ class Report:
     def add(self, verb: str, result: Mapping[str, Any]) -> bool:
         """Takes the result of a verb; whether it succeeded."""
         if result.get("error"):
-            again = f"{self._command} rehearse (when the cause is fixed; nothing is left of this one)"
+            again = f"{self._command} rehearse (after the cause is fixed; this rehearsal is removed)"
             self._found |= {"error": {**result["error"], "next": again}, "failed_verb": verb}
             return False
         steps = result["steps"]
@@ -173,7 +173,7 @@ class Report:
 
 
 def _images(stack: Stack, live: Slot) -> dict[str, Any]:
-    """The live release's images, for the services that it shares with the release to come."""
+    """The images of the live release, for services that the next release has too."""
     return {name: live.images[name] for name in stack.settings.own_services() if name in live.images}
 
 
@@ -217,7 +217,7 @@ def _room(tools: Tools, stage: StagePort, size: int, what: str) -> None:
         free = tools.machine.free_bytes(place)
         if free is not None and free < size + SPARE:
             raise BluegreenError(
-                "There is no room for a copy of the volumes.", code="no-disk-space",
+                "There is not enough disk space for the copy.", code="no-disk-space",
                 failed=f"{free / 1e6:.0f} MB free at {place}",
                 expected=f"{size / 1e6:.0f} MB for {what}, and {SPARE / 1e6:.0f} MB to spare", retry="safe",
                 next=f"{tools.command} rehearse (with empty volumes)",
