@@ -38,12 +38,26 @@ def show(result: Result, app: App, json_: bool) -> int:
 def addresses(settings: Settings) -> list[str]:
     """Where a browser finds each routed service, by its host and path."""
     found = []
+    secure = _secure(settings) if settings.tls else {}
     for route in (it for it in settings.routes if it.public):
         host = route.host.replace("*", "any") if route.host else ""
+        if base := secure.get(route.host or ""):
+            found.append(f"{base}{route.path}")
+            continue
         for listen in settings.listen:
             name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)
             found.append(f"http://{name}{'' if listen.port == HTTP else f':{listen.port}'}{route.path}")
     return list(dict.fromkeys(found))
+
+
+def _secure(settings: Settings) -> dict[str, str]:
+    """The https URL of each host that has a certificate, without a path."""
+    from bluegreen.domain.tls import PORT, certificates, covering, hosts
+
+    names, at = certificates(settings), settings.tls.listen if settings.tls else ()
+    port = min((it.port for it in at), key=lambda port: (port != PORT, port))
+    end = "" if port == PORT else f":{port}"
+    return {host: f"https://{host.replace('*', 'any')}{end}" for host in hosts(settings) if covering(names, host)}
 
 
 def is_any(address: str) -> bool:

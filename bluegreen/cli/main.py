@@ -78,6 +78,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     ),
     "status": ("look", "status", "What is live, what is idle, whether they are healthy, and how to go back."),
     "switch": ("release", "switch", "Release: start and check new containers on the idle color, then move traffic."),
+    "tls": (
+        "tls",
+        "tls",
+        "Certificates: how they are, renew what is due, or set up the timer that renews them. Needs no Compose file.",
+    ),
     "up": ("release", "up", "Start what is missing: shared services, proxy, first color. Repair what is broken."),
 }
 

@@ -52,6 +52,9 @@ class Probes:
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:
         return public.silent(listens, host, path)
 
+    def secure(self, listens: Sequence[str], host: str) -> list[str]:
+        return public.no_handshake(listens, host)
+
     def ask(self, where: str, request: Expectation) -> Answer:
         return self._prober.ask(f"{where}.sock", request)
 

@@ -49,6 +49,7 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     image = state["proxy_image"]
     newer = f"there is a newer {clean(image['ref'])} (restart nginx with it: {command} up)" if image else ""
     yield "nginx", newer if image and image["newer"] else ""
+    yield "https", _certificates(state.get("certificates") or (), command)
     yield "migration", f"in doubt: {clean(state['migration'])}" if state["migration"] else ""
     yield "unfinished", clean(state["unfinished"] or "")
     yield "jobs", "; ".join(_job(name, it) for name, it in state["jobs"].items())
@@ -58,6 +59,23 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
         f" (forward to release {state['idle']['release']}; somebody went back from it)" if state.get("forward") else ""
     )
     yield "back", f"{back}{forward}"
+
+
+SOON = 7  # days until a certificate ends
+
+
+def _certificates(found: Sequence[Mapping[str, Any]], command: str) -> str:
+    """Certificates that are not good; all are good: when the first one ends."""
+    wrong = [_state(it) for it in found if it["state"] != "valid" or it["error"] or it["days"] < SOON]
+    if wrong:
+        return f"{'; '.join(wrong)} (see {command} tls)"
+    return f"certificates valid for {min(it['days'] for it in found)} days" if found else ""
+
+
+def _state(it: Mapping[str, Any]) -> str:
+    words = {"placeholder": "has no certificate yet", "expired": f"expired on {it['expires']}"}
+    how = words.get(it["state"]) or f"ends in {it['days']} days"
+    return f"{clean(it['name'])} {how}" + (f": {clean(it['error'])}" if it["error"] else "")
 
 
 def _failover(found: Mapping[str, Any] | None) -> str:

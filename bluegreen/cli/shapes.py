@@ -113,6 +113,14 @@ SHARED: dict[str, Shape] = {
             })),
         })),
     }, {"notices": names("What else is worth knowing.")}),
+    "certificate": thing("The certificate of one name.", {
+        "name": text("The name."), "source": text("Where it comes from.", "acme", "files"),
+        "state": text("How it is.", "placeholder", "valid", "expired"),
+        "issuer": null_or(text("Who signed it.")), "expires": null_or(moment("When it ends.")),
+        "days": null_or(integer("Days until then.")), "renew": null_or(moment("When it is renewed.")),
+        "error": null_or(text("Why the last try failed, in the CA's words.")),
+        "next_try": null_or(moment("When it is tried again.")),
+    }),
     "finding": thing("One thing that was checked.", {
         "name": text("Its name."), "outcome": text("How it is.", "ok", "warning", "failed", "unknown"),
         "found": text("What was found."), "expected": text("What is expected."), "why": text("Why that matters."),
@@ -187,4 +195,5 @@ STATUS = thing("What serves, and how to go back.", {
     "flip_back": null_or(text("The command that goes back; null: there is no way back.")),
     "forward": flag("Whether that command goes forward, to a release that somebody went back from."),
     "no_way_back": null_or(text("Why there is no way back.")),
+    "certificates": null_or(listed("The names that have certificates; null: no TLS.", ref("certificate", "A name."))),
 })  # fmt: skip

@@ -108,12 +108,24 @@ SHOWN = thing("One release.", {
 
 HISTORY = thing("The releases.", {"releases": listed("Newest first.", thing("A release.", LINE))})
 MAINTENANCE = thing("Whether the app is closed.", {"app": text("The app's name."), "closed": null_or(CLOSED)})
+TLS = thing("The certificates.", {
+    "app": text("The app's name."), "names": listed("The names.", ref("certificate", "A name.")),
+    "done": listed("What renew did.", thing("A name.", {
+        "name": text("The name."), "outcome": text("What came of it.", "renewed", "kept", "waiting", "failed"),
+        "detail": text("More of it, in a phrase."),
+    })),
+})  # fmt: skip
+TIMER = thing("What renews certificates.", {"app": text("The app's name."), "timer": thing("The timer.", {
+    "installed": flag("Whether its units were written and it runs."), "folder": text("Where the units belong."),
+    "units": mapped("The systemd units, by name.", {"type": "string"}), "cron": text("The same as a line for cron."),
+})})  # fmt: skip
 ACTS: dict[str, Shape | str] = {"result": "What was done.", "plan": "With --dry-run."}
 VERBS: dict[str, dict[str, Shape | str]] = {
     "apps": {"apps": APPS}, "check": {"check": CHECK}, "expect": {"compared": COMPARED, "recorded": RECORDED},
     "history": {"history": HISTORY},
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
     "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},
+    "tls": {"tls": TLS, "timer": TIMER},
     "up": ACTS, "switch": ACTS, "prepare": ACTS, "flip-back": ACTS, "down": ACTS,
 }  # fmt: skip
 

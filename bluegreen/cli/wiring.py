@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
     from bluegreen.frontdoor.front_door import Render
     from bluegreen.places.docker.api import Api
     from bluegreen.places.docker.networks import Networks
+    from bluegreen.state.journal import Journal
 
 
 def make_tools(it: App, app: str) -> Tools:
@@ -41,9 +42,7 @@ def make_tools(it: App, app: str) -> Tools:
     from bluegreen.state.journal import Journal
 
     look = not it.acts
-    journal = Journal(it.state, utc_now, it.show.notice, look)
-    if verb := click.get_current_context(silent=True):
-        verb.call_on_close(journal.close)
+    journal = _closed_at_the_end(Journal(it.state, utc_now, it.show.notice, look))
     if it.acts:
         with writing(it.state):
             prepare_folders(it.state)
@@ -60,6 +59,7 @@ def make_tools(it: App, app: str) -> Tools:
         engine=place.engine,
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
+        certificates=Certificates(it.state),
         prober=Probes(sockets, _unsealing(it, place.api)),
         journal=journal,
         host=run_on_host,
@@ -77,6 +77,12 @@ def make_tools(it: App, app: str) -> Tools:
     )  # fmt: skip
 
 
+def _closed_at_the_end(journal: Journal) -> Journal:
+    if verb := click.get_current_context(silent=True):
+        verb.call_on_close(journal.close)
+    return journal
+
+
 def _unsealing(it: App, api: Api) -> Callable[[Check], Check]:
     def unseal(check: Check) -> Check:
         from bluegreen.cli.asked import Unsealing
@@ -89,8 +95,9 @@ def _unsealing(it: App, api: Api) -> Callable[[Check], Check]:
 
 def _render(networks: Networks, nginx: Path, look: bool) -> Render:
     def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
-        from bluegreen.domain import loopback
+        from bluegreen.domain import loopback, tls
         from bluegreen.frontdoor import render as config
+        from bluegreen.frontdoor import secure
         from bluegreen.frontdoor.headers import Lines
         from bluegreen.frontdoor.snippets import FOLDER
 
@@ -99,9 +106,11 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
         settings = stack.settings
         own = Lines(nginx / FOLDER / Path(snippets).name if snippets else None)
         here = networks.gateways() if loopback.trusted(settings) else ()
+        secured = secure.Secure(settings.tls, tls.certificates(settings)) if settings.tls else None
         frame = config.ProxyConfig(
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
-            settings.failover, tuple(settings.hooks), own, settings.proxy, (str(subnet.network),) if subnet else (),
+            settings.failover, tuple(settings.hooks), own, settings.proxy,
+            (str(subnet.network),) if subnet else (), secured,
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))
 
@@ -115,6 +124,27 @@ def run_on_host(
     from bluegreen.host import commands
 
     return commands.run(command, environment, folder, timeout)
+
+
+class Certificates:
+    """CertificatesPort for one app; nothing is loaded for an app without TLS."""
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+
+    def missing(self, stack: Stack) -> tuple[str, ...]:
+        if not stack.settings.tls:
+            return ()
+        from bluegreen.cli.certificates import store
+        from bluegreen.features.certificates.ensure import missing
+
+        return missing(store(self._state), stack)
+
+    def ensure(self, stack: Stack) -> str:
+        from bluegreen.cli.certificates import store
+        from bluegreen.features.certificates.ensure import ensure
+
+        return ensure(store(self._state), stack)
 
 
 class ExpectedFile:

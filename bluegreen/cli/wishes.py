@@ -58,6 +58,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",
         hooks=tuple(stack.settings.hooks),
         expected=expect.load(tools, stack.settings, stack.project_directory),
+        certificates=tools.certificates.missing(stack) if stack.settings.tls else (),
     )
 
 

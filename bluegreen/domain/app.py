@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bluegreen.domain.shape import shaped
+
+if TYPE_CHECKING:
+    from bluegreen.domain.tls import Tls
 
 EXPECTED_FILE = "expected.yaml"
 
@@ -135,6 +138,7 @@ class Settings:
     expected: str = EXPECTED_FILE  # recorded answers; relative to the project's folder
     keep: int = 5  # releases whose images stay
     redirect: Mapping[str, str] = field(default_factory=dict)  # host to the host that its visitors are sent to
+    tls: Tls | None = None
 
     @property
     def fronts(self) -> tuple[Route, ...]:
@@ -143,7 +147,8 @@ class Settings:
 
     def listeners(self) -> tuple[Listen, ...]:
         """Everything that nginx is published on: the public addresses and the preview."""
-        return (*self.listen, self.preview) if self.preview else self.listen
+        secure = self.tls.listen if self.tls else ()
+        return (*self.listen, *secure, self.preview) if self.preview else (*self.listen, *secure)
 
     def release_services(self) -> tuple[str, ...]:
         """The services that exist once for each color."""

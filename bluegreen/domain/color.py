@@ -21,6 +21,7 @@ LABEL_STATE = "bluegreen.state"  # of the proxy: where the state of its app is
 LABEL_PROJECT = "bluegreen.project"  # and the project's folder when it was made
 LABEL_LISTEN = "bluegreen.listen"  # of the proxy: where it is published, [ADDRESS:]PORT, a space between two
 LABEL_PREVIEW = "bluegreen.preview"  # and where its preview is; empty: nowhere
+LABEL_TLS = "bluegreen.tls"  # and where it is published for HTTPS, as listen
 LABEL_IMAGE = "bluegreen.image"  # and the name of the image that it was made from
 LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
 

@@ -76,6 +76,7 @@ class ProxyContainer:
     stale: bool = False  # the folders that it has mounted were deleted
     listen: tuple[str, ...] | None = None  # where it is published; None: an older bluegreen made it
     preview: str | None = None
+    tls: tuple[str, ...] = ()  # where it is published for HTTPS
     image: str = ""  # the id of the image that it runs from
     reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
 

@@ -38,7 +38,11 @@ def prerequisite_steps(
         with tools.signals.deferred():
             return run_proxy(tools, stack, published)
 
-    return {"shared": shared, "network": network, "proxy": proxy}
+    def certificates() -> str:
+        with tools.signals.deferred():
+            return tools.certificates.ensure(stack)
+
+    return {"shared": shared, "network": network, "tls": certificates, "proxy": proxy}
 
 
 def _build_for(tools: Tools, stack: Stack, services: Sequence[str]) -> None:

@@ -19,8 +19,11 @@ def as_published(stack: Stack, world: World) -> Stack:
     listen, preview = published(world)
     if listen is None:
         return stack
+    tls, at = stack.settings.tls, world.proxy.tls if world.proxy else ()
+    if tls and at:  # one that is not published for HTTPS yet may render what it will serve
+        tls = replace(tls, listen=tuple(map(_listen, at)))
     settings = replace(
-        stack.settings, listen=tuple(map(_listen, listen)), preview=_listen(preview) if preview else None
+        stack.settings, listen=tuple(map(_listen, listen)), preview=_listen(preview) if preview else None, tls=tls
     )
     return replace(stack, settings=settings)
 
@@ -45,6 +48,10 @@ def differing(stack: Stack, world: World) -> str:
     found = []
     if sorted(wanted) != sorted(listen):
         found.append(f"nginx is published on {', '.join(listen)}, the file says listen {', '.join(wanted)}")
+    secure = tuple(map(str, stack.settings.tls.listen)) if stack.settings.tls else ()
+    at = world.proxy.tls if world.proxy else ()
+    if sorted(secure) != sorted(at):
+        found.append(f"nginx has HTTPS on {', '.join(at) or 'no port'}, the file says {', '.join(secure) or 'none'}")
     if shown != preview:
         found.append(f"the preview is on {preview or 'no port'}, the file says {shown or 'off'}")
     return "; ".join(found)
@@ -57,7 +64,10 @@ def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> 
         return (), []
     listens = proxy.listen or routing.listen
     route = next((route for route in slot.routes if route.public), None) if slot else None
-    return listens, tools.prober.public(listens, route.host if route else None, route.health.path if route else "/")
+    host, path = (route.host, route.health.path) if route else (None, "/")
+    silent = tools.prober.public(listens, host, path)
+    silent += tools.prober.secure(proxy.tls, host) if host else []
+    return (*listens, *proxy.tls), silent
 
 
 def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> str:
@@ -80,7 +90,7 @@ class PublicSilent(BluegreenError):
 def _unreached(silent: Sequence[str], command: str) -> PublicSilent:
     return PublicSilent(
         "nginx does not answer where it is published.", code="public-port-silent", failed="; ".join(silent),
-        expected="an HTTP answer on every address of listen, as visitors get it",
+        expected="an answer on every address of listen, and a handshake on those of tls.listen, as visitors get them",
         retry="safe, after the cause is fixed",
         next=f"{command} up (publishes nginx as the file says), or docker ps --filter name=-proxy",
     )  # fmt: skip

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bluegreen.domain.release import Image
     from bluegreen.errors import BluegreenError
     from bluegreen.flow.ports import (
+        CertificatesPort,
         ColorsPort,
         ComposePort,
         ContainersPort,
@@ -126,6 +127,7 @@ class Tools:
     engine: EnginePort
     compose: ComposePort
     door: DoorPort
+    certificates: CertificatesPort
     prober: ProberPort
     journal: JournalPort
     host: HostPort

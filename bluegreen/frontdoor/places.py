@@ -44,14 +44,15 @@ class Server:
     locations: tuple[Location, ...]
 
 
-def servers(slots: Iterable[Slot]) -> tuple[Server, ...]:
+def servers(slots: Iterable[Slot], names: Iterable[str] = ()) -> tuple[Server, ...]:
     """The server blocks for both colors: one for each host that either names, and a default for every other host.
 
-    A named host is also answered by services without a host, below what it has of its own.
+    A named host is also answered by services without a host, below what it has of its own. `names`: more hosts.
     """
     here = {slot.color: slot for slot in slots}
     hosts = dict.fromkeys(route.host for slot in here.values() for route in slot.routes if route.host is not None)
     hosts |= dict.fromkeys(host for slot in here.values() for host in slot.redirect)
+    hosts |= dict.fromkeys(names)
     return (_server("_", here), *(_server(host, here) for host in hosts))
 
 

@@ -14,7 +14,7 @@ from bluegreen.domain.app import Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
-from bluegreen.frontdoor import closed, headers
+from bluegreen.frontdoor import closed, headers, secure
 from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import Kind, prefix_pattern, servers, statuses, targets
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
@@ -45,6 +45,7 @@ class ProxyConfig:
     own: Lines = field(default_factory=lambda: Lines(None))  # the headers that the snippets set
     limits: ProxySettings = field(default_factory=ProxySettings)
     inside: tuple[str, ...] = ()  # the app's own network, where its containers reach nginx
+    tls: secure.Secure | None = None
 
 
 def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
@@ -59,7 +60,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         listen=tuple(map(str, proxy.listen)), preview=str(proxy.preview) if proxy.preview else None,
         failover=proxy.failover, hooks=proxy.hooks,
     )  # fmt: skip
-    found = servers(slots)
+    found = servers(slots, proxy.tls.names if proxy.tls else ())
     kinds = tuple(dict.fromkeys(location.kind for server in found for location in server.locations))
     failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
@@ -80,6 +81,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "probe_networks": proxy.probe_networks,
         "snippets": proxy.snippets,
         **_headers(proxy),
+        "tls": proxy.tls.rendered([server.name for server in found]) if proxy.tls else None,
         "failover": failover,
         "few": lambda choice: all(_replicas(routing, *named) < MANY for named in choice),
         "fails_over": lambda choice: any(named in failover for named in choice),

@@ -63,6 +63,7 @@ def status(
         "flip_back": command,
         "forward": bool(command and world.idle_slot and world.idle_slot.release in _marked(tools)),
         "no_way_back": why,
+        "certificates": None,
     }
 
 

@@ -17,6 +17,20 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     proxy = world.proxy
     if proxy is None:
         yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
+    if wish.certificates:
+        yield Step("prepare", "tls", f"nginx has no certificate yet, or not the latest: {', '.join(wish.certificates)}")
+    yield from _proxy(verb, world, wish)
+    if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
+        yield Step("prepare", "undrift", f"nginx loads a new file for the color that it serves: {words}")
+    if world.live and (wrong := misplaced(world)):
+        yield Step("prepare", "handover", f"jobs must run on {world.live}: {', '.join(wrong)}", world.live)
+    if world.live and wish.adopts:
+        yield Step("prepare", "adopt", f"a take-over was not finished: {', '.join(wish.adopts)} of plain Compose")
+
+
+def _proxy(verb: str, world: World, wish: Wish) -> Iterable[Step]:
+    proxy = world.proxy
+    if proxy is None:
         why = "; it gets its ports when the color has passed its checks" if wish.adopts else ""
         yield Step("prepare", "proxy", f"there is no proxy yet{why}")
     elif not proxy.running:
@@ -29,12 +43,6 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "proxy", f"its settings have changed (image, listen or preview); {RESTARTS}")
     elif verb == "up" and wish.proxy_image:
         yield Step("prepare", "proxy", f"{wish.proxy_image} now points to another image; {RESTARTS}")
-    if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
-        yield Step("prepare", "undrift", f"nginx loads a new file for the color that it serves: {words}")
-    if world.live and (wrong := misplaced(world)):
-        yield Step("prepare", "handover", f"jobs must run on {world.live}: {', '.join(wrong)}", world.live)
-    if world.live and wish.adopts:
-        yield Step("prepare", "adopt", f"a take-over was not finished: {', '.join(wish.adopts)} of plain Compose")
 
 
 def _shared(verb: str, wish: Wish) -> Iterable[Step]:

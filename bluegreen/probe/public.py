@@ -30,6 +30,41 @@ def silent(listens: Sequence[str], host: str | None, path: str, patience: float 
     return found
 
 
+def no_handshake(listens: Sequence[str], host: str, patience: float = PATIENCE) -> list[str]:
+    """The listeners for HTTPS on which no handshake for this host succeeds, each with why. Bounded in time.
+
+    Any certificate counts: whether it is a good one is for others to say.
+    """
+    deadline = time.monotonic() + patience
+    found = []
+    for listen in listens:
+        while (why := _handshake(listen, host)) and time.monotonic() < deadline:
+            time.sleep(AGAIN)
+        if why:
+            found.append(f"{listen} {why}")
+    return found
+
+
+def _handshake(listen: str, host: str) -> str:
+    import ssl  # who has no HTTPS does not wait for it
+
+    address, _, port = listen.rpartition(":")
+    address = address.strip("[]")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((LOOPBACK.get(address, address), int(port)), TIMEOUT) as connection:
+            connection.settimeout(TIMEOUT)
+            context.wrap_socket(connection, server_hostname=host.replace("*", "bluegreen", 1)).close()
+    except TimeoutError:
+        return f"did not answer in {TIMEOUT:g} s"
+    except ConnectionRefusedError:
+        return "refused the connection"
+    except OSError as error:  # of which ssl.SSLError is one
+        return f"gives no certificate for {host} ({getattr(error, 'reason', None) or error.strerror or error})"
+    return ""
+
+
 def _ask(listen: str, host: str, path: str) -> str:
     address, _, port = listen.rpartition(":")
     address = address.strip("[]")

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     WithJsonSchema,
@@ -20,6 +18,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from bluegreen.domain import app as model
+from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
+from bluegreen.settings.tls import TlsBlock
 from bluegreen.settings.types import (
     HEADERS_SCHEMA,
     HEALTH_PATH,
@@ -30,7 +30,7 @@ from bluegreen.settings.types import (
     HealthPath,
     Host,
     Hosts,
-    ListenAt,
+    Listens,
     Paths,
     Port,
     PositiveDuration,
@@ -41,10 +41,6 @@ from bluegreen.settings.types import (
 
 # Keys that a later version will have. Today they are refused, not ignored.
 LATER = ("watch", "idle")
-
-
-class StrictBlock(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
 
 class ExpectBlock(StrictBlock):
@@ -142,20 +138,6 @@ class ProxyBlock(StrictBlock):
     """Proxies in front whose X-Forwarded-* and X-Request-ID are trusted, by address; 127.0.0.1: one on this machine."""
     include: Annotated[str, Field(min_length=1)] | None = None
     """A folder of your own nginx snippets: *.conf for each server block, http/*.conf for the http block."""
-
-
-ARGUMENTS = "a list of arguments, such as [alembic, upgrade, head]; it runs without a shell"
-Command = Annotated[
-    list[Annotated[str, Field(min_length=1)]],
-    BeforeValidator(lambda value: _argument_list(value)),
-    Field(min_length=1),
-]
-
-
-def _argument_list(value: object) -> object:
-    if not isinstance(value, list) or not value:
-        raise ValueError(ARGUMENTS)
-    return value
 
 
 class MigrateBlock(StrictBlock):
@@ -257,19 +239,7 @@ class Block(StrictBlock):
     """The routed services, by their names in the Compose file."""
     redirect: dict[Host, Host] = Field(default_factory=dict)
     """Hosts whose visitors are sent to another one (308, same path and query), such as `www.a.example: a.example`."""
-    listen: Annotated[
-        list[ListenAt],
-        BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
-        Field(min_length=1),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    LISTEN_SCHEMA,
-                    {"type": "array", "items": LISTEN_SCHEMA, "minItems": 1, "uniqueItems": True},
-                ]
-            }
-        ),
-    ] = Field(default_factory=lambda: [model.Listen("", 80)], json_schema_extra={"default": "80"})
+    listen: Listens = Field(default_factory=lambda: [model.Listen("", 80)], json_schema_extra={"default": "80"})
     """Where nginx is published: [ADDRESS:]PORT, or a list of them."""
     preview: Annotated[
         model.Listen | None,
@@ -312,6 +282,8 @@ class Block(StrictBlock):
     """The file of recorded requests and the answers that a release must give; without it, nothing is compared."""
     keep: Annotated[int, Field(ge=1)] = 5
     """How many releases are kept for switch --to. Images of older ones that bluegreen built or pulled are removed."""
+    tls: TlsBlock | None = None
+    """Certificates: email, for those of a CA, or files."""
     proxy: ProxyBlock = Field(default_factory=ProxyBlock)
     """The nginx in front of both colors."""
 

@@ -14,6 +14,7 @@ from pydantic import (
 
 from bluegreen.domain import app as model
 from bluegreen.domain import asked, loopback
+from bluegreen.settings import tls
 from bluegreen.settings.blocks import (
     LATER,
     Block,
@@ -25,8 +26,9 @@ from bluegreen.settings.blocks import (
     MigrateBlock,
     ProxyBlock,
     ServiceBlock,
-    StrictBlock,
 )
+from bluegreen.settings.strict import StrictBlock
+from bluegreen.settings.tls import DnsBlock, TlsBlock
 
 MOST_PROBLEMS = 100  # in one report
 LONGEST_NAME = 100  # characters that are compared with known names
@@ -86,8 +88,10 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         expected=parsed.expected,
         keep=parsed.keep,
         redirect=parsed.redirect,
+        tls=parsed.tls.tls() if parsed.tls else None,
     )  # fmt: skip
-    if problems := [*_trust_problems(settings), *_host_problems(settings, parsed)]:
+    wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls))]
+    if problems := [*_trust_problems(settings), *_host_problems(settings, parsed), *wrong]:
         raise InvalidSettings(problems)
     return settings
 
@@ -261,7 +265,7 @@ def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ..
 def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
-        **dict.fromkeys(model.HOOKS, HookBlock),
+        "tls": TlsBlock, "dns": DnsBlock, **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]
     parent = where[-2] if len(where) > 1 else ""

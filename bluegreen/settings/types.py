@@ -175,5 +175,6 @@ Paths = Annotated[
 Hosts = Annotated[
     list[Host], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(HOST_SCHEMA)
 ]
+Listens = Annotated[list[ListenAt], BeforeValidator(_listed), Field(min_length=1), _one_or_several(LISTEN_SCHEMA)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Regex = Annotated[str, AfterValidator(_regex)]

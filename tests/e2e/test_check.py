@@ -84,7 +84,7 @@ def test_what_stands_against_a_release_is_found_before_it(make_project: Make) ->
     assert _said(found, "failed", "web runs as user 4711, which cannot write to"), found
     assert _said(found, "warning", "worker gets 0 s to stop"), found
     assert _said(found, "warning", "cache has restart: unless-stopped"), found
-    assert _said(found, "warning", "Alembic (alembic.ini) is there"), found
+    assert _said(found, "warning", "Alembic (alembic.ini)"), found
     assert _said(found, "warning", "both colors write to"), found
     assert _said(found, "warning", "no release that has had traffic is kept there"), found
     (project.folder / "data").chmod(0o777)

@@ -396,7 +396,7 @@ def test_canary_values_are_never_in_output_journal_files_or_tracebacks(make_proj
         (("show",), {}),
         (("show", "3", "--json"), {}), (("runbook",), {}), (("rehearse",), {}),
         (("rehearse", "--outside", "--json"), {"GREETING": "to come"}), (("switch", "--to", "2"), {}),
-        (("logs",), {}), (("schema",), {}), (("apps",), {}), (("help",), {}), (("maintenance",), {}),
+        (("logs",), {}), (("schema",), {}), (("apps",), {}), (("help",), {}), (("maintenance",), {}), (("tls",), {}),
         (("status",), {}), (("switch",), {"MIGRATION": "1", "GREETING": "three 1"}),
         (("switch",), {"BEHAVIOUR": "crash", "GREETING": "four"}),
         (("switch",), {"BEHAVIOUR": "sick", "GREETING": "five", "HEALTH_TIMEOUT": "1s"}),

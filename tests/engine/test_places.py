@@ -193,7 +193,7 @@ def test_an_internal_service_is_found_by_its_name_in_its_own_color_only(shop: Pr
     shop.write(shop.file.read_text().replace("/srv/echo.py, pricing]", "/srv/nothing.py]"))
     failed = shop.run("switch", GREETING="three")
     assert failed.code == 1
-    assert "pricing-1 keeps ending" in failed.err
+    assert "pricing-1 keeps exiting" in failed.err
     assert _echo(shop, "GET /")["color"] == "green"
     shop.write(shop.file.read_text().replace("/srv/nothing.py]", "/srv/echo.py, pricing]"))
     docker("rm", "-f", f"{shop.name}-green-pricing-1")

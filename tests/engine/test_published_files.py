@@ -98,7 +98,7 @@ def test_init_proposes_what_a_person_would_and_only_a_name_is_refused(
         assert document["x-bluegreen"] == proposal.block, "what was written is what was proposed"
     keys = {path.rpartition(".")[2] for path, _ in refused}
     assert keys <= {"container_name"}, refused
-    advised = [advice for advice in proposal.advice if "remove container_name" in advice]
+    advised = [advice for advice in proposal.advice if "two colors cannot share one name" in advice]
     assert len(advised) == len(refused), "init says beforehand what up would refuse"
 
 

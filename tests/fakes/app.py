@@ -27,6 +27,7 @@ from bluegreen.frontdoor.text import GENERATION_MARK, HEADER, SINCE_MARK
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.state.journal import Journal
 from tests.fakes.machine import (
+    FakeCertificates,
     FakeColors,
     FakeContainers,
     FakeDoor,
@@ -248,7 +249,7 @@ class App:
 
         return Tools(
             APP, counted(FakeColors(it)), counted(FakeContainers(it)), counted(FakeImages(it)), counted(FakeProxy(it)),
-            counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeDoor(it, render)),
+            counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeDoor(it, render)), FakeCertificates(),
             counted(FakeProber(it)),
             CountedJournal(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00"), cut), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
             str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",

@@ -346,6 +346,16 @@ class FakeDoor:
         return self.it.loaded.generation
 
 
+class FakeCertificates:
+    """CertificatesPort: of an app without TLS."""
+
+    def missing(self, stack: Any) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        return ()
+
+    def ensure(self, stack: Any) -> str:  # noqa: ARG002 - the port's
+        return ""
+
+
 class FakeProber:
     """ProberPort: a replica is healthy when it runs at its address and its release is not sick."""
 
@@ -358,6 +368,9 @@ class FakeProber:
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:  # noqa: ARG002 - the port's
         closed = set() if self.it.open() else set(listens)
         return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached | closed]
+
+    def secure(self, listens: Sequence[str], host: str) -> list[str]:  # noqa: ARG002 - the port's
+        return []
 
     def wait(self, checks: Sequence[Check], between: Any) -> dict[str, tuple[int, str]]:
         between("probed")

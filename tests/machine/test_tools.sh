@@ -5,7 +5,7 @@ set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 missing=()
-for tool in docker-registry:docker-registry openssl:openssl ip:iproute2 nsenter:util-linux faketime:faketime; do
+for tool in docker-registry:docker-registry openssl:openssl ip:iproute2 nsenter:util-linux faketime:faketime pebble:pebble; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

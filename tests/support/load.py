@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import random
+import ssl
 import struct
 import sys
 import threading
@@ -78,8 +79,9 @@ class Failed(Exception):
 class Client:
     """One connection at a time to one port; opened when needed, kept when the server keeps it."""
 
-    def __init__(self, port: int, host: str = "localhost") -> None:
+    def __init__(self, port: int, host: str = "localhost", tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
         self._host = host
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -107,7 +109,9 @@ class Client:
         if self._reader and self._writer and not self._reader.at_eof() and self._reader.exception() is None:
             return self._reader, self._writer
         self.close()
-        self._reader, self._writer = await asyncio.open_connection(HOST, self._port)
+        self._reader, self._writer = await asyncio.open_connection(
+            HOST, self._port, ssl=self._tls, server_hostname=self._host if self._tls else None
+        )
         return self._reader, self._writer
 
     @staticmethod
@@ -144,8 +148,11 @@ class Client:
 class Load:
     """Clients of several kinds, in a thread of their own, until `stop`."""
 
-    def __init__(self, port: int, mix: dict[str, int], seed: int = 1, limit: float = 900.0) -> None:
+    def __init__(
+        self, port: int, mix: dict[str, int], seed: int = 1, limit: float = 900.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.port = port
+        self._tls = tls
         self.mix = mix
         self.tally = Tally()
         self._random = random.Random(seed)  # noqa: S311 - think times, not secrets
@@ -187,7 +194,7 @@ class Load:
         await asyncio.gather(*tasks)
 
     async def _kept(self, kind: str, least: float, most: float, once: Callable[[Client], Awaitable[Any]]) -> None:
-        client = Client(self.port)
+        client = Client(self.port, tls=self._tls)
         await asyncio.sleep(self._random.uniform(0, most))
         while not self._stop.is_set():
             sent = time.monotonic()

@@ -18,7 +18,10 @@ FLOORS = {
 }  # fmt: skip
 OUTSIDE = {
     "docker": {"places"},
-    "requests": {"places"},  # docker-py's own transport, whose exceptions must end in the place's room
+    "requests": {"places", "features"},  # of docker-py and acme: their exceptions must end in the room that uses them
+    "acme": {"features"},
+    "josepy": {"features"},  # acme's keys
+    "cryptography": {"features"},
     "httpx": {"probe"},
     "jinja2": {"frontdoor", "cli", "features"},  # the nginx file, and the pages that a person reads
     "sqlite3": {"state"},

@@ -39,6 +39,7 @@ TYPED: dict[str, list[list[str]]] = {
     "show": [["show"]],
     "status": [["status"], ["status", "--json"]],
     "switch": [["switch"], ["switch", "--json", "--progress", "json"]],
+    "tls": [["tls"], ["tls", "renew"], ["tls", "timer"]],
     "up": [["up"]],
 }
 

@@ -35,6 +35,7 @@ def status(options: Options, json_: bool) -> int:
         differing = _differing(app, tools)
         shut = closed.read(str(app.state / "nginx"))
         state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing, closed=shut)
+        state["certificates"] = _certificates(app)
     else:
         state = _status_without_state(app)
     if json_:
@@ -42,6 +43,14 @@ def status(options: Options, json_: bool) -> int:
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
     return 0
+
+
+def _certificates(app: App) -> list[dict[str, Any]] | None:
+    if not (app.state / "tls").is_dir():
+        return None
+    from bluegreen.cli.certificates import looked_at
+
+    return looked_at(app.state)
 
 
 def _differing(app: App, tools: Tools) -> Sequence[str]:

@@ -15,7 +15,8 @@ from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.complete import offers, releases
 from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
 from bluegreen.compose.options import Options
-from bluegreen.flow.values import Tools
+from bluegreen.domain.app import Stack
+from bluegreen.flow.values import Result, Tools
 
 
 @click.command()
@@ -58,6 +59,7 @@ def up(options: Options, /, **words: Any) -> int:
     with app.acting("up", typed.wait):
         record(app)
         bring_home(app)
+        _write_down(app, stack)
         tools = app.tools(stack.app)
         stack = with_free(app, tools, stack)
         new_notices(app, tools, stack.notices)
@@ -65,6 +67,27 @@ def up(options: Options, /, **words: Any) -> int:
         if result.error is None:
             with contextlib.suppress(OSError):  # the next up tries again; what was done is done
                 forget_old_place(app)
+    _after(app, stack, result)
+    return _after_up(app, typed, result)
+
+
+def _write_down(app: App, stack: Stack) -> None:
+    """What the block says of TLS, for renewals; nothing is loaded for an app without it."""
+    if stack.settings.tls or (app.state / "tls").is_dir():
+        from bluegreen.cli import certificates
+
+        certificates.write_down(app, stack)
+
+
+def _after(app: App, stack: Stack, result: Result) -> None:
+    """The lock is free again: nobody waits for a CA but who typed this command."""
+    if stack.settings.tls and result.error is None:
+        from bluegreen.cli import certificates
+
+        result.warnings += certificates.in_passing(app)
+
+
+def _after_up(app: App, typed: Typed, result: Result) -> int:
     if result.error is None and typed.adopt:
         from bluegreen.cli import profiles
 
@@ -152,6 +175,7 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
         if not typed.dry_run:
             refuse_before_up(app)
             record(app)
+            _write_down(app, stack)
         tools = app.tools(stack.app)
         if typed.to is None:
             wish = wishes.wish(app, tools, stack)
@@ -159,7 +183,9 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
-        return show(story(tools, stack, wish, request), app, typed.json_)
+        result = story(tools, stack, wish, request)
+    _after(app, stack, result)
+    return show(result, app, typed.json_)
 
 
 def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[str]) -> tuple[Any, Any, Any]:

@@ -20,6 +20,7 @@ from bluegreen.domain.color import (
     LABEL_PROJECT,
     LABEL_ROLE,
     LABEL_STATE,
+    LABEL_TLS,
 )
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.errors import BluegreenError
@@ -66,6 +67,7 @@ class Proxy:
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
             listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) else None,
             preview=entry["Labels"].get(LABEL_PREVIEW) or None,
+            tls=tuple(entry["Labels"].get(LABEL_TLS, "").split()),
             image=entry["ImageID"], reference=entry["Labels"].get(LABEL_IMAGE, ""),
         )  # fmt: skip
 
@@ -151,6 +153,7 @@ class Proxy:
             LABEL_LISTEN: " ".join(map(str, stack.settings.listen)),
             LABEL_PREVIEW: str(stack.settings.preview or ""),
             LABEL_IMAGE: stack.settings.proxy.image,
+            **({LABEL_TLS: " ".join(map(str, stack.settings.tls.listen))} if stack.settings.tls else {}),
         }  # fmt: skip
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
         return creation.create(self._api, proxy_name(stack.app), request, endpoints)
@@ -176,7 +179,7 @@ class Proxy:
                     "A port that nginx must be published on is taken.",
                     code="port-taken",
                     failed=f"{'; '.join(known)} holds it" if holders else error.failed,
-                    expected=f"{', '.join(map(str, wanted))} free (listen and preview in x-bluegreen)",
+                    expected=f"{', '.join(map(str, wanted))} free (listen, tls.listen and preview in x-bluegreen)",
                     retry="safe, when the port is free or another is chosen",
                     next="ss -ltnp (shows who holds it)",
                 ) from None

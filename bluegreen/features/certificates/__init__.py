@@ -1,0 +1,1 @@
+"""Certificates: kept, shown to nginx, ordered from a CA and renewed."""
