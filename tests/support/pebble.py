@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -85,11 +86,10 @@ def pebble(folder: Path, http_port: int, **options: Any) -> Iterator[Pebble]:
     }  # fmt: skip
     log = folder / "pebble.log"
     with contextlib.ExitStack() as stack:
+        output = stack.enter_context(log.open("ab"))
 
         def start(*words: str) -> subprocess.Popen[bytes]:
-            process = subprocess.Popen(
-                words, cwd=folder, env=environment, stdout=log.open("ab"), stderr=subprocess.STDOUT
-            )
+            process = subprocess.Popen(words, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
             stack.callback(process.wait)
             stack.callback(process.kill)
             return process
@@ -110,7 +110,7 @@ def _await(it: Pebble) -> None:
     deadline = time.monotonic() + STARTS_WITHIN
     while True:
         try:
-            httpx.get(it.directory, verify=str(it.ca)).raise_for_status()
+            httpx.get(it.directory, verify=ssl.create_default_context(cafile=str(it.ca))).raise_for_status()
             return
         except httpx.HTTPError:
             if time.monotonic() > deadline or it.process.poll() is not None:

@@ -221,6 +221,8 @@ def _said(act: Callable[[], T]) -> T:
         raise Refused(f"the CA's server cannot be trusted: {_cause(error)}") from None
     except requests.exceptions.RequestException as error:
         raise Refused(f"the CA cannot be reached: {_cause(error)}") from None
+    except OSError as error:
+        raise Refused(f"tls.directory_ca: {getattr(error, 'strerror', None) or error}") from None
     except (errors.Error, JoseError, ValueError, KeyError, AttributeError) as error:
         raise Refused(f"the CA's answer is not ACME: {str(error)[:200] or type(error).__name__}") from None
 
