@@ -207,7 +207,10 @@ def test_a_ca_that_is_down_stops_no_release(make_project: Make, tmp_path: Path) 
     assert plain == "200", "plain HTTP serves, it is not sent to a placeholder"
     with _handshake(project, _blind()):
         pass  # nginx answers with a placeholder
-    assert project.ok("switch", GREETING="two").seconds < 20
+    with Load(project.port, {"get": 6, "fresh": 2}) as load:
+        assert project.ok("switch", GREETING="two").seconds < 20
+        tally = load.stop()
+    assert tally.lost == [], tally.why()
     waiting = project.ok("tls", "renew", "--json").json()["done"]
     assert [it["outcome"] for it in waiting] == ["waiting"]
     assert project.run("tls", "renew", "--now").code == 1

@@ -29,6 +29,7 @@ MACHINE, ENGINE, CROWDS = "faults/test_faults_of_the_machine.py", "faults/test_e
 SMALL, CUTOVER, FAILOVER = (
     "faults/test_small_faults_stay_small.py", "faults/test_cutover_that_fails.py", "faults/test_failover.py",
 )  # fmt: skip
+TLS = "e2e/test_tls.py"
 FAULTS = (
     Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
           "the same command", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
@@ -48,6 +49,14 @@ FAULTS = (
           "`switch`", f"{ENGINE}:test_somebody_ran_docker_system_prune"),
     Fault("`docker compose up -d --remove-orphans`, `down`", NONE, "nothing", "nothing",
           f"{MACHINE}:test_somebody_ran_plain_compose"),
+    Fault("the CA does not answer, refuses, or is slow", NONE, "a warning with the CA's words; `status`: https",
+          "nothing: it is tried again", f"{TLS}:test_a_ca_that_is_down_stops_no_release"),
+    Fault("the name leads to another server", "not measured", "a warning; the CA is not asked", "repair the DNS record, `tls renew --now`",
+          f"{TLS}:test_what_the_ca_would_not_reach_is_not_asked"),
+    Fault("`tls renew` killed at any moment", "not measured", "nothing", "nothing: the next one finishes the order",
+          f"{TLS}:test_killed_at_any_moment_the_next_one_finishes"),
+    Fault("a certificate is renewed under load", NONE, "nothing", "nothing",
+          f"{TLS}:test_renewed_under_load_without_a_failed_handshake"),
     Fault("proxy killed", "until Docker has restarted it: 0.5 to 1.4 s", "nothing", "nothing", f"{MACHINE}:test_proxy_killed"),
     Fault("port of the stopped proxy taken by another program", "until the port is free", "`up`: who holds it", "`ss -ltnp`, `up`",
           f"{MACHINE}:test_the_port_taken_by_another_program"),

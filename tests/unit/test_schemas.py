@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -12,6 +14,8 @@ from jsonschema import Draft202012Validator
 from bluegreen.cli.main import VERBS as COMMANDS
 from bluegreen.cli.main import cli
 from bluegreen.cli.shapes_verbs import VERBS, json_schema
+from bluegreen.features.certificates.record import DAY, Record
+from bluegreen.features.certificates.store import Store
 from tests.fakes.site import Site, Tell
 from tests.support import schemas
 
@@ -61,6 +65,16 @@ ACTING = ("up", "switch", "prepare", "flip-back", "down")  # they print the same
 NEVER = {".plan.notices"}  # `check` shows its notices as findings
 
 
+def _with_certificates(shop: Site) -> None:
+    """One that is good, and one whose CA does not answer."""
+    store = Store(shop.state, (os.getuid(), os.getgid()))
+    wanted = {"names": {"a.test": "acme", "b.test": "acme"}, "directory": "https://127.0.0.1:1/dir"}
+    more = {"email": "a@b.test", "profile": "", "directory_ca": "", "self_check": False, "listen": [], "files": {}}
+    store.want(wanted | more)
+    now = int(time.time())
+    store.note(Record("b.test", real=True, issuer="CA", begins=now, ends=now + 90 * DAY, ask_at=now + DAY))
+
+
 def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
     """Something in every list, and in everything that may be null."""
     block = shop.document["x-bluegreen"]
@@ -68,6 +82,9 @@ def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
     for words in (["up"], ["expect", "--record", "GET", "/"], ["expect", "--record", "GET", "/"], ["expect"]):
         tell(*words)
     shop.release("shop:2")
+    _with_certificates(shop)
+    for words in (["tls"], ["status"], ["tls", "renew"], ["tls", "timer"], ["status"]):
+        tell(*words)
     for words in (
         ["check"], ["switch", "--dry-run"], ["switch"], ["maintenance", "on", "--allow", "10.0.0.0/8"],
         ["status"], ["show"], ["apps"], ["flip-back", "--dry-run"],

@@ -478,7 +478,7 @@ def test_the_timer_runs_this_program_from_anywhere() -> None:
     assert '"BLUEGREEN_STATE_FOLDER=/var/lib/bluegreen/shop 100%%"' in units["bluegreen-tls-shop.service"]
     assert "OnCalendar=hourly" in units["bluegreen-tls-shop.timer"]
     line = timer.cron(command)
-    assert line.startswith("17 * * * * env ")
+    assert line.startswith("17 * * * * /usr/bin/env ")
     assert "100\\%" in line
 
 

@@ -38,7 +38,8 @@ WantedBy=timers.target
 
 def command(app: str, state: str) -> list[str]:
     """What is to run: this very program, from anywhere."""
-    return ["env", f"BLUEGREEN_STATE_FOLDER={state}", sys.executable, "-m", "bluegreen", "-p", app, "tls", "renew"]
+    program = [sys.executable, "-m", "bluegreen", "-p", app]
+    return ["/usr/bin/env", f"BLUEGREEN_STATE_FOLDER={state}", *program, "tls", "renew"]
 
 
 def folder() -> Path:
