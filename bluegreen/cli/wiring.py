@@ -96,8 +96,8 @@ def _unsealing(it: App, api: Api) -> Callable[[Check], Check]:
 def _render(networks: Networks, nginx: Path, look: bool) -> Render:
     def render(routing: Routing, stack: Stack, snippets: str | None) -> str:
         from bluegreen.domain import loopback, tls
+        from bluegreen.frontdoor import pages, secure
         from bluegreen.frontdoor import render as config
-        from bluegreen.frontdoor import secure
         from bluegreen.frontdoor.headers import Lines
         from bluegreen.frontdoor.snippets import FOLDER
 
@@ -106,11 +106,13 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
         settings = stack.settings
         own = Lines(nginx / FOLDER / Path(snippets).name if snippets else None)
         here = networks.gateways() if loopback.trusted(settings) else ()
+        own_pages = settings.proxy.error_pages
         secured = secure.Secure(settings.tls, tls.certificates(settings)) if settings.tls else None
         frame = config.ProxyConfig(
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
             settings.failover, tuple(settings.hooks), own, settings.proxy,
             (str(subnet.network),) if subnet else (), secured,
+            pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look),
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))
 

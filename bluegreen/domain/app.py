@@ -45,6 +45,8 @@ class Route:
     host: str | None = None
     health: Health = field(default_factory=Health)
     strip: bool = False
+    buffering: bool = True  # whether nginx takes an answer in before the visitor has read it
+    listen: tuple[str, ...] = ()  # [ADDRESS:]PORT of its own; empty: the listeners of all
 
     @property
     def public(self) -> bool:
@@ -56,8 +58,9 @@ class Route:
         found = asdict(self)
         if not self.health.request_headers:
             del found["health"]["request_headers"]
-        if not self.strip:
-            del found["strip"]
+        for name, usual in (("strip", False), ("buffering", True), ("listen", ())):
+            if found[name] == usual:
+                del found[name]
         return found
 
     @classmethod
@@ -95,6 +98,7 @@ class ProxySettings:
     max_request_headers: int = 64 * 1024  # of one line
     max_answer_headers: int = 64 * 1024  # of all lines together
     underscores: bool = False  # whether headers with an underscore in their names are passed on
+    error_pages: str | None = None  # a folder with pages for 502, 503, 504
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,13 @@ class Settings:
     def listeners(self) -> tuple[Listen, ...]:
         """Everything that nginx is published on: the public addresses and the preview."""
         secure = self.tls.listen if self.tls else ()
-        return (*self.listen, *secure, self.preview) if self.preview else (*self.listen, *secure)
+        found = (*self.listen, *secure, *self.own_listeners())
+        return (*found, self.preview) if self.preview else found
+
+    def own_listeners(self) -> tuple[Listen, ...]:
+        """Those that one service alone has."""
+        texts = dict.fromkeys(text for route in self.routes for text in route.listen)
+        return tuple(Listen(address, int(port)) for address, _, port in (text.rpartition(":") for text in texts))
 
     def release_services(self) -> tuple[str, ...]:
         """The services that exist once for each color."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bluegreen.domain.app import Route
 from bluegreen.domain.color import COLORS, Color
@@ -49,17 +49,39 @@ def servers(slots: Iterable[Slot], names: Iterable[str] = ()) -> tuple[Server, .
 
     A named host is also answered by services without a host, below what it has of its own. `names`: more hosts.
     """
-    here = {slot.color: slot for slot in slots}
+    here = {slot.color: _shared(slot) for slot in slots}
     hosts = dict.fromkeys(route.host for slot in here.values() for route in slot.routes if route.host is not None)
     hosts |= dict.fromkeys(host for slot in here.values() for host in slot.redirect)
     hosts |= dict.fromkeys(names)
     return (_server("_", here), *(_server(host, here) for host in hosts))
 
 
+def _shared(slot: Slot) -> Slot:
+    return replace(slot, routes=tuple(route for route in slot.routes if not route.listen))
+
+
+def apart(slots: Iterable[Slot]) -> dict[tuple[str, ...], tuple[Server, ...]]:
+    """The server blocks of services with listeners of their own, by these."""
+    slots = tuple(slots)
+    every = dict.fromkeys(route.listen for slot in slots for route in slot.routes if route.listen)
+    return {
+        listen: servers(replace(slot, routes=_alone(slot, listen), redirect={}) for slot in slots) for listen in every
+    }
+
+
+def _alone(slot: Slot, listen: tuple[str, ...]) -> tuple[Route, ...]:
+    return tuple(replace(route, listen=()) for route in slot.routes if route.listen == listen)
+
+
 def statuses(choice: Choice) -> tuple[int, ...]:
     """The statuses in the place of a service, each once; NO_COLOR always: no color may be live yet."""
     found = {int(name.removeprefix(STATUS)) for _, name in choice if name.startswith(STATUS)}
     return tuple(sorted(found | {NO_COLOR}))
+
+
+def served(choice: Choice) -> tuple[tuple[Color, str], ...]:
+    """The colors that have a service there, with it."""
+    return tuple((color, name) for color, name in choice if not name.startswith((STATUS, ELSEWHERE)))
 
 
 def targets(choice: Choice) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import closed, headers, secure
 from bluegreen.frontdoor.headers import Lines
-from bluegreen.frontdoor.places import Kind, prefix_pattern, servers, statuses, targets
+from bluegreen.frontdoor.places import Choice, apart, prefix_pattern, served, servers, statuses, targets
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
 from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK, header_lines
 
@@ -46,6 +46,7 @@ class ProxyConfig:
     limits: ProxySettings = field(default_factory=ProxySettings)
     inside: tuple[str, ...] = ()  # the app's own network, where its containers reach nginx
     tls: secure.Secure | None = None
+    pages: Mapping[int, str] = field(default_factory=dict)  # status to the folder of the person's own page
 
 
 def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
@@ -60,8 +61,6 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         listen=tuple(map(str, proxy.listen)), preview=str(proxy.preview) if proxy.preview else None,
         failover=proxy.failover, hooks=proxy.hooks,
     )  # fmt: skip
-    found = servers(slots, proxy.tls.names if proxy.tls else ())
-    kinds = tuple(dict.fromkeys(location.kind for server in found for location in server.locations))
     failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
         "header": header_lines(json.dumps(marked.as_dict(), sort_keys=True)),
@@ -73,15 +72,15 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "live_slot": routing.live_slot or routing.idle_slot,
         "idle_slot": routing.idle_slot,
         "slots": slots,
-        "servers": found,
-        **_places(kinds),
+        "buffered": lambda choice: _buffered(routing, choice),
+        **_places(slots, proxy.tls),
         **_limits(routing, proxy.limits),
         **_listens(proxy),
         "trust": proxy.trust,
         "probe_networks": proxy.probe_networks,
         "snippets": proxy.snippets,
         **_headers(proxy),
-        "tls": proxy.tls.rendered([server.name for server in found]) if proxy.tls else None,
+        "pages": proxy.pages,
         "failover": failover,
         "few": lambda choice: all(_replicas(routing, *named) < MANY for named in choice),
         "fails_over": lambda choice: any(named in failover for named in choice),
@@ -94,8 +93,13 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
 
 
-def _places(kinds: Sequence[Kind]) -> dict[str, Any]:
+def _places(slots: Sequence[Slot], tls: secure.Secure | None) -> dict[str, Any]:
+    found, alone = servers(slots, tls.names if tls else ()), apart(slots)
+    every = [*found, *(server for group in alone.values() for server in group)]
+    kinds = tuple(dict.fromkeys(location.kind for server in every for location in server.locations))
     return {
+        "servers": found, "tls": tls.rendered([server.name for server in found]) if tls else None,
+        "apart": [(sorted({it.rpartition(":")[2] for it in listen}), group) for listen, group in alone.items()],
         "choices": [choice for choice, _ in kinds], "number": {kind: place for place, kind in enumerate(kinds)},
         "statuses": statuses, "targets": targets, "pattern": prefix_pattern,
     }  # fmt: skip
@@ -140,6 +144,13 @@ def _inner(door: str) -> tuple[str, str]:
 def _replicas(routing: Routing, color: Color, service: str) -> int:
     slot = routing.slots.get(color)
     return len(slot.addresses.get(service, ())) if slot else 0
+
+
+def _buffered(routing: Routing, choice: Choice) -> bool:
+    """Whether the service of each color there is one whose answers nginx takes in."""
+    wanted = {(color, it.service) for color, slot in routing.slots.items() for it in slot.fronts if it.buffering}
+    there = served(choice)
+    return bool(there) and set(there) <= wanted
 
 
 def _shared_limits(routing: Routing, slot: Slot) -> tuple[Slot, ...]:

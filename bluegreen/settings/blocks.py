@@ -104,6 +104,10 @@ class ServiceBlock(StrictBlock):
     """The host name that nginx sends to it, or a list of them, such as `*.shop.example.com`; without one, any host."""
     strip: bool = False
     """Whether nginx removes the path prefix; the service gets it as X-Forwarded-Prefix."""
+    listen: Listens | None = None
+    """A port of its own, [ADDRESS:]PORT or a list: nginx serves only this service there, and there only."""
+    buffering: bool = True
+    """Whether nginx takes answers in, so that a slow visitor keeps no worker busy. Chunked ones pass as written."""
     health: HealthOrPath | None = None
     """Its own health check; without one, `health` of the block."""
 
@@ -136,6 +140,8 @@ class ProxyBlock(StrictBlock):
     """Whether request headers with an underscore in their names reach the service; not together with trust."""
     trust: list[Cidr] = Field(default_factory=list)
     """Proxies in front whose X-Forwarded-* and X-Request-ID are trusted, by address; 127.0.0.1: one on this machine."""
+    error_pages: Annotated[str, Field(min_length=1)] | None = None
+    """A folder with 502.html, 503.html or 504.html, for answers that nginx itself has to give."""
     include: Annotated[str, Field(min_length=1)] | None = None
     """A folder of your own nginx snippets: *.conf for each server block, http/*.conf for the http block."""
 

@@ -81,6 +81,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
             tuple(parsed.proxy.trust), parsed.proxy.include, parsed.proxy.websocket_timeout,
             parsed.proxy.max_request_headers, parsed.proxy.max_answer_headers, parsed.proxy.underscores,
+            parsed.proxy.error_pages,
         ),
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),
@@ -115,6 +116,8 @@ def _routes(parsed: Block) -> tuple[model.Route, ...]:
             host,
             block.health.health() if block.health else default,
             block.strip,
+            block.buffering,
+            tuple(map(str, block.listen or ())),
         )
         for name, block in services.items()
         for host, path in _places(block)
@@ -200,7 +203,10 @@ def _hook_problems(parsed: Block) -> Iterable[Problem]:
 
 def _clashes(parsed: Block) -> Iterable[Problem]:
     seen: dict[tuple[str | None, str], str] = {}
-    places = [(name, *place) for name, block in parsed.services.items() for place in _places(block)]
+    shared = {name: block for name, block in parsed.services.items() if not block.listen}
+    if parsed.services and not shared:
+        yield Problem("services", "each with a listen of its own", "a service without one, that `listen` leads to")
+    places = [(name, *place) for name, block in shared.items() for place in _places(block)]
     for name, host, path in places:
         if (owner := seen.setdefault((host, path), name)) != name:
             found = f"{host or ''}{path}"
@@ -219,6 +225,13 @@ def _listen_problems(parsed: Block) -> Iterable[Problem]:
         yield Problem("listen", ", ".join(map(str, parsed.listen)), "each address once")
     if parsed.preview and parsed.preview.port in ports:
         yield Problem("preview", str(parsed.preview), "a port that listen does not use")
+    taken = ports | ({parsed.preview.port} if parsed.preview else set())
+    taken |= {it.port for it in parsed.tls.listen} if parsed.tls else set()
+    for name, block in parsed.services.items():
+        for it in block.listen or ():
+            if it.port in taken:
+                yield Problem(f"services.{name}.listen", str(it), "a port that nothing else here uses")
+        taken |= {it.port for it in block.listen or ()}
 
 
 def _trust_problems(settings: model.Settings) -> Iterable[Problem]:

@@ -164,7 +164,7 @@ def _says_what_was_asked(found: Settings, tree: list[dict[str, Any]]) -> None:
         wanted = {match: service for path, service in expected[name].items() for match in _matches(path)}
         there = {}
         for entry in block:
-            ours = entry["args"] == ["=", "/bluegreen-closed.html"] or "@" in entry["args"][0][:1]
+            ours = entry["args"][-1].startswith(("/bluegreen-", "@"))
             if entry["directive"] == "location" and not ours:
                 (variable,) = [it["args"][1] for it in entry["block"] if it["args"][:1] == ["$bg_service"]]
                 blue, green = at[variable]

@@ -3,6 +3,7 @@ elsewhere. Through the real nginx, of both colors."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -10,7 +11,8 @@ import subprocess
 import pytest
 
 from tests.conftest import Make
-from tests.support.machine import docker
+from tests.support.load import Load
+from tests.support.machine import docker, free_port
 from tests.support.project import Project
 
 ECHO = """
@@ -200,3 +202,39 @@ def test_an_internal_service_is_found_by_its_name_in_its_own_color_only(shop: Pr
     shop.ok("up", GREETING="two")
     assert f"{shop.name}-green-pricing-1" in shop.containers()
     shop.ok("flip-back")
+
+
+def test_a_service_on_a_port_of_its_own(make_project: Make) -> None:
+    """An admin page on a loopback port: it answers there for every host, and nowhere else; through a switch, too."""
+    port = free_port()
+    compose = TWO.replace('path: [/api, "/old%20api/v1"], strip: "${STRIP:-true}"', f"listen: '127.0.0.1:{port}'")
+    project = make_project(compose)
+    (project.folder / "echo.py").write_text(ECHO)
+    project.ok("up")
+
+    def asked(path: str, at: int, host: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", at, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            assert answer.status == 200, (path, at, host, answer.read())
+            found = json.loads(answer.read())
+        finally:
+            connection.close()
+        return f"{found['service']} {found['color']} {found['line']}"
+
+    for host in ("shop.example", "any.example", "localhost"):
+        for path in ("/", "/api", "/x?y=z"):
+            assert asked(path, port, host) == f"api blue {path}"
+    assert asked("/api", project.port, "any.example") == "any blue /api"
+    with Load(port, {}) as load:
+        project.ok("switch", GREETING="two")
+        load.stop()
+    assert asked("/", port, "x") == "api green /"
+    assert f"127.0.0.1:{port}" in project.ok("check").out
+    project.ok("flip-back")
+    assert asked("/", port, "x") == "api blue /"
+
+    project.write(compose.replace(f"listen: '127.0.0.1:{port}'", f"listen: {project.port}"))
+    failed = project.run("switch")
+    assert (failed.code, "services.api.listen" in failed.err) == (2, True), failed
