@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,18 +35,17 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
 def make_tools(it: App, app: str) -> Tools:
     """Everything that a story works with, for the app of this name."""
     from bluegreen.cli.doors import front_door
-    from bluegreen.frontdoor.folders import prepare_folders, proxy_user
+    from bluegreen.frontdoor.folders import proxy_user
     from bluegreen.frontdoor.front_door import FrontDoor
     from bluegreen.frontdoor.snippets import Snippets
-    from bluegreen.places.docker.commands import ProxyHandle
+    from bluegreen.frontdoor.static import Static
+    from bluegreen.places.docker.commands import ProxyHandle, archive
     from bluegreen.places.docker.place import docker_place
     from bluegreen.state.journal import Journal
 
     look = not it.acts
     journal = _closed_at_the_end(Journal(it.state, utc_now, it.show.notice, look))
-    if it.acts:
-        with writing(it.state):
-            prepare_folders(it.state)
+    _prepared(it)
     place = docker_place(app, it.compose, it.state, proxy_user(it.state), shipped("compose") / "proxy.yaml")
     place.api.held = it.still_held
     sockets = short(it.state / "run")
@@ -60,6 +60,7 @@ def make_tools(it: App, app: str) -> Tools:
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
         certificates=Certificates(it.state),
+        static=Static(it.state / "nginx", partial(archive, place.api)),
         prober=Probes(sockets, _unsealing(it, place.api)),
         journal=journal,
         host=run_on_host,
@@ -75,6 +76,14 @@ def make_tools(it: App, app: str) -> Tools:
         sleep=time.sleep,
         command=it.command,
     )  # fmt: skip
+
+
+def _prepared(it: App) -> None:
+    if it.acts:
+        from bluegreen.frontdoor.folders import prepare_folders
+
+        with writing(it.state):
+            prepare_folders(it.state)
 
 
 def _closed_at_the_end(journal: Journal) -> Journal:

@@ -86,6 +86,17 @@ class Listen:
 
 
 @dataclass(frozen=True)
+class FilesAt:
+    """Requests under `prefix` get files: of a release's service below `path`, or of a volume."""
+
+    prefix: str  # /static, without the last slash
+    service: str = ""
+    path: str = ""  # in the container
+    volume: str = ""  # its key in the Compose file
+    name: str = ""  # the volume's own name, as the Engine has it
+
+
+@dataclass(frozen=True)
 class ProxySettings:
     """What `x-bluegreen.proxy` says. Sizes in bytes, times in seconds."""
 
@@ -143,6 +154,8 @@ class Settings:
     keep: int = 5  # releases whose images stay
     redirect: Mapping[str, str] = field(default_factory=dict)  # host to the host that its visitors are sent to
     tls: Tls | None = None
+    files: tuple[FilesAt, ...] = ()  # what nginx serves itself
+    assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
 
     @property
     def fronts(self) -> tuple[Route, ...]:

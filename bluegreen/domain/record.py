@@ -261,4 +261,6 @@ def definition_of(stack: Stack) -> str:
     rest: list[object] = [settings.jobs, settings.proxy.max_body, settings.proxy.read_timeout, files]
     rest += [asdict(settings.migrate)] if settings.migrate else []
     rest += [{"redirect": settings.redirect}] if settings.redirect else []
+    served = [asdict(it) for it in settings.files]
+    rest += [{"files": served, "assets": settings.assets}] if served or settings.assets else []
     return json.dumps([services, routes, rest], sort_keys=True, default=str)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from bluegreen.domain.app import Route, by_service
+from bluegreen.domain.app import FilesAt, Route, by_service
 from bluegreen.domain.color import Color, other
 from bluegreen.domain.release import Image
 from bluegreen.domain.shape import shaped
@@ -32,6 +32,8 @@ class Slot:
     migrated: bool = False  # whether a migration ran for it
     reversible: bool = True  # whether the release before it works with what that left
     redirect: Mapping[str, str] = field(default_factory=dict)  # host to the host that its visitors are sent to
+    files: tuple[FilesAt, ...] = ()  # what nginx serves itself
+    assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
 
     @property
     def fronts(self) -> tuple[Route, ...]:
@@ -40,8 +42,9 @@ class Slot:
 
     def as_dict(self) -> dict[str, Any]:
         found = {**asdict(self), "routes": tuple(route.as_dict() for route in self.routes)}
-        if not self.redirect:  # as of a bluegreen that did not know it
-            del found["redirect"]
+        for name in ("redirect", "files", "assets"):
+            if not found[name]:  # as of a bluegreen that did not know it
+                del found[name]
         return found
 
 

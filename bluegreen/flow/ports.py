@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from bluegreen.domain.answers import Answer, Expectation
-    from bluegreen.domain.app import Listen, Stack, Task
+    from bluegreen.domain.app import FilesAt, Listen, Stack, Task
     from bluegreen.domain.color import Color, Place, TaskRole
     from bluegreen.domain.owner import Owner
     from bluegreen.domain.release import Begun, Image, Note
@@ -111,6 +111,15 @@ class EnginePort(Protocol):
 
 
 # -- the rest of the outside world
+
+
+class StaticPort(Protocol):
+    """The files of releases that nginx serves itself."""
+
+    def take(self, release: int, sources: Iterable[tuple[FilesAt, str]]) -> tuple[int, int]: ...
+    def has(self, release: int) -> bool: ...
+    def forget(self, kept: Collection[int]) -> int: ...
+    def sizes(self) -> dict[int, int]: ...
 
 
 class CertificatesPort(Protocol):

@@ -36,6 +36,8 @@ def prerequisite_steps(
 
     def proxy() -> str:
         with tools.signals.deferred():
+            if color := _first_color(stack):  # nginx mounts volumes that Compose has to make
+                tools.colors.ensure_prerequisites(stack, color, tools.show.progress)
             return run_proxy(tools, stack, published)
 
     def certificates() -> str:
@@ -43,6 +45,10 @@ def prerequisite_steps(
             return tools.certificates.ensure(stack)
 
     return {"shared": shared, "network": network, "tls": certificates, "proxy": proxy}
+
+
+def _first_color(stack: Stack) -> Color | None:
+    return "blue" if any(it.volume for it in stack.settings.files) else None
 
 
 def _build_for(tools: Tools, stack: Stack, services: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ from bluegreen.flow.public import after_cutover, as_published, differing
 from bluegreen.flow.retention import prune
 from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give_up
 from bluegreen.flow.shared import DIFFERS
-from bluegreen.flow.steps import aside, health, image, make, once, preview, settle, withdraw
+from bluegreen.flow.steps import aside, files, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
 from bluegreen.plans.differences import returning
 from bluegreen.plans.plan import Plan, Wish
@@ -136,7 +136,8 @@ class Release(Making):
         steps: dict[str, Callable[[Making], str]] = {
             "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "aside": aside.set_aside,
             "clear": make.clear, "discard": aside.discard,
-            "create": make.create, "start": make.start, "health": health.health, "preview": preview.preview,
+            "create": make.create, "start": make.start, "health": health.health, "files": files.files,
+            "preview": preview.preview,
             "check": preview.check_all, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
         }  # fmt: skip
         return {

@@ -24,6 +24,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
+from bluegreen.flow.steps.files import take
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
 from bluegreen.plans.differences import actual, leftovers, orphans, returning
@@ -108,7 +109,7 @@ class Repair:
             "bring_back": lambda: _brought_back(self), "adopt": self._adopt,
             "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
-            "render": self._rendered,
+            "render": self._rendered, "files": lambda: take(tools, self.live.release, self.live.files),
         }  # fmt: skip
         try:
             operation.phase("prepare", actions)

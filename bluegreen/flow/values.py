@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ProxyPort,
         Show,
         SignalsPort,
+        StaticPort,
     )
 
 
@@ -128,6 +129,7 @@ class Tools:
     compose: ComposePort
     door: DoorPort
     certificates: CertificatesPort
+    static: StaticPort
     prober: ProberPort
     journal: JournalPort
     host: HostPort

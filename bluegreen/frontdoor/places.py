@@ -30,6 +30,9 @@ class Location:
     match: str
     choice: Choice
     taken_off: tuple[tuple[Color, str], ...] = ()
+    copied: bool = False  # files of a release are looked for first
+    mounted: bool = False  # and files of a volume
+    asset: bool = False  # a 404 is asked of the other color
 
     @property
     def kind(self) -> Kind:
@@ -64,13 +67,12 @@ def apart(slots: Iterable[Slot]) -> dict[tuple[str, ...], tuple[Server, ...]]:
     """The server blocks of services with listeners of their own, by these."""
     slots = tuple(slots)
     every = dict.fromkeys(route.listen for slot in slots for route in slot.routes if route.listen)
-    return {
-        listen: servers(replace(slot, routes=_alone(slot, listen), redirect={}) for slot in slots) for listen in every
-    }
+    return {listen: servers(_alone(slot, listen) for slot in slots) for listen in every}
 
 
-def _alone(slot: Slot, listen: tuple[str, ...]) -> tuple[Route, ...]:
-    return tuple(replace(route, listen=()) for route in slot.routes if route.listen == listen)
+def _alone(slot: Slot, listen: tuple[str, ...]) -> Slot:
+    routes = tuple(replace(route, listen=()) for route in slot.routes if route.listen == listen)
+    return replace(slot, routes=routes, redirect={}, files=(), assets=())
 
 
 def statuses(choice: Choice) -> tuple[int, ...]:
@@ -92,6 +94,10 @@ def targets(choice: Choice) -> tuple[str, ...]:
 def _server(name: str, here: dict[Color, Slot]) -> Server:
     paths = {color: _paths(slot, name) for color, slot in here.items()}
     every = {path for mine in paths.values() for path in mine} | {"/"}
+    copied = {it.prefix for slot in here.values() for it in slot.files if it.service}
+    mounted = {it.prefix for slot in here.values() for it in slot.files if it.volume}
+    assets = {prefix for slot in here.values() for prefix in slot.assets}
+    every |= copied | mounted | assets
     locations: list[Location] = []
     for path in sorted(every, key=lambda path: (-len(path), path)):
         found = {color: _place(paths.get(color), path) for color in COLORS}
@@ -99,7 +105,8 @@ def _server(name: str, here: dict[Color, Slot]) -> Server:
         taken = tuple((color, place.path) for color, place in found.items() if place.strip and place.path != "/")
         # /api means /api and /api/..., never /apiary
         matches = ["/"] if path == "/" else [f"= {_written(path)}", _written(f"{path}/")]
-        locations += [Location(match, choice, taken) for match in matches]
+        kinds = (path in copied, path in mounted, path in assets)
+        locations += [Location(it, choice, taken, *(kinds if it[0] != "=" else ())) for it in matches]
     return Server(name, name == "_", tuple(locations))
 
 

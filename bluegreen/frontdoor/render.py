@@ -15,6 +15,7 @@ from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import closed, headers, secure
+from bluegreen.frontdoor import types as static
 from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import Choice, apart, prefix_pattern, served, servers, statuses, targets
 from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
@@ -72,6 +73,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "live_slot": routing.live_slot or routing.idle_slot,
         "idle_slot": routing.idle_slot,
         "slots": slots,
+        "static": static.values(routing),
         "buffered": lambda choice: _buffered(routing, choice),
         **_places(slots, proxy.tls),
         **_limits(routing, proxy.limits),
@@ -181,7 +183,7 @@ def _template(folder: Path) -> Template:
 
 def _failover(routing: Routing) -> tuple[tuple[Color, str], ...]:
     """(live color, service) pairs for which the other color may answer: it has the service, and it has served."""
-    proven = COLORS if routing.standing == "previous" else (routing.idle,) if routing.live else ()
+    proven = static.proven(routing)
     slots = routing.slots
     if len(slots) < len(COLORS):
         return ()

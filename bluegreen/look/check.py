@@ -25,7 +25,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.shared import DIFFERS, asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
-from bluegreen.look import neighbours
+from bluegreen.look import neighbours, served
 from bluegreen.look.listeners import listeners
 from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
@@ -45,6 +45,7 @@ def check(tools: Tools, stack: Stack, wish: Wish, folder: Path) -> tuple[list[Fi
     engine = tools.engine.facts()
     found += _versions(tools, world, engine)
     found += _proxy_image(tools, stack, world)
+    found += served.files(tools, stack)
     found += _permissions(tools, stack, world, folder)
     found += _space(tools, stack, folder, Path(engine.root))
     found += _images(tools, stack)

@@ -13,9 +13,9 @@ Phase = Literal["prepare", "cutover", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
     "shared", "network", "tls", "proxy", "undrift", "handover", "image", "migrate", "aside", "clear", "create",
-    "recreate", "connect", "bring_back", "start", "health", "warm", "preview", "check", "expect", "before_switch",
-    "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard", "after_switch",
-    "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
+    "recreate", "connect", "bring_back", "start", "health", "files", "warm", "preview", "check", "expect",
+    "before_switch", "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard",
+    "after_switch", "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
@@ -103,5 +103,7 @@ class Wish:
     changed: tuple[str, ...] = ()  # shared services whose containers are not what the file says
     asleep: tuple[str, ...] = ()  # shared services that the release depends on and that are not running
     proxy_image: str = ""  # the name of the proxy's image, if it points to another one by now; only up asks
+    files: tuple[str, ...] = ()  # prefixes of a release's files that nginx serves itself
+    files_gone: bool = False  # whether those of the live release are not there any more
     certificates: tuple[str, ...] = ()  # names whose certificate nginx does not have yet
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

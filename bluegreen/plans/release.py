@@ -95,6 +95,8 @@ def _prepare(world: World, wish: Wish, target: Color) -> Iterable[Step]:
     )
     yield Step("prepare", "start", "in the order of depends_on", target)
     yield Step("prepare", "health", "each replica must pass its health check, sent through nginx", target)
+    if wish.files:
+        yield Step("prepare", "files", f"nginx serves {', '.join(wish.files)} itself: copied from a container", target)
     yield Step("prepare", "preview", f"nginx loads the addresses of {target}; live traffic stays", target)
     yield Step("prepare", "check", "does it answer through the preview listener?", target)
 

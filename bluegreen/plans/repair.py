@@ -30,6 +30,8 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
         idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
         if idle:
             steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
+    if slot and wish.files_gone:
+        steps.append(Step("prepare", "files", f"nginx has no files of release {slot.release} any more", live))
     if drift(world) or rendered_differs:
         steps += [
             Step("prepare", "render", _why_render(world), live),

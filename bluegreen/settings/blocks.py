@@ -31,6 +31,7 @@ from bluegreen.settings.types import (
     Host,
     Hosts,
     Listens,
+    PathPrefix,
     Paths,
     Port,
     PositiveDuration,
@@ -119,6 +120,17 @@ class InternalBlock(StrictBlock):
     """The port that its health check asks; without one, Docker's own health check decides alone."""
     health: HealthOrPath | None = None
     """Its own health check; without one, `health` of the block."""
+
+
+class FilesBlock(StrictBlock):
+    """Files that nginx serves itself, under one prefix: of a service of the release, or of a volume."""
+
+    service: str | None = None
+    """The service whose container has them; they are copied out of each release once it is healthy."""
+    path: Annotated[str, Field(pattern=r"^/[^\x00]+$")] | None = None
+    """The folder in that container, such as /app/static."""
+    volume: str | None = None
+    """Or a volume of the Compose file; it is mounted read-only."""
 
 
 class ProxyBlock(StrictBlock):
@@ -288,6 +300,10 @@ class Block(StrictBlock):
     """The file of recorded requests and the answers that a release must give; without it, nothing is compared."""
     keep: Annotated[int, Field(ge=1)] = 5
     """How many releases are kept for switch --to. Images of older ones that bluegreen built or pulled are removed."""
+    files: dict[PathPrefix, FilesBlock] = Field(default_factory=dict)
+    """Files that nginx serves itself, by prefix: `/static/: {service: web, path: /app/static}`."""
+    assets: list[PathPrefix] = Field(default_factory=list)
+    """Prefixes of files that change names with each release: a 404 there is asked of the other release, too."""
     tls: TlsBlock | None = None
     """Certificates: email, for those of a CA, or files."""
     proxy: ProxyBlock = Field(default_factory=ProxyBlock)

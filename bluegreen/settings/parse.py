@@ -19,6 +19,7 @@ from bluegreen.settings.blocks import (
     LATER,
     Block,
     ExpectBlock,
+    FilesBlock,
     HealthBlock,
     HookBlock,
     HooksBlock,
@@ -90,6 +91,11 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         keep=parsed.keep,
         redirect=parsed.redirect,
         tls=parsed.tls.tls() if parsed.tls else None,
+        files=tuple(
+            model.FilesAt(_prefix(prefix), it.service or "", (it.path or "").rstrip("/"), it.volume or "")
+            for prefix, it in parsed.files.items()
+        ),
+        assets=tuple(map(_prefix, parsed.assets)),
     )  # fmt: skip
     wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls))]
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed), *wrong]:
@@ -175,6 +181,7 @@ def _service_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem
                 _nearest(name or "", names),
             )
     yield from _part_problems(parsed)
+    yield from _file_problems(parsed, names)
     yield from _hook_problems(parsed)
     yield from _clashes(parsed)
 
@@ -189,6 +196,27 @@ def _part_problems(parsed: Block) -> Iterable[Problem]:
     for name in parsed.internal:
         if name == parsed.service or name in {**parsed.services, **parsed.jobs}:
             yield Problem(f"internal.{name}", name, "a service that has no other part: it is routed, or a job, already")
+
+
+def _file_problems(parsed: Block, names: tuple[str, ...]) -> Iterable[Problem]:
+    """Each prefix is of a service's folder, or of a volume."""
+    released = {*parsed.services, *parsed.internal, *([parsed.service] if parsed.service else [])}
+    seen: set[str] = set()
+    for written, it in parsed.files.items():
+        where, prefix = f"files.{written}", _prefix(written)
+        if prefix == "/":
+            yield Problem(where, "/", "a prefix below it, such as /static/")
+        if prefix in seen:
+            yield Problem(where, written, "each prefix once")
+        seen.add(prefix)
+        if bool(it.volume) == bool(it.service or it.path) or bool(it.service) != bool(it.path):
+            yield Problem(where, "something else", "service and path, or volume")
+        elif it.service and it.service not in released:
+            yield Problem(f"{where}.service", it.service, f"a service of the release ({', '.join(sorted(released))})",
+                          _nearest(it.service, names))  # fmt: skip
+    for prefix in parsed.assets:
+        if _prefix(prefix) == "/":
+            yield Problem("assets", "/", "prefixes below it, such as /assets/")
 
 
 def _hooks(parsed: Block) -> list[tuple[str, model.Task]]:
@@ -278,13 +306,15 @@ def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ..
 def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
-        "tls": TlsBlock, "dns": DnsBlock, **dict.fromkeys(model.HOOKS, HookBlock),
+        "tls": TlsBlock, "dns": DnsBlock, "files": FilesBlock, **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]
     parent = where[-2] if len(where) > 1 else ""
     block: type[StrictBlock] = Block
     if parent:
-        named: dict[str, type[StrictBlock]] = {"services": ServiceBlock, "internal": InternalBlock}
+        named: dict[str, type[StrictBlock]] = {
+            "services": ServiceBlock, "internal": InternalBlock, "files": FilesBlock,
+        }  # fmt: skip
         block = named[where[0]] if len(where) == 3 and where[0] in named else blocks.get(parent, Block)
     return [field.alias or name for name, field in block.model_fields.items()]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bluegreen.domain import labelled
-from bluegreen.domain.app import Settings, Stack
+from bluegreen.domain.app import FilesAt, Settings, Stack
 from bluegreen.domain.color import COLORS
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.settings.parse import InvalidSettings, parse_settings
@@ -47,13 +48,14 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
     refused = [f"{path}: {reason}" for path, reason in refuse(document, settings.own_services())]
     refused += _served_by_nobody(services, settings)
     refused += _names_of_ours(document, settings)
+    refused += _without_volume(document, settings)
     if refused:
         raise _problems(
             "bluegreen cannot run this Compose file as it is.", refused, "a Compose file without these lines"
         )
     return Stack(
         app=document["name"],
-        settings=settings,
+        settings=replace(settings, files=tuple(_with_name(it, document) for it in settings.files)),
         services=services,
         networks=document.get("networks") or {},
         volumes=document.get("volumes") or {},
@@ -77,6 +79,19 @@ def _names_of_ours(document: Mapping[str, Any], settings: Settings) -> Iterable[
         for name in settings.release_services():
             if (other := f"{color}-{name}") in document["services"] and other not in settings.own_services():
                 yield f"services.{other}: its container has the name of {name} in {color}; choose another name"
+
+
+def _without_volume(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
+    known = document.get("volumes") or {}
+    for it in settings.files:
+        if it.volume and it.volume not in known:
+            names = ", ".join(known) or "none"
+            yield f"x-bluegreen.files.{it.prefix}/.volume: {it.volume} is no volume of the Compose file ({names})"
+
+
+def _with_name(place: FilesAt, document: Mapping[str, Any]) -> FilesAt:
+    defined = (document.get("volumes") or {}).get(place.volume) or {}
+    return replace(place, name=defined.get("name") or f"{document['name']}_{place.volume}") if place.volume else place
 
 
 def _served_by_nobody(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:

@@ -356,6 +356,22 @@ class FakeCertificates:
         return ""
 
 
+class FakeStatic:
+    """StaticPort: of an app whose files nginx does not serve."""
+
+    def take(self, release: int, sources: Any) -> tuple[int, int]:  # noqa: ARG002 - the port's
+        return 0, 0
+
+    def has(self, release: int) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def forget(self, kept: Collection[int]) -> int:  # noqa: ARG002 - the port's
+        return 0
+
+    def sizes(self) -> dict[int, int]:
+        return {}
+
+
 class FakeProber:
     """ProberPort: a replica is healthy when it runs at its address and its release is not sick."""
 

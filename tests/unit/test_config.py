@@ -208,7 +208,7 @@ def test_a_websocket_waits_longer_in_every_place_that_it_can_come_to_and_never_s
 
 
 @pytest.mark.parametrize(
-    ("size", "buffers"), [(4096, (8, 32)), (16 * 1024, (8, 32)), (64 * 1024, (10, 64)), (65 * 1024, (11, 80))]
+    ("size", "buffers"), [(4096, (4, 32)), (16 * 1024, (4, 32)), (64 * 1024, (6, 64)), (65 * 1024, (7, 80))]
 )
 def test_the_buffers_that_are_busy_hold_the_largest_head_and_are_fewer_than_all(
     size: int, buffers: tuple[int, int]

@@ -46,7 +46,9 @@ class Journal:
 def _tools(journal: Journal, *gone: int) -> Any:
     absent = {f"sha256:{number}" for number in gone}
     images = {"id_of": lambda it: None if it in absent else it}
-    return tools(journal=journal, images=images, compose={"interpolated": {}}, door={"intended": None})
+    return tools(
+        journal=journal, images=images, compose={"interpolated": {}}, door={"intended": None}, static={"forget": 0}
+    )
 
 
 def _back(it: Any, number: int, force: bool = False) -> Any:

@@ -31,6 +31,11 @@ def check(options: Options, json_: bool) -> int:
     stack = with_free(app, tools, stack)
     found, plan = story(tools, stack, wishes.wish(app, tools, stack), app.state)
     found += claim.findings(app)
+    if stack.settings.tls:
+        from bluegreen.cli.certificates import looked_at
+        from bluegreen.look.served import certificates
+
+        found += [it.reached_by(app.command) for it in certificates(looked_at(app.state) or [])]
     ready = may_release(found)
     if json_:
         findings = [finding.as_dict() for finding in found]

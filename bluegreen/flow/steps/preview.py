@@ -58,6 +58,7 @@ def _slot(it: Making) -> Slot:
         it.new.images, dict(it.wish.replicas), settings.jobs,
         settings.proxy.max_body, settings.proxy.read_timeout, it.new.migrated,
         settings.migrate.reversible if settings.migrate else True, settings.redirect,
+        settings.files, settings.assets,
     )  # fmt: skip
 
 

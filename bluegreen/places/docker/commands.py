@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from docker.errors import NotFound
 from docker.utils.socket import frames_iter
 
 from bluegreen.domain.color import LABEL_APP, LABEL_ROLE
@@ -69,3 +70,14 @@ class ProxyHandle:
 
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
         return run_in(self._api, container, command)
+
+
+@translated
+def archive(api: Api, container: str, path: str) -> Iterator[bytes] | None:
+    """A folder of a container, running or not, as a tar; None: there is none. Raises BluegreenError."""
+    try:
+        stream, _ = api.client.get_archive(container, f"{path}/.")
+    except NotFound:
+        return None
+    pieces: Iterator[bytes] = iter(stream)
+    return pieces

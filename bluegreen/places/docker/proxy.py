@@ -37,6 +37,7 @@ from bluegreen.places.docker.service_images import ServiceImages
 
 Tell = Callable[[str], None]
 CONF, RUN = "/etc/bluegreen", "/run/bluegreen"  # as compose/proxy.yaml mounts the folders of the state
+VOLUMES = "/srv/volumes"  # below it, each volume whose files nginx serves, at its prefix
 
 
 class Proxy:
@@ -102,8 +103,8 @@ class Proxy:
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        service = self._service(stack)
-        return hashlib.sha256(json.dumps([service, _bindings(stack)], sort_keys=True).encode()).hexdigest()[:16]
+        parts = [self._service(stack), _bindings(stack), *_volumes(stack)]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def ensure(self, stack: Stack, tell: Tell, published: bool = True) -> str:
         """The proxy's container, made, recreated or started as needed; says which.
@@ -146,6 +147,7 @@ class Proxy:
         bindings = _bindings(stack)
         request["ExposedPorts"] = {port: {} for port in bindings}
         request["HostConfig"]["PortBindings"] = bindings
+        request["HostConfig"]["Mounts"] = [*(request["HostConfig"].get("Mounts") or []), *_volumes(stack)]
         definition = self.definition(stack)
         request["Labels"] = {
             LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
@@ -198,6 +200,14 @@ class Proxy:
 def _version(output: str) -> str:
     match = re.search(r"nginx/(\S+)", output)
     return match[1] if match else output.strip()[:100]
+
+
+def _volumes(stack: Stack) -> list[dict[str, object]]:
+    """The volumes whose files nginx serves."""
+    return [
+        {"Type": "volume", "Source": it.name, "Target": f"{VOLUMES}{it.prefix}", "ReadOnly": True}
+        for it in stack.settings.files if it.volume
+    ]  # fmt: skip
 
 
 def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:
