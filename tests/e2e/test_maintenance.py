@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import subprocess
 import time
@@ -60,7 +61,7 @@ def test_visitors_get_the_page_until_it_is_opened_again(lean: Project) -> None:
 def test_who_is_let_in_gets_the_app(lean: Project) -> None:
     lean.ok("up")
     seen = dict(json.loads(lean.get("/headers")[1]))["x-real-ip"]  # as nginx sees this machine
-    network = ".".join(seen.split(".")[:2]) + ".0.0/15"
+    network = str(ipaddress.ip_network(f"{seen}/15", strict=False))
     for allow, status in (
         (seen, 200),
         (network, 200),

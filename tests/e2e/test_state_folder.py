@@ -119,6 +119,7 @@ def test_a_moved_folder_is_told_as_one_that_is_gone(lean: Project) -> None:
     lean.folder.mkdir()
 
 
+@pytest.mark.long
 def test_the_project_file_may_be_anything_and_is_never_a_bug(lean: Project) -> None:
     lean.ok("up")
     project = lean.state / folder.PROJECT

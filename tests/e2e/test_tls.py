@@ -174,15 +174,15 @@ def test_the_files_are_for_nginx_alone(secured: tuple[Project, Pebble]) -> None:
 
 
 def test_renewed_under_load_without_a_failed_handshake(make_project: Make, tmp_path: Path) -> None:
-    """Certificates of 20 s, renewed at two thirds, 200 keep-alive clients and some that connect each time; and a
+    """Certificates of 15 s, renewed at two thirds, 200 keep-alive clients and some that connect each time; and a
     switch and a flip-back in between."""
-    with _with_ca(tmp_path, validity=20) as (ca, port):
+    with _with_ca(tmp_path, validity=15) as (ca, port):
         project = _project(make_project, ca, port=port)
         project.ok("up")
         context = _trusting(ca)
         serials = set()
         with Load(_tls_port(project), {"patient": 190, "get": 10, "fresh": 8}, tls=context) as load:
-            deadline = time.monotonic() + 45
+            deadline = time.monotonic() + 32
             verbs = iter([("switch",), ("flip-back",)])
             while time.monotonic() < deadline:
                 done = project.ok("tls", "renew", "--json").json()
@@ -193,7 +193,7 @@ def test_renewed_under_load_without_a_failed_handshake(make_project: Make, tmp_p
                 time.sleep(1.0)
             tally = load.stop()
         assert tally.lost == [], tally.why()
-        assert len(tally.answers) > 1500
+        assert len(tally.answers) > 1000
         assert ca.issued() >= 4, "it was renewed three times and more"
         print(f"{len(tally.answers)} answers, 0 lost, {ca.issued()} certificates, {tally.kinds()}")
 

@@ -103,7 +103,10 @@ def test_power_cut_and_the_live_color_serves_with_nothing_typed(engine: Machine,
     assert answer["color"] == "blue"
 
 
-@pytest.mark.parametrize("step", ["create", "preview", "route", "jobs"])
+LATER = [pytest.param(step, marks=pytest.mark.long) for step in ("create", "preview", "jobs")]
+
+
+@pytest.mark.parametrize("step", ["route", *LATER])
 def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project, step: str) -> None:
     """prepare, cutover and settle of a switch; the Engine stops and starts every container when it comes back."""
     with engine.load(two.port, MIX) as found:
@@ -156,6 +159,7 @@ def test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt(engine: Machine, t
     two.ok("flip-back")
 
 
+@pytest.mark.long
 def test_somebody_ran_docker_system_prune(engine: Machine, two: Project) -> None:
     """Every stopped container is gone: the worker of the way back, and later the whole of it."""
     with engine.load(two.port, MIX) as found:
@@ -177,6 +181,7 @@ def test_somebody_ran_docker_system_prune(engine: Machine, two: Project) -> None
     _well(engine, two)
 
 
+@pytest.mark.long
 def test_disk_full_while_an_image_is_pulled(tmp_path: Path) -> None:
     """On a machine with a small disk; its registry is on its own loopback."""
     with machine(tmp_path, "28", [images()[name] for name in NAMES], disk="700m") as engine:

@@ -21,9 +21,9 @@ import pytest
 
 from bluegreen.plans.plan import STEP_NAMES
 from tests.conftest import Make
-from tests.support.files import LEAN
+from tests.support.files import LEAN, SERVER
 from tests.support.load import Load
-from tests.support.machine import THOROUGH, docker
+from tests.support.machine import THOROUGH, docker, free_port
 from tests.support.project import Done, Project
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")
@@ -42,10 +42,13 @@ PAIR = (
   jobs: [worker]
   migrate: {service: schema}
   hooks: {before_switch: ["true"], after_switch: ["true"], after_flip_back: ["true"]}
+  files: {/static/: {service: web, path: /srv/static}}
+  tls: {listen: "${TLS_LISTEN}", files: {localhost: [chain.pem, key.pem]}}
 """,
     )
     .replace('path: "${HEALTH_PATH:-/health}"', "path: /health")
     .replace("services:\n  web:\n", "services:\n  web: &web\n")
+    .replace('server.py:ro"', 'server.py:ro", "./static:/srv/static:ro"')
     + """  api: *web
   worker:
     profiles: [release]
@@ -163,10 +166,10 @@ SCENARIOS = (
 FIXED = (
     ("switch", "prepare", "aside", "SIGKILL", "middle"),
     ("switch", "prepare", "create", "SIGKILL", "middle"),
-    ("switch", "prepare", "preview", "SIGINT", "middle"),
+    ("switch", "prepare", "files", "SIGKILL", "middle"),
+    ("first up", "prepare", "tls", "SIGKILL", "after"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
     ("switch", "settle", "jobs", "SIGKILL", "middle"),
-    ("flip-back", "cutover", "route", "SIGTERM", "after"),
     ("up repairs", "prepare", "recreate", "SIGKILL", "middle"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
@@ -203,8 +206,22 @@ def _greeting(project: Project, scenario: Scenario) -> str:
 @pytest.fixture
 def pair(make_project: Make) -> Project:
     project = make_project(PAIR)
-    (project.folder / "expected.yaml").write_text(EXPECTED)
+    project.variables["TLS_LISTEN"] = f"127.0.0.1:{free_port()}"
+    _furnish(project)
     return project
+
+
+def _furnish(project: Project) -> None:
+    """What the Compose file names: recorded answers, a file that nginx serves, a certificate."""
+    (project.folder / "server.py").write_text(SERVER)
+    (project.folder / "expected.yaml").write_text(EXPECTED)
+    (project.folder / "static").mkdir()
+    (project.folder / "static" / "app.js").write_text("//")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "chain.pem",
+         "-days", "9", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        cwd=project.folder, check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def test_killed_at_every_step(pair: Project) -> None:
@@ -247,10 +264,7 @@ def _run_rows(pair: Project, chosen: list[Row], seed: int) -> None:
             pair.clean()
             pair.folder.mkdir()
             pair.write(PAIR)
-            from tests.support.files import SERVER
-
-            (pair.folder / "server.py").write_text(SERVER)
-            (pair.folder / "expected.yaml").write_text(EXPECTED)
+            _furnish(pair)
         print(f"{time.monotonic() - began:5.1f} s  {row}: {words}", flush=True)
     print(f"{len(chosen)} rows, {asked} answers, {wrong} wrong")
     assert wrong == 0
