@@ -43,7 +43,7 @@ PAIR = (
   migrate: {service: schema}
   hooks: {before_switch: ["true"], after_switch: ["true"], after_flip_back: ["true"]}
   files: {/static/: {service: web, path: /srv/static}}
-  tls: {listen: "${TLS_LISTEN}", files: {localhost: [chain.pem, key.pem]}}
+  tls: {listen: "${TLS_LISTEN}", files: {other.test: [chain.pem, key.pem]}}
 """,
     )
     .replace('path: "${HEALTH_PATH:-/health}"', "path: /health")
@@ -219,7 +219,7 @@ def _furnish(project: Project) -> None:
     (project.folder / "static" / "app.js").write_text("//")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "chain.pem",
-         "-days", "9", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+         "-days", "9", "-subj", "/CN=other.test", "-addext", "subjectAltName=DNS:other.test"],
         cwd=project.folder, check=True, capture_output=True,
     )  # fmt: skip
 
