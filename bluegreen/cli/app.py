@@ -145,6 +145,7 @@ class App:
         from bluegreen.state.lock import Held, locked
 
         self.acts = True
+        where.refuse_foreign(self.state)
         with writing(self.state):
             make_state(self.state)
         try:

@@ -140,6 +140,25 @@ def refuse_unreadable(state: Path, command: str) -> None:
         return  # there is none yet
 
 
+OURS = {folders.PROJECT, "lock", "journal.db", "salt"}  # one of these is in every state folder that was used
+
+
+def refuse_foreign(state: Path) -> None:
+    """Raises BluegreenError when the state folder is one of somebody's other files, such as / or a home."""
+    try:
+        names = os.listdir(state)
+    except OSError:
+        return  # there is none yet, or the next step says what is wrong
+    if not names or OURS & set(names):
+        return
+    raise BluegreenError(
+        f"{state} is not a state folder.", code="state-folder",
+        failed=f"it has other files in it ({', '.join(sorted(names)[:3])} …), and none of a state",
+        expected=f"an empty or a new folder in {STATE_VARIABLE}: it gets mode 0700", retry="safe, with another folder",
+        exit_code=ExitCode.USAGE,
+    )  # fmt: skip
+
+
 def owner(state: Path) -> str:
     """Whose a state folder is; of the folder above it, when that is all that may be seen."""
     import pwd

@@ -118,6 +118,14 @@ def test_what_could_be_read_in_two_ways_is_refused(echo: Project, trick: str) ->
     assert len(_seen(echo)) == before, "the application never saw it"
 
 
+def test_an_answer_without_a_head_is_given_to_nobody(echo: Project) -> None:
+    """HTTP/0.9: what comes back could be taken for an answer with a head."""
+    before = len(_seen(echo))
+    for line in (b"GET /\r\n", b"GET /any?x=y\r\n"):
+        assert b"400 Bad Request" in _send(echo.port, line), line
+    assert len(_seen(echo)) == before, "the application never saw it"
+
+
 def test_what_two_servers_could_read_differently_reaches_the_application_in_one_reading(echo: Project) -> None:
     """An absolute URI, headers with underscores, a path with tricks: nginx's reading is the application's."""
     answer = _send(echo.port, b"GET http://evil.example/path HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -274,3 +274,23 @@ def test_a_folder_that_this_user_may_not_look_into_has_no_compose_file_and_is_no
     _, status = os.waitpid(child, 0)
     os.chmod(tmp_path / "private", 0o700)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize("names", [["bin", "etc", "run", "var"], [".bashrc"], ["nginx", "run"], ["compose.yaml"]])
+def test_a_folder_with_other_files_is_no_state_folder(names: list[str], tmp_path: Path) -> None:
+    """It would get mode 0700: of / or of a home, that locks everybody out."""
+    for name in names:
+        (tmp_path / name).mkdir()
+    with pytest.raises(BluegreenError, match="is not a state folder") as error:
+        where.refuse_foreign(tmp_path)
+    assert names[0] in error.value.failed
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["project.json", "lock", "journal.db", "salt"])
+def test_what_is_left_of_a_state_folder_is_one(name: str, tmp_path: Path) -> None:
+    where.refuse_foreign(tmp_path)  # an empty one
+    where.refuse_foreign(tmp_path / "new")
+    (tmp_path / name).touch()
+    (tmp_path / "other").touch()
+    where.refuse_foreign(tmp_path)
