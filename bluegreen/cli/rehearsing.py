@@ -85,8 +85,10 @@ class Stage:
         self._app, self._stack = app, stack
         self.name = f"{stack.app}{SUFFIX}"
         self.folder = app.state / FOLDER
-        self._port, preview = _free_ports(2)
+        alone = [route.service for route in stack.settings.fronts if route.listen]
+        self._port, preview, *more = _free_ports(2 + len(alone))
         self.listen, self.preview = f"127.0.0.1:{self._port}", f"127.0.0.1:{preview}"
+        self.own: Mapping[str, str] = {name: f"127.0.0.1:{port}" for name, port in zip(alone, more, strict=True)}
         self._overlay = self.folder / "overlay.yaml"
         self._janitor: processes.Successor | None = None
         self._api = Api(self.name)

@@ -9,6 +9,7 @@ import pytest
 
 from bluegreen.domain.app import Migration, Route, Settings, Stack, Task
 from bluegreen.domain.release import Image
+from bluegreen.domain.tls import Tls
 from bluegreen.features.rehearsal.overlay import Mount, Overlay, folders, refusals, text, verdict, volumes
 
 
@@ -66,6 +67,15 @@ def test_an_overlay_that_changes_no_service_has_no_empty_mapping() -> None:
         shared=(),
     )
     assert "services:" not in text(stack, OVERLAY)
+
+
+def test_a_rehearsal_asks_for_no_certificate_and_takes_no_port_of_production() -> None:
+    routes = (Route("web", 8000), Route("admin", 9000, listen=("127.0.0.1:9000",)))
+    settings = replace(_stack().settings, routes=routes, tls=Tls(email="ops@example.com"))
+    overlay = replace(OVERLAY, own={"admin": "127.0.0.1:9002"})
+    lines = text(replace(_stack(admin={"image": "shop:1"}), settings=settings), overlay).splitlines()
+    assert "  tls: !reset null" in lines
+    assert lines[lines.index("  services:") + 1] == '    "admin": {listen: !override "127.0.0.1:9002"}'
 
 
 def test_todays_images_are_taken_by_their_ids_and_built_of_nothing() -> None:

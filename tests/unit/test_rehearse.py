@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -46,6 +47,7 @@ class Stage:
     """StagePort: verbs end as they are told to."""
 
     name, listen, preview = "shop-rehearsal", "127.0.0.1:9000", "127.0.0.1:9001"
+    own: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, folder: Path, tools: Tools) -> None:
         self.folder, self._tools, self.clients = folder, tools, Clients()

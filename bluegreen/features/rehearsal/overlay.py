@@ -49,6 +49,7 @@ class Overlay:
     folders: Mapping[Mount, str | None] = field(default_factory=dict)  # a copy of it; None: an empty volume
     images: Mapping[str, Image] = field(default_factory=dict)
     nothing_expected: str = ""  # an empty file: the rehearsal asks recorded answers itself
+    own: Mapping[str, str] = field(default_factory=dict)  # service with a listener of its own -> another one
 
 
 def refusals(stack: Stack, outside: bool) -> list[str]:
@@ -122,6 +123,9 @@ def text(stack: Stack, overlay: Overlay) -> str:
         f"  preview: !override {_quoted(overlay.preview)}", "  hooks: !reset null", "  require: !reset null",
         f"  expected: !override {_quoted(overlay.nothing_expected)}",
     ]  # fmt: skip
+    lines += ["  tls: !reset null"] if stack.settings.tls else []  # no certificate is asked for
+    lines += ["  services:"] if overlay.own else []
+    lines += [f"    {_quoted(name)}: {{listen: !override {_quoted(at)}}}" for name, at in overlay.own.items()]
     built = built_references(stack, overlay.name)
     services = [line for name in stack.services for line in _service(stack, overlay, name, built)]
     lines += ["services:", *services] if services else []

@@ -43,6 +43,7 @@ class StagePort(Protocol):
     name: str
     listen: str
     preview: str
+    own: Mapping[str, str]  # service with a listener of its own -> where it has it here
     folder: Path
 
     def run(self, overlay: str, *arguments: str) -> dict[str, Any]: ...
@@ -93,7 +94,7 @@ def rehearse(tools: Tools, stack: Stack, stage: StagePort, wanted: RehearsalOpti
         _copy_volumes(tools, stack, stage)
     nothing = stage.folder / "nothing-expected.yaml"
     tools.expected.write(nothing, ())
-    coming = Overlay(stage.name, stage.listen, stage.preview, folders, {}, str(nothing))
+    coming = Overlay(stage.name, stage.listen, stage.preview, folders, {}, str(nothing), stage.own)
     today = replace(coming, images=_images(stack, live)) if live else coming
     report = Report(tools, stack, live, wanted)
     overlay = rehearsal.text(stack, coming)
