@@ -73,6 +73,16 @@ class Files:
             if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
                 disk.forget(self.folder, name)
         disk.forget(self.folder, route.HALF_MADE)
+        self._tidy_copies()
+
+    def _tidy_copies(self) -> None:
+        """Folders of a release's files that were being copied."""
+        copies = os.path.join(self.folder, "files")
+        for name in os.listdir(copies) if os.path.isdir(copies) else ():
+            if name.startswith("."):
+                import shutil
+
+                shutil.rmtree(os.path.join(copies, name), ignore_errors=True)
 
     def turn(self, color: Color | None) -> None:
         """Renames the route. Raises BluegreenError."""

@@ -56,11 +56,11 @@ class Static:
             os.rename(fresh, place)
             sync(str(self._folder))
         except OSError as error:
-            shutil.rmtree(fresh, ignore_errors=True)
             raise _refused(f"{error.strerror or error}: {error.filename or fresh}") from None
         except (tarfile.TarError, EOFError) as error:
-            shutil.rmtree(fresh, ignore_errors=True)
             raise _refused(f"what came out of the container is no archive ({error})") from None
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
         return count, size
 
     def has(self, release: int) -> bool:

@@ -92,6 +92,7 @@ class Row:
 def _normal(project: Project) -> None:
     """One color live, the other the way back; settings as at the beginning."""
     if not (project.state / "nginx" / "nginx.conf").exists():
+        _nothing_plain(project)
         project.ok("up", GREETING="first")
     if project.status()["flip_back"] is None:
         project.ok("switch", GREETING=_another(project))
@@ -100,6 +101,15 @@ def _normal(project: Project) -> None:
 def _nothing(project: Project) -> None:
     if project.state.exists():
         project.ok("down", "--yes")
+    _nothing_plain(project)
+
+
+def _nothing_plain(project: Project) -> None:
+    """Without what plain Compose runs: a release was left to it."""
+    subprocess.run(
+        ["docker-compose", "-f", "compose.yaml", "--profile", "*", "down"],
+        cwd=project.folder, env=project.environment({}), check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def _damaged(project: Project) -> None:
