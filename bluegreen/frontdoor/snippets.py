@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bluegreen import files
 from bluegreen.errors import BluegreenError
 from bluegreen.files import sync
 from bluegreen.frontdoor.files import Files
@@ -128,8 +129,8 @@ def _put(place: Path, contents: Sequence[Source], group: int) -> None:
 
 def _read(folder: Path) -> list[Source]:
     try:
-        files = sorted([*folder.glob("*.conf"), *folder.glob("http/*.conf")])
-        contents = [_source(path, folder) for path in files]
+        found = sorted([*folder.glob("*.conf"), *folder.glob("http/*.conf")])
+        contents = [_source(path, folder) for path in found]
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder")
     except OSError as error:
@@ -144,6 +145,5 @@ def _read(folder: Path) -> list[Source]:
 
 
 def _source(path: Path, folder: Path) -> Source:
-    with path.open("rb") as file:
-        content, mode = file.read(), os.fstat(file.fileno()).st_mode
+    content, mode = files.read(str(path)), path.stat().st_mode  # of an ordinary file: a pipe has no end
     return Source(path.relative_to(folder), content, not mode & OTHERS or bool(PRIVATE_KEY.search(content)))

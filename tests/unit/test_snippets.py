@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import folders
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.snippets import Snippets
@@ -149,3 +150,13 @@ def test_nginxs_user_reads_it_and_no_other(tmp_path: Path) -> None:
     for user, may in ((folders.PROXY_USER, True), (4321, False)):
         done = subprocess.run(["cat", file], user=user, group=user, extra_groups=[], capture_output=True, check=False)
         assert (done.returncode == 0) is may, (user, done)
+
+
+def test_a_pipe_in_the_place_of_a_snippet_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    os.mkfifo(mine / "a.conf")
+    (tmp_path / "nginx").mkdir()
+    with pytest.raises(BluegreenError, match="cannot be read") as error:
+        Snippets(Files(str(tmp_path / "nginx"))).take(mine)
+    assert "a pipe, not a file" in error.value.failed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any
 
 import click
@@ -77,6 +76,7 @@ def _known(app: App, name: str) -> None:
 
 
 def _close(nginx: str, message: str, page: str | None, allow: tuple[str, ...], retry_after: float) -> None:
+    from bluegreen.files import read
     from bluegreen.frontdoor import closed
 
     try:
@@ -84,7 +84,10 @@ def _close(nginx: str, message: str, page: str | None, allow: tuple[str, ...], r
     except ValueError as error:
         raise click.BadParameter(f"{error}", param_hint="--allow") from None
     text = html.escape(message or closed.MESSAGE, quote=False)
-    content = Path(page).read_bytes() if page else closed.PAGE_TEXT.format(message=text).encode()
+    try:
+        content = read(page) if page else closed.PAGE_TEXT.format(message=text).encode()
+    except OSError as error:
+        raise click.BadParameter(f"{error.strerror}: {page}", param_hint="--page") from None
     seconds = closed.retry(retry_after)
     about = {"since": utc_now(), "message": message, "allow": list(allow), "retry_after": seconds}
     closed.close(nginx, content, files, seconds, about)
