@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # loaded only when there is TLS; start-up time is part of the
     from bluegreen.features.certificates.renew import CaPort, Done, Renewal
     from bluegreen.features.certificates.store import Store
 
+PASSING = 60.0  # seconds after which a verb begins no other order: the timer goes on
 PASSING_WAIT = 0.0  # seconds that a verb waits for another renewal: it does that one's work
 
 
@@ -63,8 +64,10 @@ def in_passing(app: App) -> list[str]:
     """Orders what is due, at the end of a verb that acts; what failed, in sentences. No CA makes it raise."""
     kept = store(app.state)
     wanted = kept.wanted()
-    if wanted is None:
+    if wanted is None or app.signals.asked:  # who wants to leave waits for no CA
         return []
+    from bluegreen.cli.signals import Signals
+    from bluegreen.errors import Interrupted
     from bluegreen.features.certificates.ensure import renew_files
     from bluegreen.features.certificates.renew import alone
     from bluegreen.frontdoor.folders import give_to_owner
@@ -75,7 +78,10 @@ def in_passing(app: App) -> list[str]:
             if not mine:
                 return []
             said = [f"The certificate of {name} cannot be used: {why}." for name, why in renew_files(kept, wanted)]
-            done = it.renew(ask=False) if it.pending() else []
+            with Signals().listening():
+                done = it.renew(ask=False, within=PASSING) if it.pending() else []
+    except Interrupted:  # the verb itself is done, and its exit code says so
+        return [f"Certificates: interrupted. To go on: {app.command} tls renew"]
     except OSError as error:
         return [f"Certificates were not looked at: {error.strerror}: {error.filename}."]
     finally:

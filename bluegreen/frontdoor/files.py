@@ -73,16 +73,7 @@ class Files:
             if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
                 disk.forget(self.folder, name)
         disk.forget(self.folder, route.HALF_MADE)
-        self._tidy_copies()
-
-    def _tidy_copies(self) -> None:
-        """Folders of a release's files that were being copied."""
-        copies = os.path.join(self.folder, "files")
-        for name in os.listdir(copies) if os.path.isdir(copies) else ():
-            if name.startswith("."):
-                import shutil
-
-                shutil.rmtree(os.path.join(copies, name), ignore_errors=True)
+        _tidy_copies(os.path.join(self.folder, "files"))
 
     def turn(self, color: Color | None) -> None:
         """Renames the route. Raises BluegreenError."""
@@ -150,3 +141,12 @@ def read_routing(content: str) -> Routing | None:
         return Routing.from_dict(text.header(content) or {})
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _tidy_copies(folder: str) -> None:
+    """Folders of a release's files that were being copied."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        if name.startswith("."):
+            import shutil
+
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)

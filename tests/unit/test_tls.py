@@ -244,6 +244,7 @@ class FakeCa:
     days: float = 90.0
     fails: str = ""
     not_before: float = 0.0
+    away: bool = False
     killed_at: str = ""
     issued: dict[str, bytes] = field(default_factory=dict)  # order URL -> certificate
     asked: list[str] = field(default_factory=list)
@@ -253,7 +254,7 @@ class FakeCa:
     def order(self, name: str, csr: bytes, kind: str, prove: Any, begun: Callable[[str], None]) -> bytes:
         self.asked.append(f"{kind} {name}")
         if self.fails:
-            raise Refused(self.fails, self.not_before)
+            raise Refused(self.fails, self.not_before, self.away)
 
         def proven() -> None:
             self._moment("proof")
@@ -317,7 +318,9 @@ class Shop:
             self.hooked.append(f"{environment['BLUEGREEN_ACME_ACTION']} {environment['BLUEGREEN_ACME_RECORD']}")
             return self.hook_code, "no zone", "exit code 3" if self.hook_code else ""
 
-        shown = lambda *_: pair.first(self.store.nginx.pem(next(iter(self.wanted["names"]))) or b"")  # noqa: E731
+        def shown(_: str, __: int, name: str) -> bytes:
+            return pair.first(self.store.nginx.pem(name) or b"")
+
         it = Renewal(
             self.store, self.wanted, hook, lambda _: None, lambda *_: self.ca, lambda *_: self.unreached, shown,
             lambda: self.now, lambda _: None,
@@ -379,6 +382,23 @@ def test_a_failure_waits_and_a_person_may_ask_again(shop: Shop) -> None:
     shop.ca.fails = ""
     assert [it.outcome for it in shop.run(now_too=True)] == ["renewed"]
     assert shop.store.record("a.test").error == ""
+
+
+def test_a_ca_that_cannot_be_reached_is_asked_once_for_all_names(shop: Shop) -> None:
+    shop.wanted["names"] = {"a.test": ACME, "b.test": ACME, "c.test": ACME}
+    shop.ca.fails, shop.ca.away = "the CA cannot be reached: no route", True
+    assert [it.outcome for it in shop.run()] == ["failed"] * 3
+    assert shop.ca.asked == ["http-01 a.test"]
+    assert shop.store.record("c.test").error == "the CA cannot be reached: no route"
+    shop.ca.away = False
+    shop.run(now_too=True)
+    assert len(shop.ca.asked) == 4, "what it says of one name is of that name alone"
+
+
+def test_a_verb_does_not_wait_for_many_orders(shop: Shop) -> None:
+    shop.wanted["names"] = {"a.test": ACME, "b.test": ACME}
+    assert [it.name for it in shop.run(within=-1.0)] == []
+    assert [it.name for it in shop.run(within=60.0)] == ["a.test", "b.test"]
 
 
 def test_a_renewal_that_fails_leaves_the_certificate_that_there_is(shop: Shop) -> None:

@@ -31,11 +31,14 @@ Prove = Callable[["Challenge", Callable[[], None]], None]
 
 
 class Refused(Exception):
-    """Why no certificate came, in the CA's own words. `not_before`: when it may be asked again, seconds since 1970."""
+    """Why no certificate came, in the CA's own words.
 
-    def __init__(self, words: str, not_before: float = 0.0) -> None:
+    `not_before`: when it may be asked again, seconds since 1970. `all_names`: whether other names would fare the same.
+    """
+
+    def __init__(self, words: str, not_before: float = 0.0, all_names: bool = False) -> None:
         super().__init__(words)
-        self.not_before = not_before
+        self.not_before, self.all_names = not_before, all_names
 
 
 @dataclass(frozen=True)
@@ -218,11 +221,11 @@ def _said(act: Callable[[], T]) -> T:
     except errors.TimeoutError:
         raise Refused(f"the CA was not done after {PATIENCE:g} s") from None
     except requests.exceptions.SSLError as error:
-        raise Refused(f"the CA's server cannot be trusted: {_cause(error)}") from None
+        raise Refused(f"the CA's server cannot be trusted: {_cause(error)}", all_names=True) from None
     except requests.exceptions.RequestException as error:
-        raise Refused(f"the CA cannot be reached: {_cause(error)}") from None
+        raise Refused(f"the CA cannot be reached: {_cause(error)}", all_names=True) from None
     except OSError as error:
-        raise Refused(f"tls.directory_ca: {getattr(error, 'strerror', None) or error}") from None
+        raise Refused(f"tls.directory_ca: {getattr(error, 'strerror', None) or error}", all_names=True) from None
     except (errors.Error, JoseError, ValueError, KeyError, AttributeError) as error:
         raise Refused(f"the CA's answer is not ACME: {str(error)[:200] or type(error).__name__}") from None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ class Renewal:
     shows: Callable[[str, int, str], bytes | None]
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    _away: Any = None  # the CA's error that counts for all names
 
     def names(self) -> list[str]:
         """Those that a CA is asked for."""
@@ -69,13 +71,19 @@ class Renewal:
         now = self.clock()
         return [name for name in self.names() if (it := self.store.record(name)).due(now) and not it.waits(now)]
 
-    def renew(self, now_too: bool = False, ask: bool = True) -> list[Done]:
-        """Orders what is due. `now_too`: also what waits after a failure; `ask`: the CA, when it wants a renewal."""
+    def renew(self, now_too: bool = False, ask: bool = True, within: float = math.inf) -> list[Done]:
+        """Orders what is due. `now_too`: also what waits after a failure; `ask`: the CA, when it wants a renewal.
+
+        Nothing more is begun after `within` seconds. What a CA that cannot be reached says counts for all names.
+        """
         ca: CaPort | None = None
-        done = []
+        done: list[Done] = []
         self.store.nginx.forget_challenges()
+        began = self.clock()
         for name in self.names():
             record, now = self.store.record(name), self.clock()
+            if now - began > within:
+                break
             if not record.due(now):
                 if not ask or now < record.ask_at:
                     done.append(Done(name, "kept", f"until {moment(record.ends)}", record))
@@ -87,7 +95,8 @@ class Renewal:
             elif record.waits(now) and not now_too:
                 done.append(Done(name, "waiting", f"{record.error}; next try {moment(record.next_try)}", record))
             else:
-                self.tell(f"Certificate for {name}: {why}; asking the CA.")
+                if self._away is None:
+                    self.tell(f"Certificate for {name}: {why}; asking the CA.")
                 ca = ca or self.make_ca(self.store, self.wanted)
                 done.append(self._one(ca, record))
         return done
@@ -110,11 +119,14 @@ class Renewal:
         from bluegreen.features.certificates.ca import Refused
 
         try:
+            if self._away is not None:
+                raise self._away
             if why := self._unreached(record.name):
                 raise Refused(why)
             pem = self._ordered(ca, record)
             return self._show(replace(self.store.record(record.name), order=""), pem)
         except Refused as error:
+            self._away = error if error.all_names else None
             left = self.store.record(record.name)
             failed = left.failed(str(error), self.clock(), error.not_before)
             self.store.note(failed)
