@@ -28,6 +28,7 @@ class Tls:
     dns: Task | None = None  # the hook of DNS-01; None: HTTP-01
     files: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # name to (certificates, key)
     hsts: float = 0.0
+    http2: bool = True
     self_check: bool = True
     challenge_port: int = CHALLENGE_PORT
 

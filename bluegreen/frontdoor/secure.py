@@ -40,7 +40,8 @@ class Secure:
             "folder": f"{CONF}/{FOLDER}", "real": f"{CONF}/{REAL}", "challenges": f"{CONF}/{CHALLENGES}",
             "fresh": FRESH, "served": served, "without_name": served[addresses[0]] if addresses else None,
             "listens": sorted({listen.port for listen in self.tls.listen}), "port": _said(self.tls.listen),
-            "hsts": round(self.tls.hsts), "acme": bool(self.tls.email) and self.tls.dns is None,
+            "hsts": round(self.tls.hsts), "http2": self.tls.http2,
+            "acme": bool(self.tls.email) and self.tls.dns is None,
         }  # fmt: skip
 
 

@@ -64,6 +64,8 @@ class TlsBlock(StrictBlock):
         default_factory=lambda: [model.Listen("", domain.PORT)], json_schema_extra={"default": "443"}
     )
     """Where nginx is published for HTTPS: [ADDRESS:]PORT, or a list of them."""
+    http2: bool = True
+    """Whether HTTP/2 is offered. At a reload its clients must repeat what nginx says it has not begun; some do not."""
     hsts: Duration = 0.0
     """How long browsers may use HTTPS only (Strict-Transport-Security); 0: the header is not sent."""
     directory: Annotated[
@@ -87,8 +89,8 @@ class TlsBlock(StrictBlock):
         dns = model.Task(tuple(self.dns.command), None, self.dns.timeout) if self.dns else None
         return domain.Tls(
             tuple(self.listen), self.email or "", self.directory, self.directory_ca or "", self.profile, dns,
-            {name: (pair[0], pair[1]) for name, pair in self.files.items()}, self.hsts, self.self_check,
-            self.challenge_port,
+            {name: (pair[0], pair[1]) for name, pair in self.files.items()}, self.hsts, self.http2,
+            self.self_check, self.challenge_port,
         )  # fmt: skip
 
 

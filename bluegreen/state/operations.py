@@ -32,11 +32,11 @@ class Operations:
         """(verb, release that was live then) of each operation that moved traffic, the oldest first."""
         if not self._db.exists():
             return []
-        found = self._db.execute(
+        found = self._db.rows(
             "select verb, release from operations where outcome in ('switched', 'flipped-back', 'finished')"
-            " and release is not null order by id"
-        ).fetchall()
-        return [(str(verb), int(release)) for verb, release in found]
+            " and typeof(verb) = 'text' and typeof(release) = 'integer' order by id"
+        )
+        return [(verb, release) for verb, release in found]
 
     def last_seconds(self, verb: str) -> float | None:
         """How long the newest operation of a verb took until traffic had moved; None: none did."""

@@ -14,6 +14,7 @@ import pytest
 
 from bluegreen.state import database, folder, holder
 from bluegreen.state.database import Database
+from bluegreen.state.operations import Operations
 
 NOW = "2026-11-01T10:00:00+00:00"
 
@@ -215,3 +216,13 @@ def test_who_holds_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert holder.user() == "uid 987654"
     monkeypatch.setenv("LNAME", "ada")
     assert holder.user() == "ada"
+
+
+@pytest.mark.parametrize("release", [b"", b"\xff", "seven", 1.5, None])
+def test_a_move_of_another_type_is_no_move(release: object, tmp_path: Path) -> None:
+    db = _open(tmp_path, [])
+    database.record(db, ("flip-back", 3, "blue"), [], "flipped-back")
+    database.record(db, ("switch", 4, "green"), [], "switched")
+    db.execute("update operations set release = ? where verb = 'switch'", (release,))
+    assert Operations(db, tmp_path).moves() == [("flip-back", 3)]
+    db.close()
