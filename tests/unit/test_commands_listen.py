@@ -13,6 +13,8 @@ import pytest
 from bluegreen.probe import public
 from tests.fakes.site import Site, Tell
 
+pytestmark = pytest.mark.whole
+
 SILENT = public.silent  # the real one; a site has one of its own
 
 

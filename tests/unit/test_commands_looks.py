@@ -9,6 +9,8 @@ import pytest
 
 from tests.fakes.site import Site, Tell, site, told
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Site]:

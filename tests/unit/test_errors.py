@@ -21,6 +21,8 @@ from bluegreen.flow.values import Result
 from bluegreen.plans.plan import Plan, Step
 from tests.support.machine import ROOT
 
+pytestmark = pytest.mark.whole
+
 FIELDS = ["summary", "failed", "expected", "traffic", "retry", "next"]
 CONTROLS = st.sampled_from("\x1b\x07\x9b\x00\r\n\u202e\u2066\x85[]0;m")
 HOSTILE = st.text(alphabet=st.one_of(st.characters(), CONTROLS), max_size=40)

@@ -21,6 +21,8 @@ from bluegreen.plans.leave import plan_leave
 from tests.fakes.app import App, Cut
 from tests.unit.worlds import PROXY, routing, slot, world
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(autouse=True)
 def _no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
