@@ -141,6 +141,7 @@ def refuse_unreadable(state: Path, command: str) -> None:
 
 
 OURS = {folders.PROJECT, "lock", "journal.db", "salt"}  # one of these is in every state folder that was used
+FOLDERS = {"nginx", "run", "tls"}  # that somebody may have made before, on another file system
 
 
 def refuse_foreign(state: Path) -> None:
@@ -149,7 +150,7 @@ def refuse_foreign(state: Path) -> None:
         names = os.listdir(state)
     except OSError:
         return  # there is none yet, or the next step says what is wrong
-    if not names or OURS & set(names):
+    if set(names) <= FOLDERS or OURS & set(names):
         return
     raise BluegreenError(
         f"{state} is not a state folder.", code="state-folder",

@@ -276,14 +276,14 @@ def test_a_folder_that_this_user_may_not_look_into_has_no_compose_file_and_is_no
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-@pytest.mark.parametrize("names", [["bin", "etc", "run", "var"], [".bashrc"], ["nginx", "run"], ["compose.yaml"]])
+@pytest.mark.parametrize("names", [["bin", "etc", "run", "var"], [".bashrc"], ["nginx", "html"], ["compose.yaml"]])
 def test_a_folder_with_other_files_is_no_state_folder(names: list[str], tmp_path: Path) -> None:
     """It would get mode 0700: of / or of a home, that locks everybody out."""
     for name in names:
         (tmp_path / name).mkdir()
     with pytest.raises(BluegreenError, match="is not a state folder") as error:
         where.refuse_foreign(tmp_path)
-    assert names[0] in error.value.failed
+    assert sorted(names)[0] in error.value.failed
     assert error.value.exit_code == 2
 
 
@@ -291,6 +291,8 @@ def test_a_folder_with_other_files_is_no_state_folder(names: list[str], tmp_path
 def test_what_is_left_of_a_state_folder_is_one(name: str, tmp_path: Path) -> None:
     where.refuse_foreign(tmp_path)  # an empty one
     where.refuse_foreign(tmp_path / "new")
+    (tmp_path / "nginx").mkdir()  # a file system of its own
+    where.refuse_foreign(tmp_path)
     (tmp_path / name).touch()
     (tmp_path / "other").touch()
     where.refuse_foreign(tmp_path)

@@ -128,7 +128,8 @@ def _proxies(proposal: Proposal, services: Services, proxies: Sequence[Proxy]) -
             yield f"{it.shown} stays in front. It reaches bluegreen's nginx at {at}, where {names} is published today."
             continue
         line = _line(it.does.kind, at, names)
-        yield f"{it.shown} stays in front: it does {own}. Route it to bluegreen's nginx: {line}."
+        instead = " Or bluegreen serves HTTPS in its place: bluegreen help https." if own == "TLS" else ""
+        yield f"{it.shown} stays in front: it does {own}. Route it to bluegreen's nginx: {line}.{instead}"
     if reader := front_proxy.outside(fronts, proxies):
         line = _line(reader, at, names)
         yield f"{reader} is not in this file and stays in front. Route it to bluegreen's nginx: {line}."
