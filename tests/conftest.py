@@ -47,7 +47,7 @@ def lean(make_project: Make) -> Project:
 # Files that take long, in the order in which the lanes of a run take them: a long one at the end leaves others idle.
 LONG = (
     "test_killed_at_every_step.py", "test_verbs.py", "test_faults_of_the_machine.py", "test_rehearsal.py",
-    "test_bad_actors.py", "test_engine_dies.py", "test_crowds.py", "test_images.py", "test_example.py",
+    "test_bad_actors.py", "test_tls.py", "test_engine_dies.py", "test_crowds.py", "test_images.py", "test_example.py",
     "test_migrations_and_hooks.py", "test_from_nothing.py", "test_background_work.py", "test_moving_in_and_out.py",
     "test_newcomers.py", "test_as_compose_would.py", "test_small_faults_stay_small.py", "test_failover.py",
     "test_proxy.py", "test_kept_releases.py", "test_runbook.py", "test_check.py",
