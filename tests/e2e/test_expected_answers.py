@@ -99,6 +99,7 @@ def test_lists_are_recorded_as_the_shape_of_their_entries(priced: Project) -> No
     assert project.run("expect", "--exact").code == 2
 
 
+@pytest.mark.long
 def test_what_cannot_be_recorded_or_asked_is_said(priced: Project) -> None:
     project = priced
     project.ok("up")

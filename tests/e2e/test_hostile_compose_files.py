@@ -49,6 +49,7 @@ def _written(value: str) -> str:
     return value.replace("$", "$$")
 
 
+@pytest.mark.long
 def test_an_image_name_is_a_name_or_an_error(lean: Project) -> None:
     lean.ok("up")
     for image in IMAGES:

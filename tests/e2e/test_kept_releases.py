@@ -167,6 +167,7 @@ def test_a_prune_removes_what_no_kept_release_needs_and_nothing_else(built: Proj
     docker("rmi", others)
 
 
+@pytest.mark.long
 def test_what_stands_prepared_is_not_taken_for_the_release_that_was_named(built: Project) -> None:
     """The definition is the same, the images are not: `--to` says which."""
     for verb, build in (("up", "1"), ("switch", "2"), ("prepare", "3")):

@@ -195,6 +195,7 @@ def test_a_rehearsal_that_is_ended_leaves_nothing_behind(production: Project, nu
     assert project.color() == "blue"
 
 
+@pytest.mark.long
 def test_what_cannot_be_kept_apart_is_not_rehearsed(make_project: Make, tmp_path: Path) -> None:
     project = make_project(
         LEAN.replace('GREETING: "${GREETING:-Hello}"', 'DATABASE_URL: "${URL:-}", DB_HOST: "${DB:-}"')

@@ -223,6 +223,7 @@ def test_pull_policy_is_honoured(lean: Project, registry: str, tmp_path: Path) -
             subprocess.run(["docker", "rmi", "-f", identity], capture_output=True, check=False)
 
 
+@pytest.mark.long
 def test_an_image_of_another_platform_is_not_taken_for_the_right_one(
     lean: Project, registry: str, tmp_path: Path
 ) -> None:

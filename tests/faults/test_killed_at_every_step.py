@@ -174,7 +174,6 @@ SCENARIOS = (
 )
 # What `make test` runs, each some seconds: scenario, phase, step, signal, moment.
 FIXED = (
-    ("switch", "prepare", "aside", "SIGKILL", "middle"),
     ("switch", "prepare", "create", "SIGKILL", "middle"),
     ("switch", "prepare", "files", "SIGKILL", "middle"),
     ("first up", "prepare", "tls", "SIGKILL", "after"),
@@ -183,7 +182,6 @@ FIXED = (
     ("up repairs", "prepare", "recreate", "SIGKILL", "middle"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
-    ("down", "end", "remove", "SIGKILL", "middle"),
 )
 _counter = iter(range(10**6))
 
