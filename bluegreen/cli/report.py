@@ -61,15 +61,16 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     yield "back", f"{back}{forward}"
 
 
-SOON = 7  # days until a certificate ends
-
-
 def _certificates(found: Sequence[Mapping[str, Any]], command: str) -> str:
     """Certificates that are not good; all are good: when the first one ends."""
-    wrong = [_state(it) for it in found if it["state"] != "valid" or it["error"] or it["days"] < SOON]
+    if not found:
+        return ""
+    from bluegreen.look.served import is_good  # who has no TLS does not wait for it
+
+    wrong = [_state(it) for it in found if not is_good(it)]
     if wrong:
         return f"{'; '.join(wrong)} (see {command} tls)"
-    return f"certificates valid for {min(it['days'] for it in found)} days" if found else ""
+    return f"certificates valid for {min(it['days'] for it in found)} days"
 
 
 def _state(it: Mapping[str, Any]) -> str:

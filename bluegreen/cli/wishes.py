@@ -59,15 +59,8 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         hooks=tuple(stack.settings.hooks),
         expected=expect.load(tools, stack.settings, stack.project_directory),
         files=tuple(place.prefix for place in stack.settings.files if place.service),
-        files_gone=_files_gone(tools),
         certificates=tools.certificates.missing(stack) if stack.settings.tls else (),
     )
-
-
-def _files_gone(tools: Tools) -> bool:
-    routing = tools.door.intended()
-    slot = routing.live_slot if routing else None
-    return slot is not None and any(it.service for it in slot.files) and not tools.static.has(slot.release)
 
 
 def restored(app: App, tools: Tools, number: int, force: bool) -> Restored:

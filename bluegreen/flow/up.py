@@ -74,6 +74,7 @@ class Repair:
             wish,
             adopts=tuple(container.name for container in plain),
             proxy_image=image if moved(tools, world.proxy, image) else "",
+            files_gone=any(it.service for it in live.files) and not tools.static.has(live.release),
         )
         self.result = Result("up", "unchanged")
         if world.intended is None:

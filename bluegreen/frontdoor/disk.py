@@ -22,6 +22,11 @@ def read(folder: str, name: str = LOADED) -> str | None:
         return None
 
 
+def texts(folder: str) -> str:
+    """What nginx loads now, and what it loads once either color is its own default, together."""
+    return "".join(read(folder, name) or "" for name in (LOADED, stored_name("blue"), stored_name("green")))
+
+
 def replace(folder: str, name: str, content: str) -> None:
     """A file, replaced in one step and on the disk when this returns. Raises OSError."""
     files.replace(os.path.join(folder, name), content.encode(), MODE)

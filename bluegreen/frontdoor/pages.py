@@ -10,13 +10,12 @@ from pathlib import Path
 from bluegreen import files
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import disk
-from bluegreen.frontdoor.route import CONF
+from bluegreen.frontdoor.route import CONF, make_folder
 
 FOLDER = "pages"
 STATUSES = (502, 503, 504)
-REQUEST_ID = "{request_id}"  # in a page: the id of the request, as the access log has it
 MOST = 1024 * 1024  # bytes of a page
-FOLDER_MODE, FILE_MODE = 0o755, 0o644  # below 0700; nginx, another user, must read them
+FILE_MODE = 0o644  # below 0700; nginx, another user, must read them
 
 
 def take(folder: Path | None, nginx: Path, look: bool = False) -> dict[int, str]:
@@ -57,9 +56,7 @@ def _unread(words: str) -> BluegreenError:
 
 def _put(place: Path, pages: dict[int, bytes]) -> None:
     for folder in (place.parent, place):
-        folder.mkdir(exist_ok=True)
-        if folder.stat().st_mode & 0o777 != FOLDER_MODE:
-            folder.chmod(FOLDER_MODE)
+        make_folder(str(folder))
     for status, content in pages.items():
         path = place / f"{status}.html"
         if not path.is_file() or path.read_bytes() != content:
@@ -68,8 +65,7 @@ def _put(place: Path, pages: dict[int, bytes]) -> None:
 
 def _forget(nginx: Path, digest: str) -> None:
     """Copies that no text of nginx names."""
-    names = (disk.LOADED, disk.stored_name("blue"), disk.stored_name("green"))
-    texts = "".join(disk.read(str(nginx), name) or "" for name in names)
+    texts = disk.texts(str(nginx))
     for place in (nginx / FOLDER).iterdir():
         if place.name != digest and place.name not in texts:
             shutil.rmtree(place, ignore_errors=True)

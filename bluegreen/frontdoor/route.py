@@ -12,6 +12,7 @@ from bluegreen.files import sync
 
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
 RUN = "/run/bluegreen"  # the state folder's run/
+VOLUMES = "/srv/volumes"  # volumes whose files nginx serves, each at its prefix
 FOLDER = "route"
 ROUTE = f"{FOLDER}/live"
 HALF_MADE = f"{FOLDER}/.live.new"  # the link before it is renamed
@@ -25,12 +26,12 @@ MODE = 0o755  # below 0700; nginx, another user, must pass
 def prepare(nginx: str) -> None:
     """Makes the folders that the link may lead to. Safe to run again; the link itself is left alone."""
     folder = os.path.join(nginx, FOLDER)
-    _folder(folder)
-    _folder(os.path.join(folder, NOBODY))
+    make_folder(folder)
+    make_folder(os.path.join(folder, NOBODY))
     for color in ("blue", "green"):
-        _folder(os.path.join(folder, color))
+        make_folder(os.path.join(folder, color))
         visitors = os.path.join(folder, color, color)
-        _folder(visitors)
+        make_folder(visitors)
         missing = {str(bucket) for bucket in range(BUCKETS)} - set(os.listdir(visitors))
         for bucket in missing:
             os.close(os.open(os.path.join(visitors, bucket), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
@@ -79,7 +80,8 @@ def relink(link: str, target: str) -> None:
     os.rename(fresh, link)
 
 
-def _folder(path: str) -> None:
+def make_folder(path: str) -> None:
+    """A folder that nginx may enter, whatever the umask is; one that is there is taken. Raises OSError."""
     try:
         os.mkdir(path, MODE)
     except FileExistsError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from bluegreen import files
 from bluegreen.errors import BluegreenError
 from bluegreen.files import sync
+from bluegreen.frontdoor import disk
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.folders import FOLDER_MODE, proxy_user
 from bluegreen.frontdoor.route import CONF
@@ -65,9 +66,9 @@ class Snippets:
 
     def forget(self) -> None:
         """Removes copies that neither the loaded file nor a stored one names, and half-made ones."""
-        texts = [self._files.loaded_text(), self._files.stored("blue"), self._files.stored("green")]
+        texts = disk.texts(self._files.folder)
         for place in self._folder.glob("*"):
-            if not any(text and place.name in text for text in texts):
+            if place.name not in texts:
                 shutil.rmtree(place, ignore_errors=True)
 
     def tidy(self) -> None:

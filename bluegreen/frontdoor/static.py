@@ -9,19 +9,17 @@ import io
 import os
 import posixpath
 import shutil
-import tarfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from bluegreen.domain.app import FilesAt
 from bluegreen.errors import BluegreenError
 from bluegreen.files import sync
-from bluegreen.frontdoor.route import CONF
+from bluegreen.frontdoor.route import CONF, make_folder
 
 FOLDER = "files"
 SEEN = f"{CONF}/{FOLDER}"  # as nginx sees it
-VOLUMES = "/srv/volumes"  # in the proxy's container; below it each volume at its prefix
-FOLDER_MODE, FILE_MODE = 0o755, 0o644  # below 0700; nginx, another user, must read them
+FILE_MODE = 0o644  # below 0700; nginx, another user, must read them
 Archive = Callable[[str, str], Iterator[bytes] | None]
 MOST_LINKS = 20  # that lead from one to the next
 
@@ -37,11 +35,13 @@ class Static:
 
     def take(self, release: int, sources: Iterable[tuple[FilesAt, str]]) -> tuple[int, int]:
         """Keeps the files of a release, out of these containers: all, or none. Returns (how many, bytes)."""
+        import tarfile  # who has no such files does not wait for it
+
         fresh, place = self._folder / f".{release}.new", self._folder / str(release)
         try:
             shutil.rmtree(fresh, ignore_errors=True)
-            _folder(self._folder)
-            _folder(fresh)
+            make_folder(str(self._folder))
+            make_folder(str(fresh))
             count = size = 0
             for source, container in sources:
                 stream = self._archive(container, source.path) if container else None
@@ -86,6 +86,8 @@ class Static:
 
 def _extract(stream: Iterator[bytes], target: Path) -> Iterator[int]:
     """Writes what a tar of one folder has; yields the size of each file. Links become copies of what they lead to."""
+    import tarfile
+
     links: dict[str, str] = {}
     with tarfile.open(fileobj=_Reader(stream), mode="r|") as archive:
         for member in archive:
@@ -132,17 +134,11 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def _folder(path: Path) -> None:
-    path.mkdir(exist_ok=True)
-    if path.stat().st_mode & 0o777 != FOLDER_MODE:
-        path.chmod(FOLDER_MODE)
-
-
 def _folders(top: Path, path: Path) -> None:
     """All folders from `top` down to `path`, whatever the umask is."""
     for part in reversed([path, *path.parents]):
         if part.is_relative_to(top):
-            _folder(part)
+            make_folder(str(part))
 
 
 def _absent(place: FilesAt) -> BluegreenError:

@@ -7,7 +7,8 @@ from typing import Any
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.routing import Routing
 from bluegreen.frontdoor.places import Choice, served
-from bluegreen.frontdoor.static import SEEN, VOLUMES
+from bluegreen.frontdoor.route import VOLUMES
+from bluegreen.frontdoor.static import SEEN
 
 # Source: nginx's conf/mime.types and the registry of IANA; what is not in it is sent as a download.
 TYPES = {

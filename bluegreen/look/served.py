@@ -22,10 +22,15 @@ def files(tools: Tools, stack: Stack) -> Iterator[Finding]:
         yield Finding("files", "ok", f"nginx keeps {said}")
 
 
+def is_good(certificate: Mapping[str, Any]) -> bool:
+    """Valid, not about to end, and the last try did not fail."""
+    return certificate["state"] == "valid" and certificate["days"] >= SOON and not certificate["error"]
+
+
 def certificates(found: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Each name whose certificate is not good, or ends soon."""
     for it in found:
-        if it["state"] == "valid" and it["days"] >= SOON and not it["error"]:
+        if is_good(it):
             yield Finding("certificates", "ok", f"{it['name']}: valid for {it['days']} days")
             continue
         words = {"placeholder": "no certificate yet", "expired": f"expired on {it['expires']}"}

@@ -104,6 +104,6 @@ class Wish:
     asleep: tuple[str, ...] = ()  # shared services that the release depends on and that are not running
     proxy_image: str = ""  # the name of the proxy's image, if it points to another one by now; only up asks
     files: tuple[str, ...] = ()  # prefixes of a release's files that nginx serves itself
-    files_gone: bool = False  # whether those of the live release are not there any more
+    files_gone: bool = False  # whether those of the live release are not there any more; only up asks
     certificates: tuple[str, ...] = ()  # names whose certificate nginx does not have yet
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

@@ -7,7 +7,7 @@ import time
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TIMEOUT = 6.0  # seconds for an answer to begin
 AGAIN = 0.05  # seconds between two tries while nothing listens
@@ -20,14 +20,7 @@ def silent(listens: Sequence[str], host: str | None, path: str, patience: float 
 
     `listens`: as nginx is published, [ADDRESS:]PORT; all addresses of the machine are asked on its loopback.
     """
-    deadline = time.monotonic() + patience
-    found = []
-    for listen in listens:
-        while (why := _ask(listen, host or "localhost", path)) and time.monotonic() < deadline:
-            time.sleep(AGAIN)
-        if why:
-            found.append(f"{listen} {why}")
-    return found
+    return _each(listens, lambda listen: _ask(listen, host or "localhost", path), patience)
 
 
 def no_handshake(listens: Sequence[str], host: str, patience: float = PATIENCE) -> list[str]:
@@ -35,27 +28,43 @@ def no_handshake(listens: Sequence[str], host: str, patience: float = PATIENCE) 
 
     Any certificate counts: whether it is a good one is for others to say.
     """
+    return _each(listens, lambda listen: _handshake(listen, host), patience)
+
+
+def certificate(listen: str, host: str) -> bytes | None:
+    """The certificate, DER, that a listener for HTTPS shows for a host: looked at, not trusted. Raises OSError."""
+    import ssl  # who has no HTTPS does not wait for it
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(_place(listen), TIMEOUT) as connection:
+        connection.settimeout(TIMEOUT)
+        with context.wrap_socket(connection, server_hostname=host.replace("*", "bluegreen", 1)) as secured:
+            return secured.getpeercert(binary_form=True)
+
+
+def _each(listens: Sequence[str], ask: Callable[[str], str], patience: float) -> list[str]:
+    """Those of which `ask` still says something when the patience is over, with what it says."""
     deadline = time.monotonic() + patience
     found = []
     for listen in listens:
-        while (why := _handshake(listen, host)) and time.monotonic() < deadline:
+        while (why := ask(listen)) and time.monotonic() < deadline:
             time.sleep(AGAIN)
         if why:
             found.append(f"{listen} {why}")
     return found
 
 
-def _handshake(listen: str, host: str) -> str:
-    import ssl  # who has no HTTPS does not wait for it
-
+def _place(listen: str) -> tuple[str, int]:
+    """Where to ask for a listener, from this machine."""
     address, _, port = listen.rpartition(":")
     address = address.strip("[]")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return LOOPBACK.get(address, address), int(port)
+
+
+def _handshake(listen: str, host: str) -> str:
     try:
-        with socket.create_connection((LOOPBACK.get(address, address), int(port)), TIMEOUT) as connection:
-            connection.settimeout(TIMEOUT)
-            context.wrap_socket(connection, server_hostname=host.replace("*", "bluegreen", 1)).close()
+        certificate(listen, host)
     except TimeoutError:
         return f"did not answer in {TIMEOUT:g} s"
     except ConnectionRefusedError:
@@ -66,13 +75,10 @@ def _handshake(listen: str, host: str) -> str:
 
 
 def _ask(listen: str, host: str, path: str) -> str:
-    address, _, port = listen.rpartition(":")
-    address = address.strip("[]")
-    at = LOOPBACK.get(address, address)
     name = host.replace("*", "bluegreen", 1)
     request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: bluegreen\r\nConnection: close\r\n\r\n"
     try:
-        with socket.create_connection((at, int(port)), TIMEOUT) as connection:
+        with socket.create_connection(_place(listen), TIMEOUT) as connection:
             connection.settimeout(TIMEOUT)
             connection.sendall(request.encode())
             first = connection.recv(64)

@@ -318,7 +318,7 @@ class Shop:
             self.hooked.append(f"{environment['BLUEGREEN_ACME_ACTION']} {environment['BLUEGREEN_ACME_RECORD']}")
             return self.hook_code, "no zone", "exit code 3" if self.hook_code else ""
 
-        def shown(_: str, __: int, name: str) -> bytes:
+        def shown(_: str, name: str) -> bytes:
             return pair.first(self.store.nginx.pem(name) or b"")
 
         it = Renewal(

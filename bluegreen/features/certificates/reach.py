@@ -6,11 +6,11 @@ import errno
 import http.client
 import secrets
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 
 from bluegreen.domain.tls import is_ip
 from bluegreen.features.certificates.store import Store
+from bluegreen.probe import public
 
 TIMEOUT = 5.0  # seconds for one address
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -63,15 +63,9 @@ def _ask(address: str, port: int, name: str, path: str, wanted: str) -> str | No
     return f"another server answers there: {response.status}{f' by {server}' if server else ''}"
 
 
-def shows(address: str, port: int, name: str) -> bytes | None:
+def shows(listen: str, name: str) -> bytes | None:
     """The certificate, DER, that is shown there for a name; None: no handshake."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is looked at, not trusted
     try:
-        with (
-            socket.create_connection((address, port), TIMEOUT) as plain,
-            context.wrap_socket(plain, server_hostname=None if is_ip(name) else name.replace("*", "any")) as secured,
-        ):
-            return secured.getpeercert(binary_form=True)
-    except (OSError, ValueError):
+        return public.certificate(listen, name)
+    except OSError:
         return None

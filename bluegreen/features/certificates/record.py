@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from bluegreen.domain.shape import shaped
 from bluegreen.domain.tls import ACME
 
 DAY = 86400
@@ -65,12 +66,8 @@ class Record:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Record:
         """The inverse of `as_dict`. Raises TypeError for a document of another shape."""
-        found = {it.name: data[it.name] for it in fields(cls) if it.name in data}
-        made = cls(**found)
-        usual = cls("")
-        if wrong := [key for key in found if type(found[key]) is not type(getattr(usual, key))]:
-            raise TypeError(f"{', '.join(wrong)} of another type")
-        return made
+        known = {it.name for it in fields(cls)}  # a newer bluegreen may have written more
+        return shaped(cls, {key: value for key, value in data.items() if key in known})
 
 
 def shown(record: Record, now: float) -> dict[str, Any]:

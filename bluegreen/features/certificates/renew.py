@@ -6,7 +6,6 @@ What fails is noted and tried again later, each time after a longer wait. nginx 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
 import os
 import time
@@ -19,8 +18,8 @@ from bluegreen.domain.tls import ACME, CHALLENGE_PORT
 from bluegreen.features.certificates.record import ASK_CA, Record, moment
 from bluegreen.features.certificates.store import Store
 from bluegreen.frontdoor.secure import FRESH
+from bluegreen.state import holder
 
-LOCK = "lock"
 LOCK_WAIT = 300.0  # seconds for one that renews now
 SHOWN_WITHIN = 10.0  # seconds until nginx must show a new certificate
 VALUES = ("BLUEGREEN_ACME_ACTION", "BLUEGREEN_ACME_RECORD", "BLUEGREEN_ACME_VALUE", "BLUEGREEN_ACME_NAME")
@@ -57,7 +56,7 @@ class Renewal:
     tell: Tell
     make_ca: Callable[[Store, Mapping[str, Any]], CaPort]
     reached: Callable[[Store, str, int], str]
-    shows: Callable[[str, int, str], bytes | None]
+    shows: Callable[[str, str], bytes | None]  # a listener and a name to the certificate that is shown, DER
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     _away: Any = None  # the CA's error that counts for all names
@@ -124,7 +123,7 @@ class Renewal:
             if why := self._unreached(record.name):
                 raise Refused(why)
             pem = self._ordered(ca, record)
-            return self._show(replace(self.store.record(record.name), order=""), pem)
+            return self._show(record.name, pem)
         except Refused as error:
             self._away = error if error.all_names else None
             left = self.store.record(record.name)
@@ -197,11 +196,11 @@ class Renewal:
             if failed := call("remove"):
                 self.tell(f"tls.dns: {hook['command'][0]} did not remove the record of {challenge.name} ({failed}).")
 
-    def _show(self, record: Record, pem: bytes) -> Done:
+    def _show(self, name: str, pem: bytes) -> Done:
         """Kept, shown to nginx, and looked at as a visitor would; only then plain HTTP is sent there."""
         from bluegreen.features.certificates import pair
 
-        facts, name = pair.facts(pem), record.name
+        facts = pair.facts(pem)
         self.store.keep(name, pem)
         self.store.nginx.show(name, pem)
         made = Record(
@@ -218,19 +217,13 @@ class Renewal:
     def _seen(self, name: str, wanted: bytes) -> bool:
         """Whether nginx shows it, once every worker has looked at the file again."""
         self.sleep(FRESH + 0.1)
-        places = [_place(it) for it in self.wanted.get("listen", ())]
+        listens = self.wanted.get("listen", ())
         deadline = self.clock() + SHOWN_WITHIN
-        while not all(self.shows(*place, name) == wanted for place in places):
+        while not all(self.shows(listen, name) == wanted for listen in listens):
             if self.clock() > deadline:
                 return False
             self.sleep(0.25)
         return True
-
-
-def _place(listen: str) -> tuple[str, int]:
-    address, _, port = listen.rpartition(":")
-    bare = address.strip("[]")
-    return ("127.0.0.1" if bare in ("", "0.0.0.0") else "::1" if bare == "::" else bare), int(port)  # noqa: S104 - compared
 
 
 def described(names: Mapping[str, str], tls: Any, folder: str) -> dict[str, Any]:
@@ -248,18 +241,13 @@ def described(names: Mapping[str, str], tls: Any, folder: str) -> dict[str, Any]
 def alone(store: Store, wait: float = LOCK_WAIT) -> Iterator[bool]:
     """One at a time renews; False: another one does, and goes on beyond `wait` seconds. Raises OSError."""
     os.makedirs(store.folder, 0o700, exist_ok=True)
-    descriptor = os.open(store.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     deadline = time.monotonic() + wait
+    while (descriptor := holder.take(str(store.folder))) is None:
+        if time.monotonic() >= deadline:
+            yield False
+            return
+        time.sleep(0.2)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    yield False
-                    return
-                time.sleep(0.2)
         yield True
     finally:
         os.close(descriptor)

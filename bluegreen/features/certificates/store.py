@@ -15,11 +15,12 @@ from typing import Any
 from bluegreen import files
 from bluegreen.domain.tls import stem
 from bluegreen.features.certificates.record import Record
+from bluegreen.frontdoor.route import make_folder
 from bluegreen.frontdoor.secure import CHALLENGES, FOLDER, REAL
 
 KEPT = "tls"
 WANTED = "wanted.json"
-FOLDER_MODE, PUBLIC_MODE, SECRET_MODE = 0o755, 0o644, 0o600
+PUBLIC_MODE, SECRET_MODE = 0o644, 0o600
 
 
 class Store:
@@ -145,11 +146,9 @@ class Shown:
                 (self._folder / CHALLENGES / name).unlink()
 
     def _make(self) -> None:
+        os.makedirs(self._folder, exist_ok=True)
         for folder in (FOLDER, REAL, CHALLENGES):
-            path = self._folder / folder
-            os.makedirs(path, FOLDER_MODE, exist_ok=True)
-            if path.stat().st_mode & 0o777 != FOLDER_MODE:
-                path.chmod(FOLDER_MODE)
+            make_folder(str(self._folder / folder))
 
 
 def _content(path: Path) -> bytes | None:

@@ -24,6 +24,7 @@ from bluegreen.domain.color import (
 )
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.errors import BluegreenError
+from bluegreen.frontdoor.route import VOLUMES
 from bluegreen.places.docker import creation
 from bluegreen.places.docker import spec as container_spec
 from bluegreen.places.docker.addresses import network_name, proxy_name, public_network_name
@@ -37,7 +38,6 @@ from bluegreen.places.docker.service_images import ServiceImages
 
 Tell = Callable[[str], None]
 CONF, RUN = "/etc/bluegreen", "/run/bluegreen"  # as compose/proxy.yaml mounts the folders of the state
-VOLUMES = "/srv/volumes"  # below it, each volume whose files nginx serves, at its prefix
 
 
 class Proxy:
