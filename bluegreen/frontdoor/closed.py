@@ -1,7 +1,8 @@
 """Closed for work: a link that nginx looks for at each request, to a folder with the page that visitors get instead.
 
-`route/closed` leads to that folder: `page.html`; `retry/SECONDS`, a file whose name is the Retry-After; `allow/…`, a
-file for each address, or first bytes of one, that is let in. Making the link closes, removing it opens.
+`route/closed` leads to that folder: `page.html`; `shown.html`, the same; `retry/SECONDS`, a file whose name is the
+Retry-After; `allow/…`, a file for each address, or first bytes of one, that is let in. Making the link closes. Removing
+`page.html` opens; the rest stays until the app is closed again, for requests that have seen `page.html` a moment ago.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NAME = "closed"
 LINK = f"{route.FOLDER}/{NAME}"
 ABOUT = "about.json"
 PAGE = "page.html"
+SHOWN = "shown.html"
 # What nginx can say: the least of these that is no less than what was asked for. Seconds.
 RETRIES = (10, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 14400, 28800, 86400)
 MOST_NAMES = 256  # files that one network may become
@@ -66,25 +68,23 @@ def close(nginx: str, page: bytes, allow: Sequence[str], seconds: int, about: di
     for path in (folder, os.path.join(folder, "allow"), os.path.join(folder, "retry")):
         os.mkdir(path, route.MODE)
         os.chmod(path, route.MODE)  # whatever the umask is
-    files = {PAGE: page, ABOUT: json.dumps(about).encode(), f"retry/{seconds}": b""}
+    files = {SHOWN: page, PAGE: page, ABOUT: json.dumps(about).encode(), f"retry/{seconds}": b""}
     for path, content in {**files, **{f"allow/{it}": b"" for it in allow}}.items():
         _write(os.path.join(folder, path), content)
     sync(folder)
-    before = _target(nginx)
     route.relink(os.path.join(nginx, LINK), os.path.basename(folder))
     sync(os.path.join(nginx, route.FOLDER))
-    _forget(nginx, before)
+    _forget_others(nginx, os.path.basename(folder))
 
 
 def reopen(nginx: str) -> bool:
     """The app answers from the next request on; False: it was open. Raises OSError."""
-    before = _target(nginx)
+    folder = os.path.join(nginx, LINK)
     try:
-        os.unlink(os.path.join(nginx, LINK))
+        os.unlink(os.path.join(folder, PAGE))
     except FileNotFoundError:
         return False
-    sync(os.path.join(nginx, route.FOLDER))
-    _forget(nginx, before)
+    sync(folder)
     return True
 
 
@@ -117,15 +117,10 @@ def _write(path: str, content: bytes) -> None:
     os.chmod(path, MODE)
 
 
-def _target(nginx: str) -> str | None:
-    try:
-        return os.readlink(os.path.join(nginx, LINK))
-    except OSError:
-        return None
-
-
-def _forget(nginx: str, name: str | None) -> None:
+def _forget_others(nginx: str, kept: str) -> None:
+    """Removes the folders of former times, also those that a killed command has left."""
     import shutil
 
-    if name and name.startswith(f"{NAME}-") and "/" not in name:
-        shutil.rmtree(Path(nginx, route.FOLDER, name), ignore_errors=True)
+    for folder in Path(nginx, route.FOLDER).glob(f"{NAME}-*"):
+        if folder.name != kept:
+            shutil.rmtree(folder, ignore_errors=True)

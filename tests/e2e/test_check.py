@@ -33,6 +33,7 @@ def _engine(project: Project) -> list[str]:
     return sorted(line for what in WATCHED for line in docker(*what, "-q", "--filter", f"name={project.name}").split())
 
 
+@pytest.mark.long
 def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Project) -> None:
     before = _engine(lean)
     first = _findings(lean, 0)

@@ -84,6 +84,7 @@ def test_a_release_that_answers_otherwise_gets_no_traffic(priced: Project) -> No
     assert (idle["color"], idle["ok"], len(idle["answers"])) == ("blue", True, 3)
 
 
+@pytest.mark.long
 def test_lists_are_recorded_as_the_shape_of_their_entries(priced: Project) -> None:
     """One more entry, or another price, is no difference; an entry without its name is one."""
     project = priced

@@ -65,6 +65,7 @@ def test_next_to_nothing_is_loaded_before_traffic_moves(lean: Project, tmp_path:
     print(f"\n{len(mine)} modules of the standard library, {len(OURS)} of ours")
 
 
+@pytest.mark.long
 def test_the_engine_is_not_asked_when_there_are_no_jobs_and_no_hooks(lean: Project, tmp_path: Path) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")
@@ -93,6 +94,7 @@ def test_the_quick_way_and_the_full_one_say_the_same(lean: Project) -> None:
     assert quick == full
 
 
+@pytest.mark.long
 def test_what_is_unusual_is_left_to_the_full_story(lean: Project) -> None:
     lean.ok("up")
     for arguments in (("flip-back",), ("flip-back", "--json")):

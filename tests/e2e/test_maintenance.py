@@ -8,7 +8,9 @@ import json
 import subprocess
 import time
 
-from bluegreen.frontdoor import control
+import pytest
+
+from bluegreen.frontdoor import closed, control
 from tests.support.load import Load
 from tests.support.project import Project
 
@@ -55,7 +57,7 @@ def test_visitors_get_the_page_until_it_is_opened_again(lean: Project) -> None:
     assert lean.ok("maintenance", "off", "--json").json()["closed"] is None
     assert _ask(lean)[0] == 200
     assert lean.status()["closed"] is None
-    assert not list((lean.state / "nginx" / "route").glob("closed*"))
+    assert len(list((lean.state / "nginx" / "route").glob("closed-*"))) == 1
 
 
 def test_who_is_let_in_gets_the_app(lean: Project) -> None:
@@ -83,6 +85,7 @@ def test_who_is_let_in_gets_the_app(lean: Project) -> None:
     lean.ok("maintenance", "off")
 
 
+@pytest.mark.long
 def test_a_release_goes_on_behind_the_closed_door(lean: Project) -> None:
     lean.ok("up")
     lean.ok("maintenance", "on")
@@ -98,12 +101,19 @@ def test_opening_and_closing_under_load_loses_nothing(lean: Project) -> None:
     lean.ok("up")
     with Load(lean.port, {"get": 20, "fresh": 4}) as load:
         time.sleep(0.3)
-        for _ in range(10):
+        for _ in range(5):
             lean.ok("maintenance", "on")
             lean.ok("maintenance", "off")
+        nginx = str(lean.state / "nginx")  # much quicker than a person: each moment of a request is hit
+        for number in range(300):
+            closed.close(nginx, b"shut", (), 10, {})
+            time.sleep(number % 17 / 4000)
+            closed.reopen(nginx)
+            time.sleep(number % 13 / 4000)
         time.sleep(0.3)
     strange = [it for it in load.tally.lost if "503" not in str(it)]
     assert strange == [], load.tally.why()
+    assert not [it for it in load.tally.lost if "shut" not in str(it) and "doctype" not in str(it)], load.tally.why()
     assert load.tally.answers
 
 

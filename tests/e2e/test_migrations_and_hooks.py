@@ -206,6 +206,7 @@ def _hooks(project: Project) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.long
 def test_hooks_run_at_their_moments_and_only_the_first_may_veto(make_project: Make) -> None:
     project = make_project(HOOKED)
     (project.folder / "hook.py").write_text(HOOK)
@@ -253,6 +254,7 @@ def test_hooks_run_at_their_moments_and_only_the_first_may_veto(make_project: Ma
     assert project.containers("bluegreen.role=once") == []
 
 
+@pytest.mark.long
 def test_a_release_says_who_why_and_what_to_expect(lean: Project) -> None:
     project = lean
     required = LEAN.replace("  drain: 2s\n", "  drain: 2s\n  require: [owner, note]\n")

@@ -164,6 +164,7 @@ def test_adopt_takes_over_with_a_measured_gap_and_the_same_data(plain: Project) 
     assert plain.ok("up", "--adopt", GREETING="two").code == 0, "there is nothing left to adopt"
 
 
+@pytest.mark.long
 def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project) -> None:
     """Somebody takes the port of the preview listener after it was found to be free."""
     command = subprocess.Popen(
@@ -190,6 +191,7 @@ def test_the_old_container_is_back_when_nginx_cannot_be_published(plain: Project
     assert plain.get("/", preview=True)[0] == 503, "the preview listener is published as well"
 
 
+@pytest.mark.long
 def test_a_reverse_proxy_that_was_taken_out_of_the_file_is_taken_over_as_well(plain: Project) -> None:
     """The public port was held by a front of the file's own, which bluegreen's nginx replaces."""
     _compose(plain, "down")
@@ -225,7 +227,7 @@ def test_a_color_that_is_not_healthy_takes_nothing_over(plain: Project) -> None:
     assert plain.color() == "blue"
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.15, 0.3])
+@pytest.mark.parametrize("moment", [0.15, *(pytest.param(it, marks=pytest.mark.long) for it in (0.0, 0.3))])
 def test_a_take_over_that_was_killed_is_finished_by_the_next_up(plain: Project, moment: float) -> None:
     command = subprocess.Popen(
         [*plain.command, "up", "--adopt", "--progress", "json"], cwd=plain.folder, env=plain.environment({}),
@@ -311,6 +313,7 @@ def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None
     assert plain.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_job_of_plain_compose_is_not_run_twice(plain: Project) -> None:
     _compose(plain, "stop", "web")
     done = plain.run("up")

@@ -78,11 +78,13 @@ def test_without_permission_on_the_engines_socket(monkeypatch: pytest.MonkeyPatc
     gc.collect()
 
 
+@pytest.mark.long
 def test_flip_back_with_no_previous_release(lean: Project) -> None:
     lean.ok("up")
     _says(lean.run("flip-back"), 1, "There is no previous release on green.", "next      bluegreen history")
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken(lean: Project) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", lean.port))
@@ -92,6 +94,7 @@ def test_a_port_that_is_taken(lean: Project) -> None:
     lean.ok("up")
 
 
+@pytest.mark.long
 def test_another_project_name_does_not_act_on_this_app(lean: Project) -> None:
     lean.ok("up")
     done = lean.run("-p", "somebody-else", "up", SHOP_NAME="somebody-else")

@@ -8,6 +8,8 @@ import re
 import subprocess
 import threading
 
+import pytest
+
 from tests.support.project import Project
 
 COLOR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
@@ -75,6 +77,7 @@ def _unheard(project: Project, listener: str, *arguments: str, **more: str) -> i
     return done.returncode
 
 
+@pytest.mark.long
 def test_nobody_listens_and_the_code_is_that_of_production(lean: Project) -> None:
     assert _unheard(lean, "pipe", "up") == 0
     assert _unheard(lean, "closed", "switch", GREETING="two") == 0

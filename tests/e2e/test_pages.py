@@ -79,6 +79,7 @@ def _first_switch(run: PageRun) -> None:
     assert sum(run.seconds.values()) < SWITCH_WITHIN, run.seconds
 
 
+@pytest.mark.long
 def test_the_way_in_from_compose(run: PageRun) -> None:
     (run.folder / "server.py").write_text(SERVER)
     (run.folder / "Dockerfile").write_text(f"FROM {images()['PYTHON_IMAGE']}\nWORKDIR /srv\nCOPY server.py .\n")
@@ -96,6 +97,7 @@ def test_the_way_in_from_nothing(run: PageRun) -> None:
     _first_switch(run)
 
 
+@pytest.mark.long
 def test_the_way_in_by_the_example(run: PageRun) -> None:
     shutil.copytree(EXAMPLE, run.folder / "compose" / "example", ignore=shutil.ignore_patterns("__pycache__"))
     run.play(FOUND["example"])
@@ -113,6 +115,7 @@ def test_the_first_tutorial(run: PageRun) -> None:
     run.play(FOUND["first"])
 
 
+@pytest.mark.long
 def test_the_pages_about_an_app_that_runs(run: PageRun) -> None:
     run.image()
     run.file("compose.yaml", SHOP)

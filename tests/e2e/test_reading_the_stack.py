@@ -121,6 +121,7 @@ def test_the_schema_is_printed(lean: Project) -> None:
     assert {"service", "port", "services", "health", "listen", "preview", "drain", "proxy"} <= set(found["properties"])
 
 
+@pytest.mark.long
 def test_docker_host_and_contexts_are_followed_or_refused(lean: Project, tmp_path: Path) -> None:
     """A socket elsewhere, by DOCKER_HOST and by a context of the Docker CLI; an Engine on another machine."""
     socket = tmp_path / "engine.sock"
@@ -145,6 +146,7 @@ def test_what_compose_warns_of_is_passed_on(lean: Project) -> None:
     assert 'Note: Compose: The "NOBODY_SET_THIS" variable is not set. Defaulting to a blank string.' in done.err
 
 
+@pytest.mark.long
 def test_networks_and_volumes_are_made_by_compose_and_kept_by_it(lean: Project) -> None:
     """Also those of the release services alone; their labels are Compose's, so a later plain Compose knows them."""
     more = 'ro", "data:/data"]\n    networks: {back: {aliases: [shop]}, outside: {}}\n'

@@ -52,7 +52,9 @@ def _strict(compose: str) -> str:
     return compose.replace("interval: 100ms", "expect: {json: {ok: true}}, interval: 100ms", 1)
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize(
+    "name", [it if it == "never healthy" else pytest.param(it, marks=pytest.mark.long) for it in BAD]
+)
 def test_a_bad_release_never_receives_a_public_request(lean: Project, name: str) -> None:
     bad = BAD[name]
     lean.write(_strict(lean.compose))
@@ -79,6 +81,7 @@ def test_a_bad_release_never_receives_a_public_request(lean: Project, name: str)
     assert lean.color() == "green"
 
 
+@pytest.mark.long
 def test_a_release_with_the_wrong_body_never_serves(lean: Project) -> None:
     lean.write(_strict(lean.compose))
     lean.ok("up")
@@ -135,6 +138,7 @@ def test_a_switch_that_fails_before_the_idle_color_is_touched_keeps_the_way_back
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_release_that_dockers_own_health_check_calls_unhealthy_never_serves(lean: Project) -> None:
     check = "    healthcheck: {test: [CMD, sh, -c, '[ \"$$GREETING\" = one ]'], interval: 1s, retries: 1}\n"
     lean.write(lean.compose.replace("services:\n  web:\n", f"services:\n  web:\n{check}"))
@@ -148,6 +152,7 @@ def test_a_release_that_dockers_own_health_check_calls_unhealthy_never_serves(le
     assert load.tally.lost == [], load.tally.why()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("given", [True, False])
 def test_a_service_that_wants_headers_gets_them_and_their_secret_is_written_down_nowhere(
     lean: Project, given: bool

@@ -11,6 +11,8 @@ import subprocess
 import time
 from http.client import HTTPConnection
 
+import pytest
+
 from bluegreen.frontdoor import control, disk, route, seal
 from bluegreen.frontdoor.text import GENERATION_MARK
 from tests.support.load import Load, _echo
@@ -105,6 +107,7 @@ def test_a_kill_between_rename_and_seal_is_mended_by_the_next_command(lean: Proj
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_flip_back_after_a_kill_between_rename_and_seal(lean: Project) -> None:
     lean.ok("up")
     lean.run_killed("switch", at=BEFORE_SEAL, GREETING="two")
@@ -134,6 +137,7 @@ def test_websockets_and_long_answers_are_not_touched_by_a_flip_back(shop: Projec
     assert shop.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_snippet_cannot_make_nginx_look_at_the_route_from_a_cache(lean: Project) -> None:
     """open_file_cache would answer from the left color for as long as an entry is believed."""
     (lean.folder / "snippets" / "http").mkdir(parents=True)
@@ -153,6 +157,7 @@ def _loaded() -> str:
     return "/etc/bluegreen/nginx.conf"
 
 
+@pytest.mark.long
 def test_a_route_whose_folders_lost_files_is_drift_and_is_made_again(lean: Project) -> None:
     _two(lean)
     route_folder = lean.state / "nginx" / "route"

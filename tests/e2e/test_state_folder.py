@@ -47,6 +47,7 @@ def test_a_new_app_leaves_nothing_in_the_project_and_the_proxy_says_where_its_st
     assert found == {"app": lean.name, "folder": str(lean.folder), "files": [str(lean.file)]}
 
 
+@pytest.mark.long
 def test_without_a_readable_compose_file_the_recorded_folder_tells_the_app(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")
@@ -105,6 +106,7 @@ def test_a_copy_is_refused_with_both_folders_until_it_takes_the_place(lean: Proj
     assert _from(lean, lean.folder, "switch", GREETING="four").code == 2, "the other one is the copy now"
 
 
+@pytest.mark.long
 def test_a_moved_folder_is_told_as_one_that_is_gone(lean: Project) -> None:
     lean.ok("up")
     moved = lean.folder.with_name("moved")
@@ -141,6 +143,7 @@ def test_the_project_file_may_be_anything_and_is_never_a_bug(lean: Project) -> N
     project.unlink()
 
 
+@pytest.mark.long
 def test_with_a_broken_project_file_the_proxys_labels_say_whose_the_app_is(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")
@@ -158,6 +161,7 @@ def test_with_a_broken_project_file_the_proxys_labels_say_whose_the_app_is(lean:
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_it(lean: Project) -> None:
     other = lean.folder.parent / "other"
     shutil.copytree(lean.folder, other)
@@ -169,6 +173,7 @@ def test_an_app_that_was_made_with_another_project_directory_is_gone_back_with_i
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_project_inside_another_is_an_app_of_its_own(lean: Project, make_project: Make) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")
@@ -223,6 +228,7 @@ def test_an_app_with_its_state_beside_the_compose_file_goes_on_and_is_moved_by_u
     assert lean.color() == "green"
 
 
+@pytest.mark.long
 def test_a_state_of_before_on_another_file_system_is_copied_and_nginx_starts_there(lean: Project) -> None:
     before = lean.folder / folder.BEFORE
     before.mkdir(mode=0o700)
@@ -323,6 +329,7 @@ def test_root_acts_on_a_users_app_and_every_file_stays_the_users(lean: Project, 
     assert _as_ann(lean, "history", "--json", home=ann).json()["releases"], "the journal is still hers"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
 def test_a_users_state_that_was_deleted_is_the_users_again_when_root_makes_it(lean: Project, ann: Path) -> None:
     assert _as_ann(lean, "up", home=ann).code == 0
@@ -337,6 +344,7 @@ def test_a_users_state_that_was_deleted_is_the_users_again_when_root_makes_it(le
     assert _as_ann(lean, "status", "--json", home=ann).json()["drift"] is None
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user can only be made by root; CI runs as root")
 def test_what_root_has_left_of_an_app_does_not_take_over_the_users_that_runs(lean: Project, ann: Path) -> None:
     lean.ok("up", SUDO_UID=str(ANN))
@@ -375,6 +383,7 @@ def test_who_may_not_read_a_state_is_told_whose_it_is(lean: Project, ann: Path) 
     assert lean.color() == "green"
 
 
+@pytest.mark.long
 def test_up_and_check_say_what_a_build_context_takes_in(lean: Project) -> None:
     (lean.folder / ".env").write_text("TOKEN=x\n")
     (lean.folder / "Dockerfile").write_text(f"FROM {lean.environment({})['PYTHON_IMAGE']}\nCOPY server.py /srv/\n")

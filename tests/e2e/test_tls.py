@@ -226,6 +226,7 @@ def test_a_ca_that_is_down_stops_no_release(make_project: Make, tmp_path: Path) 
         assert "valid for" in project.ok("tls", "renew", "--now").out
 
 
+@pytest.mark.long
 def test_what_the_ca_would_not_reach_is_not_asked(make_project: Make, tmp_path: Path) -> None:
     """Another server at the name, nothing there, a name that does not resolve: the CA is left in peace."""
     with _with_ca(tmp_path) as (ca, port):
@@ -244,6 +245,7 @@ def test_what_the_ca_would_not_reach_is_not_asked(make_project: Make, tmp_path: 
         assert ca.issued() == 0
 
 
+@pytest.mark.long
 def test_a_ca_that_refuses_nonces_and_takes_its_time(make_project: Make, tmp_path: Path) -> None:
     with _with_ca(tmp_path, reject=40, sleep=2) as (ca, port):
         project = _project(make_project, ca, port=port)

@@ -15,6 +15,7 @@ from tests.support.machine import BIN, docker, free_port
 from tests.support.project import Project
 
 
+@pytest.mark.long
 def test_up_twice_changes_nothing_and_mends_what_is_missing(shop: Project) -> None:
     first = shop.ok("up", "--json").json()
     assert (first["outcome"], first["live"]) == ("switched", {"color": "blue", "release": 1})
@@ -134,6 +135,7 @@ def test_flip_back_refuses_a_color_that_is_not_well_unless_forced(shop: Project)
     assert shop.color() == "green"
 
 
+@pytest.mark.long
 def test_jobs_run_in_the_live_color_only(shop: Project) -> None:
     def running(color: str) -> str:
         name = f"{shop.name}-{color}-worker-1"
@@ -147,6 +149,7 @@ def test_jobs_run_in_the_live_color_only(shop: Project) -> None:
     assert (running("blue"), running("green")) == ("true always", "false no")
 
 
+@pytest.mark.long
 def test_a_color_calls_itself_by_composes_names(shop: Project) -> None:
     """`api` asked from a container of green is green's api, never blue's."""
     shop.ok("up")
@@ -194,6 +197,7 @@ def test_drift_is_shown_and_mended(shop: Project) -> None:
     assert shop.color() == "green"
 
 
+@pytest.mark.long
 def test_up_applies_changed_settings_of_the_proxy(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")

@@ -291,6 +291,7 @@ def test_what_a_taken_over_nginx_puts_into_its_folder_leads_root_nowhere(lean: P
     assert (victim / "1").read_text() == "mine"
 
 
+@pytest.mark.long
 def test_a_link_in_the_place_of_nginxs_socket_is_not_asked(lean: Project, tmp_path: Path) -> None:
     lean.ok("up")
     other = tmp_path / "other.sock"

@@ -30,8 +30,8 @@ from bluegreen.settings.parse import InvalidSettings, Problem, parse_settings
 from bluegreen.shipped import shipped
 from tests.support.machine import images
 
-EXAMPLES = 100_000 if os.environ.get("HYPOTHESIS") == "nightly" else 1_200
-KEPT = 400  # files for the real nginx at most
+EXAMPLES = 100_000 if os.environ.get("HYPOTHESIS") == "nightly" else 600
+KEPT = 200  # files for the real nginx at most
 NAMES = ("web", "api", "a.b_c-d", "worker")
 # In a container of its own: reads every file, names those that nginx refuses. No input is part of it.
 READ = """

@@ -134,7 +134,7 @@ def test_a_release_that_answers_so_is_refused_in_these_words(make_project: Make)
     project = make_project(LEAN)
     (project.folder / "server.py").write_text(SERVER)
     project.ok("up")
-    done = project.run("switch", HEALTH_PATH="/elsewhere", HEALTH_TIMEOUT="2s")
+    done = project.run("switch", HEALTH_PATH="/elsewhere", HEALTH_TIMEOUT="8s")
     assert done.code == 1, done
     assert "GET /elsewhere of web-1 through the proxy answered 302" in done.err
     assert "\x1b" not in done.err, "what the application wrote into its log does not reach the terminal as it is"

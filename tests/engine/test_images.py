@@ -151,6 +151,7 @@ def test_a_registry_that_does_not_have_the_image_says_so(lean: Project, registry
     assert f"next      docker pull {registry}/shop:none" in done.err
 
 
+@pytest.mark.long
 def test_a_private_registry_is_asked_with_the_persons_own_login(lean: Project, private: str, tmp_path: Path) -> None:
     """TLS and a password: without a login, with `docker login`, with a credential helper; and by digest."""
     login, helper, tools = tmp_path / "login", tmp_path / "helper", tmp_path / "tools"

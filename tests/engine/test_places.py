@@ -119,6 +119,7 @@ def test_a_prefix_is_taken_off_once_whatever_comes_behind_it(shop: Project) -> N
     assert spoofed["prefix"] == "/api"
 
 
+@pytest.mark.long
 def test_a_prefix_is_taken_off_once_when_another_replica_is_asked(shop: Project) -> None:
     shop.ok("up")
     subprocess.run(["docker", "kill", f"{shop.name}-blue-api-1"], check=True, capture_output=True)
@@ -129,6 +130,7 @@ def test_a_prefix_is_taken_off_once_when_another_replica_is_asked(shop: Project)
             assert (found["line"], found["service"]) == (f"/api/{number}", "api")
 
 
+@pytest.mark.long
 def test_each_color_has_its_own_way_with_a_prefix(shop: Project) -> None:
     shop.ok("up")
     shop.ok("prepare", STRIP="false", GREETING="two")
@@ -149,6 +151,7 @@ def test_visitors_of_a_host_are_sent_to_another_with_path_query_and_port(shop: P
     assert (status, headers["location"]) == (308, "http://shop.example/")
 
 
+@pytest.mark.long
 def test_a_host_that_the_next_release_sends_elsewhere_is_served_until_then(shop: Project) -> None:
     shop.ok("up")
     shop.write(shop.compose.replace("{www.example: shop.example}", "{www.example: shop.example, x.example: y.example}"))

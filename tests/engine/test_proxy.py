@@ -162,6 +162,7 @@ def test_forwarded_headers_are_believed_from_a_trusted_proxy_only(routes: Projec
     assert found["forwarded"] == "for=203.0.113.9"
 
 
+@pytest.mark.long
 def test_headers_survive_the_way_through_a_worker_that_was_left(routes: Project) -> None:
     """A kept connection reaches an old worker, which passes the request on: the client stays the client."""
     routes.ok("up")
@@ -235,6 +236,7 @@ def test_users_snippets_are_used_and_a_broken_one_is_refused_before_it_can_hurt(
     assert routes.get("/robots.txt") == (200, "some"), "up applies a changed snippet"
 
 
+@pytest.mark.long
 def test_the_first_file_is_tested_as_every_other_and_a_mended_snippet_is_taken(routes: Project) -> None:
     snippet = routes.folder / "snippets" / "own.conf"
     snippet.write_text("location = /robots.txt { retrun 200 'none'; }\n")

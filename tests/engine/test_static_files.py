@@ -184,6 +184,7 @@ def test_a_page_of_the_release_before_gets_its_files_and_assets(site: Project) -
     assert sorted(path.name for path in (site.state / "nginx" / "files").iterdir()) == ["1", "2", "3"]
 
 
+@pytest.mark.long
 def test_files_that_are_gone_are_taken_again_and_missing_ones_stop_the_release(site: Project) -> None:
     site.ok("up")
     shutil.rmtree(site.state / "nginx" / "files" / "1")

@@ -113,6 +113,7 @@ def test_of_20_commands_at_once_one_acts(two: Project, tmp_path: Path) -> None:
     two.ok("switch", GREETING="three")
 
 
+@pytest.mark.long
 def test_wait_waits_and_then_acts(two: Project) -> None:
     with _hanging_switch(two, "health", BEHAVIOUR="elsewhere", HEALTH_TIMEOUT="4s"):
         short = two.run("up", "--wait", "1s")
@@ -124,6 +125,7 @@ def test_wait_waits_and_then_acts(two: Project) -> None:
     assert two.run("up", "--wait", "soon").code == 2
 
 
+@pytest.mark.long
 def test_the_lock_dies_with_its_holder(two: Project) -> None:
     with _hanging_switch(two, "health", BEHAVIOUR="elsewhere") as holder:
         holder.kill()
@@ -133,6 +135,7 @@ def test_the_lock_dies_with_its_holder(two: Project) -> None:
     assert two.status()["unfinished"] is None
 
 
+@pytest.mark.long
 def test_a_lock_that_is_removed_ends_the_first_command_and_not_what_the_second_made(two: Project) -> None:
     with (
         Load(two.port, MIX) as load,
@@ -149,6 +152,7 @@ def test_a_lock_that_is_removed_ends_the_first_command_and_not_what_the_second_m
     assert two.status()["live"]["color"] == color
 
 
+@pytest.mark.long
 def test_flip_back_now_takes_over_from_a_switch_that_hangs_in_prepare(two: Project) -> None:
     with _registry_that_never_answers() as image, Load(two.port, MIX) as load:
         with _hanging_switch(two, "image", WEB_IMAGE=image) as holder:

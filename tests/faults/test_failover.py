@@ -21,6 +21,7 @@ def _with_failover(project: Project, **variables: str) -> None:
     assert project.live() == "green"
 
 
+@pytest.mark.long
 def test_it_is_off_by_default_and_a_dead_color_is_then_felt(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")

@@ -99,6 +99,7 @@ def test_proxy_killed(two: Project) -> None:
     two.ok("flip-back")
 
 
+@pytest.mark.long
 def test_configuration_folder_deleted(two: Project) -> None:
     with under_load(two) as tally:
         shutil.rmtree(two.state / "nginx")
@@ -291,6 +292,7 @@ def test_journal_of_a_newer_version(two: Project) -> None:
 # -- containers
 
 
+@pytest.mark.long
 def test_live_replica_out_of_memory(lean: Project) -> None:
     lean.write(LEAN.replace("    init: true\n", "    init: true\n    mem_limit: 64m\n    memswap_limit: 64m\n"))
     lean.variables["REPLICAS"] = "2"
@@ -309,6 +311,7 @@ def test_live_replica_out_of_memory(lean: Project) -> None:
     assert lean.status()["drift"] is None
 
 
+@pytest.mark.long
 def test_live_replica_wedged(lean: Project) -> None:
     """It accepts and never answers: a paused process. Of two replicas, one in two requests waits for read_timeout."""
     lean.variables["REPLICAS"] = "2"
@@ -397,6 +400,7 @@ def test_the_image_deleted(two: Project) -> None:
     two.ok("switch", GREETING="three")
 
 
+@pytest.mark.long
 def test_the_port_taken_by_another_program(two: Project) -> None:
     proxy = f"{two.name}-proxy"
     docker("stop", "-t", "1", proxy)
@@ -409,6 +413,7 @@ def test_the_port_taken_by_another_program(two: Project) -> None:
     assert two.color() == "green"
 
 
+@pytest.mark.long
 def test_somebody_ran_plain_compose(two: Project) -> None:
     two.write(
         two.file.read_text() + '  side: {image: "${PYTHON_IMAGE}", command: [sleep, "60"], stop_grace_period: 0s}\n'

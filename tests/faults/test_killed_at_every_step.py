@@ -176,10 +176,8 @@ SCENARIOS = (
 FIXED = (
     ("switch", "prepare", "create", "SIGKILL", "middle"),
     ("switch", "prepare", "files", "SIGKILL", "middle"),
-    ("first up", "prepare", "tls", "SIGKILL", "after"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
     ("switch", "settle", "jobs", "SIGKILL", "middle"),
-    ("up repairs", "prepare", "recreate", "SIGKILL", "middle"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
 )

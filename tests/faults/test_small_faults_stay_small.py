@@ -14,6 +14,7 @@ from tests.support.machine import docker
 from tests.support.project import Project
 
 
+@pytest.mark.long
 def test_an_application_that_aborts_1_percent_of_its_connections_loses_at_most_one_get_in_a_thousand(
     lean: Project,
 ) -> None:
@@ -86,6 +87,7 @@ def test_what_may_have_been_handled_is_sent_again_only_where_that_does_no_harm(l
         time.sleep(2.1)  # until no replica is marked as failed
 
 
+@pytest.mark.long
 def test_what_nobody_accepted_is_asked_of_another_whatever_it_is(lean: Project) -> None:
     """Two of three are dead: at their addresses is nobody, so nothing was sent."""
     lean.variables |= {"REPLICAS": "3"}

@@ -41,9 +41,10 @@ def _close(nginx: Path, message: str = "") -> None:
     closed.close(str(nginx), b"page", ["10.0.0.1"], 600, {"since": "now", "message": message, "allow": ["10.0.0.1"]})
 
 
-def test_closing_again_leaves_one_folder_and_opening_leaves_none(tmp_path: Path) -> None:
+def test_closing_again_leaves_one_folder_and_opening_its_page_for_who_is_late(tmp_path: Path) -> None:
     route.prepare(str(tmp_path))
     assert closed.read(str(tmp_path)) is None
+    (tmp_path / "route" / "closed-1").mkdir()  # left by a command that was killed
     for message in ("one", "two"):
         _close(tmp_path, message)
         found = closed.read(str(tmp_path))
@@ -52,7 +53,10 @@ def test_closing_again_leaves_one_folder_and_opening_leaves_none(tmp_path: Path)
         assert len(list((tmp_path / "route").glob("closed-*"))) == 1
     assert closed.reopen(str(tmp_path)) is True
     assert closed.reopen(str(tmp_path)) is False
-    assert list((tmp_path / "route").glob("closed*")) == []
+    assert closed.read(str(tmp_path)) is None
+    left = sorted(path.name for path in (tmp_path / "route" / "closed").iterdir())
+    assert left == ["about.json", "allow", "retry", "shown.html"]
+    assert len(list((tmp_path / "route").glob("closed-*"))) == 1
 
 
 def test_a_disk_that_is_full_leaves_it_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
