@@ -18,17 +18,26 @@ if TYPE_CHECKING:
     from bluegreen.compose.profiles import Profiles
 
 
-def open_services(document: Mapping[str, Any]) -> list[str]:
-    """The services of the block that have no profile; none when the block is not valid: other verbs say so."""
+def to_say(document: Mapping[str, Any]) -> str:
+    """What the services of the block lack for a plain `docker compose up`; empty: nothing."""
     from bluegreen.compose.profiles import without
+    from bluegreen.domain.needed import unmet
+
+    services, names = document.get("services") or {}, _own(document)
+    if found := without(services, names):
+        return f"no profile: {', '.join(found)}. To add profiles: [release]"
+    met = [f"{it} requires {name}" for it, name in unmet(services, names)]
+    return f"{', '.join(met)}, so a plain docker compose up refuses the file. To add required: false" if met else ""
+
+
+def _own(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services of the block; none when it is not valid: other verbs say so."""
     from bluegreen.settings.parse import InvalidSettings, parse_settings
 
-    services = document.get("services") or {}
     try:
-        settings = parse_settings(document.get("x-bluegreen"), services)
+        return tuple(parse_settings(document.get("x-bluegreen"), document.get("services") or {}).own_services())
     except InvalidSettings:
-        return []
-    return without(services, settings.own_services())
+        return ()
 
 
 def add(app: App, file: Path) -> Profiles:
@@ -36,7 +45,7 @@ def add(app: App, file: Path) -> Profiles:
     from bluegreen.compose import profiles
 
     folder = app.project_directory
-    names = open_services(app.compose.resolve(folder))
+    names = _own(app.compose.resolve(folder))
     return profiles.add(app.compose, file, folder, names) if names else profiles.Profiles()
 
 

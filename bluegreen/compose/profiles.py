@@ -18,11 +18,11 @@ from bluegreen.compose import cuts
 from bluegreen.compose.cuts import CannotCut
 from bluegreen.compose.edit import replace
 from bluegreen.compose.run import Compose, refused
+from bluegreen.domain.needed import Services, awaited, unmet
 from bluegreen.errors import BluegreenError
 from bluegreen.files import read
 
 PROFILE = "release"
-Services = Mapping[str, Mapping[str, Any]]
 Edit = tuple[int, int, str]  # from, to, and what is there instead
 
 
@@ -58,8 +58,8 @@ def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Pro
     except UnicodeDecodeError:
         return Profiles(left=dict.fromkeys(without(services, names), "it is not UTF-8"))
     already = refused(compose)
-    found = planned(text, services, without(services, names))
-    if not found.added:
+    found = planned(text, services, without(services, names), unmet(services, names))
+    if not found.added and not found.optional:
         return found
     try:
         replace(file, changed(text, found).encode())
@@ -77,8 +77,8 @@ def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Pro
     return found
 
 
-def planned(text: str, services: Services, names: Sequence[str]) -> Profiles:
-    """The changes that are possible in this text. Pure."""
+def planned(text: str, services: Services, names: Sequence[str], known: Sequence[tuple[str, str]] = ()) -> Profiles:
+    """The changes that are possible in this text. `known`: what requires one that has its profile already. Pure."""
     found = Profiles(added=list(names))
     for name in names:
         if tied := next((f"{it} needs it ({key})" for it, key in _tied(services, name) if it not in names), ""):
@@ -88,22 +88,26 @@ def planned(text: str, services: Services, names: Sequence[str]) -> Profiles:
             changed(text, Profiles([name], [(it, name) for it in _waiting(services, name, names)]), names)
         except CannotCut as error:
             found.leave(name, str(error))
-    while stays := [(name, it) for name in found.added for it in found.left if name in _awaited(services, it)]:
+    while stays := [(name, it) for name in found.added for it in found.left if name in awaited(services, it)]:
         found.leave(stays[0][0], f"{stays[0][1]} depends on it and has no profile")
     found.optional = [(it, name) for name in found.added for it in _waiting(services, name, names)]
+    found.optional += [it for it in known if _possible(text, it)]
     return found
 
 
-def _awaited(services: Services, name: str) -> list[str]:
-    wanted = services[name].get("depends_on") or {}
-    return [it for it, how in wanted.items() if how.get("required", True)]
+def _possible(text: str, optional: tuple[str, str]) -> bool:
+    try:
+        changed(text, Profiles(optional=[optional]))
+    except CannotCut:
+        return False
+    return True
 
 
 def _waiting(services: Services, name: str, names: Sequence[str]) -> list[str]:
     """The other services that depend on `name`, and are started without its profile."""
     return [
         it for it in services
-        if it not in names and name in _awaited(services, it) and PROFILE not in (services[it].get("profiles") or ())
+        if it not in names and name in awaited(services, it) and PROFILE not in (services[it].get("profiles") or ())
     ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.compose.pipes import refuse_pipes
 from bluegreen.compose.secret_files import remember_files
 from bluegreen.domain import secrets as secrecy
+from bluegreen.domain.needed import needed
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
 
@@ -143,7 +144,8 @@ class Compose:
         on are not started: they run in the colors.
         """
         as_it_is = [] if recreate else ["--no-recreate"]
-        arguments = ["up", "--detach", "--no-deps", *as_it_is, *services]
+        all_on = ["--profile", "*"] if needed(self._document.get("services") or {}) else []
+        arguments = [*all_on, "up", "--detach", "--no-deps", *as_it_is, *services]
         self._stream(arguments, "Compose did not start the shared services.", tell)
         if self._state is not None and recreate and self._document:
             prints = made.fingerprints(self._document, services, self._state())
@@ -169,7 +171,11 @@ class Compose:
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Stops and removes what Compose runs of this project; named volumes only with `volumes`."""
-        arguments = ["down", *(["--volumes"] if volumes else [])]
+        on = needed(self._document.get("services") or {})
+        if on:  # the option hides the variable
+            on += settled(self._options, self._folder, lambda: self).get("COMPOSE_PROFILES", "").split(",")
+        profiles = [part for name in on if name.strip() for part in ("--profile", name.strip())]
+        arguments = [*profiles, "down", *(["--volumes"] if volumes else [])]
         self._stream(arguments, "Compose did not remove the shared services.", tell, own_group=True)
 
     def plain_command(self, override: Mapping[str, Any], services: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bluegreen.domain import labelled
+from bluegreen.domain import labelled, needed
 from bluegreen.domain.app import FilesAt, Settings, Stack
 from bluegreen.domain.color import COLORS
 from bluegreen.errors import BluegreenError, ExitCode
@@ -134,7 +134,12 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
             continue
         met = [other for other in service.get("depends_on") or {} if other in names]
         if met:
-            yield f"{name} is shared and depends on {', '.join(met)}: it cannot reach a color's services by name."
+            refuses = needed.unmet({name: service, **{it: services[it] for it in met}}, met)
+            more = " With its profile off, a plain docker compose up refuses the file: bluegreen init --write mends it."
+            yield (
+                f"{name} is shared and depends on {', '.join(met)}: it cannot reach a color's services by name."
+                f"{more if refuses else ''}"
+            )
 
 
 def _without_effect(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:

@@ -13,6 +13,8 @@ import pytest
 
 from bluegreen.compose.options import ITS_OWN, OVERRIDES, Options, env_files, files, settled
 from bluegreen.compose.run import Compose
+from tests.conftest import Make
+from tests.support.files import LEAN
 from tests.support.machine import BIN, docker
 from tests.support.project import Project
 
@@ -275,3 +277,15 @@ def test_a_shared_service_that_the_file_changes(lean: Project) -> None:
     assert lean.status()["shared_differs"] == ["cache"]
     assert lean.ok("up", "--json").json()["outcome"] == "repaired"
     assert lean.status()["shared_differs"] == []
+
+
+def test_a_shared_service_that_requires_one_whose_profile_is_off(make_project: Make) -> None:
+    """A plain Compose refuses such a file; here its services run, and go."""
+    project = make_project(
+        LEAN + '  side: {image: "${PYTHON_IMAGE}", command: [sleep, "600"], stop_grace_period: 0s, depends_on: [web]}\n'
+    )
+    assert "init --write mends it" in project.ok("up").err
+    project.ok("switch", GREETING="two")
+    assert docker("inspect", "-f", "{{.State.Running}}", f"{project.name}-side-1") == "true"
+    project.ok("down", "--yes")
+    assert docker("ps", "-aq", "--filter", f"name={project.name}") == ""

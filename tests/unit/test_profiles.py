@@ -9,6 +9,7 @@ import yaml
 
 from bluegreen.compose.cuts import CannotCut
 from bluegreen.compose.profiles import Profiles, changed, planned, wanted, without
+from bluegreen.domain import needed
 
 WEB = Profiles(["web"])
 LINE = "profiles: [release]"
@@ -144,3 +145,49 @@ def test_a_service_of_another_file_is_left_and_what_waits_for_it_there() -> None
     found = planned(text, services, ["web", "worker", "other"])
     assert found.added == ["web"]
     assert found.left == {"worker": "nginx is not in this file", "other": "other is not in this file"}
+
+
+def _profiled(*profiles: str, on: tuple[str, ...] = ()) -> dict[str, Any]:
+    return _on(*on, profiles=list(profiles))
+
+
+@pytest.mark.parametrize(
+    ("services", "found"),
+    [
+        ({"web": _profiled("release"), "side": _on("web")}, [("side", "web")]),
+        ({"web": _profiled("prod"), "side": _profiled("prod", on=("web",))}, []),
+        ({"web": _profiled("prod"), "tool": _profiled("dev", on=("web",))}, [("tool", "web")]),
+        ({"web": _profiled("a", "b"), "tool": _profiled("a", on=("web",))}, []),
+        ({"web": _profiled("a"), "tool": _profiled("a", "b", on=("web",))}, [("tool", "web")]),
+        ({"web": {"image": "a"}, "side": _on("web")}, []),
+        ({"web": _profiled("release"),
+          "side": {"image": "s", "depends_on": {"web": {"condition": "service_started", "required": False}}}}, []),
+    ],
+)  # fmt: skip
+def test_what_requires_a_service_that_is_off_is_found(services: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    assert needed.unmet(services, ["web", "gone"]) == found
+
+
+def test_what_requires_one_that_has_its_profile_already_does_so_no_more() -> None:
+    services = {"web": _profiled("prod"), "side": _on("web", "db"), "db": {"image": "d"}, "own": _on("web")}
+    text = yaml.safe_dump({"services": {name: how for name, how in services.items() if name != "own"}})
+    found = planned(text, services, without(services, ["web"]), needed.unmet(services, ["web"]))
+    assert (found.added, found.optional, found.left) == ([], [("side", "web")], {}), "own is in another file"
+    assert dict(wanted(services, found))["side"]["depends_on"]["web"]["required"] is False
+
+
+@pytest.mark.parametrize(
+    ("services", "profiles"),
+    [
+        ({"web": _profiled("release"), "side": _on("web")}, ["release"]),
+        ({"web": _profiled("b", on=("db",)), "db": _profiled("a"), "side": _on("web")}, ["a", "b"]),
+        ({"web": _profiled("release", on=("db",)), "db": {"image": "d"}}, []),
+        (
+            {"web": _profiled("x", "y"), "a": _on("web"), "b": _profiled("x", on=("c",)), "c": _profiled("z")},
+            ["x", "z"],
+        ),
+        ({"web": {"image": "w"}, "side": _on("web", "gone")}, []),
+    ],
+)
+def test_which_profiles_a_project_needs_to_be_accepted_at_all(services: dict[str, Any], profiles: list[str]) -> None:
+    assert needed.needed(services) == profiles

@@ -75,11 +75,11 @@ def _nothing_to_do(app: App, document: dict[str, Any], write: bool, json_: bool)
         return
     for line in profiles.said(found, file) if found else ():
         output.note(line)
-    if found and found.added:
+    if found and (found.added or found.optional):
         return
     output.result(f"{file} has an x-bluegreen block already; nothing to do.")
-    if not write and (names := profiles.open_services(document)):
-        output.note(f"Note: no profile: {', '.join(names)}. To add profiles: [release]: {app.command} init --write")
+    if not write and (words := profiles.to_say(document)):
+        output.note(f"Note: {words}: {app.command} init --write")
 
 
 def _proposal(app: App, document: dict[str, Any], service: str | None) -> Proposal:
