@@ -47,8 +47,7 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     words = f"{shared}: changed in the Compose file (recreate: {command} up)"
     yield "shared", words if shared else ""
     image = state["proxy_image"]
-    newer = f"there is a newer {clean(image['ref'])} (restart nginx with it: {command} up)" if image else ""
-    yield "nginx", newer if image and image["newer"] else ""
+    yield "nginx", _newer_nginx(image, command) if image and image["newer"] else ""
     yield "https", _certificates(state.get("certificates") or (), command)
     yield "migration", f"in doubt: {clean(state['migration'])}" if state["migration"] else ""
     yield "unfinished", clean(state["unfinished"] or "")
@@ -77,6 +76,12 @@ def _state(it: Mapping[str, Any]) -> str:
     words = {"placeholder": "has no certificate yet", "expired": f"expired on {it['expires']}"}
     how = words.get(it["state"]) or f"ends in {it['days']} days"
     return f"{clean(it['name'])} {how}" + (f": {clean(it['error'])}" if it["error"] else "")
+
+
+def _newer_nginx(image: dict[str, Any], command: str) -> str:
+    versions = [clean(it) for it in (image.get("nginx"), image.get("newer_nginx")) if it]
+    words = f": {' -> '.join(versions)}" if len(versions) == 2 else ""
+    return f"there is a newer {clean(image['ref'])}{words} (restart nginx with it: {command} up)"
 
 
 def _failover(found: Mapping[str, Any] | None) -> str:

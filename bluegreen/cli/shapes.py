@@ -191,6 +191,8 @@ STATUS = thing("What serves, and how to go back.", {
     })),
     "proxy_image": null_or(thing("The image that nginx runs from.", {
         "ref": text("Its name."), "id": text("Its id."), "newer": null_or(text("The id that the name means now.")),
+        "nginx": null_or(text("The version of nginx that runs; null: it does not answer.")),
+        "newer_nginx": null_or(text("The version in the newer image, if the image says it (NGINX_VERSION).")),
     })),
     "flip_back": null_or(text("The command that goes back; null: there is no way back.")),
     "forward": flag("Whether that command goes forward, to a release that somebody went back from."),

@@ -158,10 +158,14 @@ class EngineFacts:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """`size` in bytes, with every layer; `user` as the image names it, empty for root."""
+    """`size` in bytes, with every layer; `user` as the image names it, empty for root.
+
+    `nginx`: its version, as images of nginx say it in a variable; empty: it says none.
+    """
 
     size: int
     user: str
+    nginx: str = ""
 
 
 @dataclass(frozen=True)

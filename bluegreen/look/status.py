@@ -144,7 +144,12 @@ def _proxy_image(tools: Tools, world: World) -> dict[str, Any] | None:
     """The image that nginx runs; `newer`: the one that its name points to by now, if that is another."""
     if world.proxy is None:
         return None
-    return {"ref": world.proxy.reference, "id": world.proxy.image, "newer": moved(tools, world.proxy)}
+    newer = moved(tools, world.proxy)
+    facts = tools.images.facts(newer) if newer else None
+    return {
+        "ref": world.proxy.reference, "id": world.proxy.image, "nginx": world.answer.nginx if world.answer else None,
+        "newer": newer, "newer_nginx": facts.nginx or None if facts else None,
+    }  # fmt: skip
 
 
 def _unhealthy(tools: Tools, world: World, slot: Slot) -> dict[str, str]:

@@ -29,12 +29,21 @@ def _finding(tell: Tell) -> dict[str, str]:
 def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     live: Site, tell: Tell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tell("status")[1]["proxy_image"] == {"ref": NAME, "id": RUNS, "newer": None}
+    assert tell("status")[1]["proxy_image"] == {
+        "ref": NAME,
+        "id": RUNS,
+        "nginx": "1.30.6",
+        "newer": None,
+        "newer_nginx": None,
+    }
     assert _finding(tell)["outcome"] == "ok"
     fresh, before = _moved(live), live.engine.named("shop-proxy")
     assert tell("status")[1]["proxy_image"]["newer"] == fresh
     live.run("status")
     assert f"nginx       there is a newer {NAME} (restart nginx with it: bluegreen up)" in capsys.readouterr().out
+    live.engine.images[fresh]["Config"] = {"Env": ["PATH=/", "NGINX_VERSION=1.31.0"]}
+    live.run("status")
+    assert f"there is a newer {NAME}: 1.30.6 -> 1.31.0 (restart nginx" in capsys.readouterr().out
     found = _finding(tell)
     assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (restarts nginx: a moment without answers)")
     live.run("up", "--dry-run")
@@ -85,7 +94,13 @@ def test_a_registry_that_has_a_newer_image_of_the_proxy_is_told_by_check(live: S
 def test_a_proxy_of_an_older_bluegreen_is_asked_about_by_the_name_in_the_settings(live: Site, tell: Tell) -> None:
     del live.engine.named("shop-proxy").labels["bluegreen.image"]
     fresh = _moved(live)
-    assert tell("status")[1]["proxy_image"] == {"ref": "", "id": RUNS, "newer": None}
+    assert tell("status")[1]["proxy_image"] == {
+        "ref": "",
+        "id": RUNS,
+        "nginx": "1.30.6",
+        "newer": None,
+        "newer_nginx": None,
+    }
     assert _finding(tell)["outcome"] == "warning"
     assert tell("up")[0] == 0
     assert live.engine.named("shop-proxy").body["Image"] == fresh

@@ -136,9 +136,13 @@ class ServiceImages:
         return images.remove(self._api, image, references)
 
     def facts(self, reference: str) -> ImageFacts | None:
-        """Size and user of an image that the Engine has; None: it has none of this name."""
+        """Size, user and version of nginx of an image that the Engine has; None: it has none of this name."""
         found = self._api.image(reference)
-        return ImageFacts(found["Size"], (found.get("Config") or {}).get("User") or "") if found else None
+        if found is None:
+            return None
+        config = found.get("Config") or {}
+        said = [it.partition("=")[2] for it in config.get("Env") or [] if it.startswith("NGINX_VERSION=")]
+        return ImageFacts(found["Size"], config.get("User") or "", said[-1] if said else "")
 
     def in_registry(self, reference: str) -> str | None:
         """Why the registry would not give an image, asked without pulling it; None: it would.
