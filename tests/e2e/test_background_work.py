@@ -18,7 +18,7 @@ from tests.support.load import Load
 from tests.support.machine import THOROUGH, docker
 from tests.support.project import Project
 
-ROUNDS = 20 if THOROUGH else 2  # switches; as many flip-backs, and a kill of the worker between the two
+ROUNDS = 20 if THOROUGH else 1  # switches; as many flip-backs, and a kill of the worker between the two
 TASKS = 5000
 GRACE = 10.0  # seconds; what Compose gives a service that says nothing
 START = 2.0  # seconds that a worker may take to start on a busy machine; the Engine's own restart waits 0.1 s

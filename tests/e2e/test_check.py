@@ -64,6 +64,7 @@ def test_an_app_that_may_be_released_is_told_so_and_nothing_is_changed(lean: Pro
     assert "  cutover  traffic is moved back" in text
 
 
+@pytest.mark.long
 def test_what_stands_against_a_release_is_found_before_it(make_project: Make) -> None:
     project = make_project(
         LEAN.replace("  drain: 2s\n", "  drain: 0s\n  jobs: [worker]\n").replace(

@@ -151,6 +151,7 @@ def test_the_installed_command_does_the_main_job(
     assert shop.containers() == []
 
 
+@pytest.mark.long
 def test_without_compose_the_command_says_how_to_install_it(installed: Path, lean: Project, tmp_path: Path) -> None:
     """No plugin, no docker-compose; then one that is too old."""
     bare = tmp_path / "bin"

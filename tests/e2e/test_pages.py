@@ -16,7 +16,7 @@ from tests.support.page_run import PageRun, scenarios
 from tests.support.project import Project
 
 WAYS_IN = ("compose", "nothing", "example")
-OWN_FILES = ("script", "plain", "jobs", "rollout", "kamal", "migrations", "hooks")  # the first three each time
+OWN_FILES = ("script", "plain", "jobs", "rollout", "kamal", "migrations", "hooks")  # the first one each time
 COMMANDS = 3  # of each way in
 SWITCH_WITHIN = 90.0  # seconds of machine time, from the first command to the end of the first switch
 FOUND = scenarios([block for page in pages() for block in blocks(page)])
@@ -105,7 +105,7 @@ def test_the_way_in_by_the_example(run: PageRun) -> None:
 
 
 # The others by the page that they are on: a tutorial starts with its own files, a how-to page with an app or its own.
-@pytest.mark.parametrize("name", [*OWN_FILES[:3], *(pytest.param(it, marks=pytest.mark.long) for it in OWN_FILES[3:])])
+@pytest.mark.parametrize("name", [*OWN_FILES[:1], *(pytest.param(it, marks=pytest.mark.long) for it in OWN_FILES[1:])])
 def test_a_page_with_its_own_files(run: PageRun, name: str) -> None:
     run.image()
     run.play(FOUND[name])

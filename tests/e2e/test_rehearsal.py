@@ -171,6 +171,7 @@ def test_a_rehearsal_shows_switch_flip_back_and_migration_and_touches_nothing(pr
     _nothing_left(project, before, files)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGINT"] if THOROUGH else ["SIGKILL"])
 def test_a_rehearsal_that_is_ended_leaves_nothing_behind(production: Project, number: str) -> None:
     project = production

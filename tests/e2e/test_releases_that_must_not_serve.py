@@ -115,6 +115,7 @@ def test_a_release_that_fails_does_not_cost_the_way_back(lean: Project) -> None:
     assert "failed" not in docker("ps", "-a", "--filter", f"label=bluegreen.app={lean.name}", "--format", "{{.Names}}")
 
 
+@pytest.mark.long
 def test_a_prepared_release_is_given_up(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")
@@ -130,6 +131,7 @@ def test_a_prepared_release_is_given_up(lean: Project) -> None:
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_switch_that_fails_before_the_idle_color_is_touched_keeps_the_way_back(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")

@@ -173,6 +173,7 @@ def test_a_route_whose_folders_lost_files_is_drift_and_is_made_again(lean: Proje
     subprocess.run(["test", "-e", str(route_folder / "live" / "blue" / "99")], check=True)
 
 
+@pytest.mark.long
 def test_a_worker_that_has_not_read_that_it_is_left_answers_nothing_by_itself(lean: Project) -> None:
     """On a busy machine it still accepts long after its successors do: nginx's master is held before it tells it."""
     nginx, run = _two(lean)

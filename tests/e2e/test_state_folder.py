@@ -67,6 +67,7 @@ def test_without_a_readable_compose_file_the_recorded_folder_tells_the_app(lean:
     assert "bluegreen apps lists them" in nowhere.err
 
 
+@pytest.mark.long
 def test_apps_lists_every_app_of_the_machine(lean: Project, make_project: Make) -> None:
     other = make_project(LEAN, "other")
     lean.ok("up")

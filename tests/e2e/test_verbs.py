@@ -72,6 +72,7 @@ def test_images_are_pinned_by_id_so_a_moved_tag_changes_nothing_that_runs(shop: 
     assert docker("inspect", "-f", "{{.Config.Image}}", f"{shop.name}-blue-web-1") == identity
 
 
+@pytest.mark.long
 def test_prepare_moves_nothing_and_switch_goes_on_from_there(shop: Project) -> None:
     shop.ok("up")
     done = shop.ok("prepare", "--json", GREETING="prepared").json()

@@ -73,7 +73,7 @@ class Side:
         return [name for name in self.stack.services if name not in (SHARED, ABSENT) and name not in self.refused]
 
 
-@pytest.fixture(params=["the machine's Engine", "Engine 28"], scope="module")
+@pytest.fixture(params=["the machine's Engine", pytest.param("Engine 28", marks=pytest.mark.long)], scope="module")
 def side(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     folder = tmp_path_factory.mktemp("keys")
     shutil.copytree(KEYS, folder, dirs_exist_ok=True)

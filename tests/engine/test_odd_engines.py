@@ -27,7 +27,7 @@ ODD: dict[str, Mapping[str, object]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["no iptables", *(pytest.param(it, marks=pytest.mark.long) for it in list(ODD)[1:])])
+@pytest.fixture(params=list(ODD))
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Project, Second]]:
     project = Project(tmp_path / "project", LEAN)
     (project.folder / "server.py").write_text(SERVER)
@@ -38,6 +38,7 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Proj
         yield project, second
 
 
+@pytest.mark.long
 def test_the_main_job_on_an_engine_that_somebody_configured(there: tuple[Project, Second]) -> None:
     project, second = there
 

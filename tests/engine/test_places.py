@@ -180,6 +180,7 @@ def test_two_services_at_one_place_are_refused_with_both_keys(shop: Project) -> 
     )
 
 
+@pytest.mark.long
 def test_an_internal_service_is_found_by_its_name_in_its_own_color_only(shop: Project) -> None:
     """It is healthy before traffic moves, and no request from outside leads there."""
     call = "import urllib.request as u; print(u.urlopen('http://pricing:8000/').read().decode())"
@@ -207,6 +208,7 @@ def test_an_internal_service_is_found_by_its_name_in_its_own_color_only(shop: Pr
     shop.ok("flip-back")
 
 
+@pytest.mark.long
 def test_a_service_on_a_port_of_its_own(make_project: Make) -> None:
     """An admin page on a loopback port: it answers there for every host, and nowhere else; through a switch, too."""
     port = free_port()

@@ -187,6 +187,7 @@ def test_flip_back_now_kills_a_switch_that_does_not_react(two: Project) -> None:
     assert two.status()["unfinished"] is None
 
 
+@pytest.mark.long
 def test_flip_back_now_goes_back_although_the_hanging_switch_had_set_the_previous_release_aside(two: Project) -> None:
     with Load(two.port, MIX) as load, _hanging_switch(two, "health", BEHAVIOUR="elsewhere") as holder:
         done = two.ok("flip-back", "--now")

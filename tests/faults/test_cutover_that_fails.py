@@ -6,6 +6,8 @@ from __future__ import annotations
 import subprocess
 import time
 
+import pytest
+
 from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Project
@@ -71,6 +73,7 @@ def test_a_route_that_cannot_be_renamed_moves_nothing(lean: Project) -> None:
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_a_proxy_that_does_not_react_is_exit_5_and_up_mends_it(lean: Project) -> None:
     lean.ok("up")
     lean.ok("switch", GREETING="two")

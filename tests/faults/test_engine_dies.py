@@ -147,6 +147,7 @@ def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project
     _well(engine, two)
 
 
+@pytest.mark.long
 def test_an_engine_that_hangs_and_its_dns_with_it_is_not_felt(engine: Machine, two: Project) -> None:
     """For 3 s the Engine answers nothing, its name service included: traffic needs neither."""
     with engine.load(two.port, MIX) as found:

@@ -62,6 +62,7 @@ def test_the_live_color_killed_under_100_keep_alive_clients_costs_no_get(lean: P
     print(f"\n0 of {len(load.tally.answers)} lost; {len(after)} answers by failover, 99 % within {slowest:.3f} s")
 
 
+@pytest.mark.long
 def test_an_application_that_breaks_1_percent_of_its_connections_keeps_its_traffic(lean: Project) -> None:
     _with_failover(lean, REPLICAS="2", BEHAVIOUR="aborts")
     with Load(lean.port, {"fresh": 40, "get": 60}) as load:

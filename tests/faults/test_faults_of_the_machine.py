@@ -331,6 +331,7 @@ def test_live_replica_wedged(lean: Project) -> None:
     assert lean.color() == "blue"
 
 
+@pytest.mark.long
 def test_all_replicas_of_the_live_color_dead(two: Project) -> None:
     with under_load(two) as tally:
         docker("kill", f"{two.name}-green-web-1")

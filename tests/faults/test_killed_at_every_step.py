@@ -175,9 +175,7 @@ SCENARIOS = (
 # What `make test` runs, each some seconds: scenario, phase, step, signal, moment.
 FIXED = (
     ("switch", "prepare", "create", "SIGKILL", "middle"),
-    ("switch", "prepare", "files", "SIGKILL", "middle"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
-    ("switch", "settle", "jobs", "SIGKILL", "middle"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
 )

@@ -192,6 +192,7 @@ class Load:
             await asyncio.sleep(0.05)
         self._stop.set()
         await asyncio.gather(*tasks)
+        await asyncio.sleep(0.1)  # the last connections close
 
     async def _kept(self, kind: str, least: float, most: float, once: Callable[[Client], Awaitable[Any]]) -> None:
         client = Client(self.port, tls=self._tls)
