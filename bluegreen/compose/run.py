@@ -20,7 +20,7 @@ from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.compose.pipes import refuse_pipes
 from bluegreen.compose.secret_files import remember_files
 from bluegreen.domain import secrets as secrecy
-from bluegreen.domain.needed import needed
+from bluegreen.domain.needed import needed, switched_on
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
 
@@ -171,10 +171,8 @@ class Compose:
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Stops and removes what Compose runs of this project; named volumes only with `volumes`."""
-        on = needed(self._document.get("services") or {})
-        if on:  # the option hides the variable
-            on += settled(self._options, self._folder, lambda: self).get("COMPOSE_PROFILES", "").split(",")
-        profiles = [part for name in on if name.strip() for part in ("--profile", name.strip())]
+        active = settled(self._options, self._folder, lambda: self).get("COMPOSE_PROFILES", "")
+        profiles = switched_on(self._document.get("services") or {}, active)
         arguments = [*profiles, "down", *(["--volumes"] if volumes else [])]
         self._stream(arguments, "Compose did not remove the shared services.", tell, own_group=True)
 

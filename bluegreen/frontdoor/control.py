@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SOCKET = "control.sock"
+BESIDE = (f"is/{SOCKET}", f"was/{SOCKET}")  # while one nginx takes over from another, its name may be gone for a moment
 TIMEOUT = 2.0  # seconds for one answer; it is on this machine
 MOST = 64 * 1024  # bytes of an answer
 HIGHEST = 2**53  # generations are counted by ones
@@ -22,8 +23,16 @@ def ask(sockets: str) -> dict[str, Any] | None:
     `app`, `generation`, `live` (by the route), `default` (of the loaded file), `nginx`, `worker`, `closed` (None: its
     file is of a bluegreen that did not know that).
     """
+    for name in (SOCKET, *BESIDE):
+        if found := ask_at(f"{sockets}/{name}"):
+            return found
+    return None
+
+
+def ask_at(path: str) -> dict[str, Any] | None:
+    """The same of one socket."""
     try:
-        found = json.loads(get(f"{sockets}/{SOCKET}", "/state", "bluegreen", TIMEOUT, MOST)[2])
+        found = json.loads(get(path, "/state", "bluegreen", TIMEOUT, MOST)[2])
         generation = int(found["generation"])
         said = {
             "app": str(found["app"]), "generation": generation, "live": _color(found["live"]),

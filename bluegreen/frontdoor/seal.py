@@ -80,6 +80,15 @@ def hand_over(handed: str, left: int) -> None:
         os.close(at)
 
 
+def take_back(handed: str, generation: int) -> None:
+    """Workers of a generation answer by themselves again. Raises OSError."""
+    at = open_below(handed)
+    try:
+        _forget(at, str(generation))
+    finally:
+        os.close(at)
+
+
 def _owner(at: int) -> os.stat_result:
     """Whose the state folder is, and so the notes. Raises OSError when the folder of the notes is somebody else's."""
     run = os.open("..", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)

@@ -237,6 +237,12 @@ class FakeProxy:
     def definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
         return "same"
 
+    def ports(self, stack: object) -> str:  # noqa: ARG002 - the port's
+        return ""
+
+    def successor(self, stack: object, tell: object) -> Any:
+        raise NotImplementedError("a machine's proxy has no ports to keep")
+
 
 class FakeEngine:
     """EnginePort."""
