@@ -39,11 +39,11 @@ class Successor:
 def of(api: Api, state: Path, request: dict[str, Any], try_out: Run) -> Successor:
     """The next one of this app. `request`: what every container of the proxy has. Those that serve nobody go."""
     first, serves = found(api, state)
-    taken = []
+    taken, in_use = [], {it["Id"] for it in (first, serves) if it}
     for it in _all(api):
         number = it["Names"][0].rpartition("-")[2]
         taken += [int(number)] if LABEL_AFTER in it["Labels"] and number.isdecimal() else []
-        if it not in (first, serves):
+        if it["Id"] not in in_use:
             Containers(api).remove(it["Id"])
     name = f"{proxy_name(api.app)}-{max([1, *taken]) + 1}"
     network = f"container:{first['Id']}" if first else "none"
