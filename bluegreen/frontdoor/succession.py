@@ -98,7 +98,7 @@ class Succession:
             self._await(generation, live)
             keep()
         except (BluegreenError, NotConfirmed):
-            self._back(after, left)
+            self._back(after, before, left)
             raise
         self._write(SERVING, f"{after}\n")
         self._files.writing(self._names.second_serves)
@@ -114,7 +114,7 @@ class Succession:
         if serving(self._folder, self._first) == after:
             self._forward(before, left)
         else:
-            self._back(after, left)
+            self._back(after, before, left)
 
     # -- the two ways
 
@@ -127,7 +127,7 @@ class Succession:
         self._files.writing(lambda: seal.name_successor(self._folder, None))
         self._done()
 
-    def _back(self, after: str, left: int) -> None:
+    def _back(self, after: str, before: str, left: int) -> None:
         """The one that was to follow ends, after it has passed on what it accepted."""
         found = ask(self._sockets)
         if found and found.generation > left and self._names.there():
@@ -144,6 +144,8 @@ class Succession:
         self._files.writing(lambda: self._names.restore(WAS))
         self._files.writing(lambda: seal.name_successor(self._folder, None))
         self._done()
+        with contextlib.suppress(BluegreenError):
+            self._hands.send_signal(before, "HUP")  # the file that is there is one that it accepts, too
 
     def _end(self, before: str) -> None:
         """Raises NotConfirmed when it goes on."""
