@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import time
@@ -114,3 +115,31 @@ def test_either_of_the_two_may_die_alone(named: Project) -> None:
     assert named.ok("up", "--json").json()["outcome"] == "unchanged"
     named.ok("switch", GREETING="three")
     assert json.loads(named.get("/")[1])["greeting"] == "three"
+
+
+def test_killed_at_any_moment_of_it(named: Project) -> None:
+    """What is left serves, and the next command goes on with it; no request is lost."""
+    named.ok("up")
+    named.ok("switch", GREETING="start")
+    _image(named, 1000)
+    _, report = named.run_killed("up", at={}, GREETING="start")
+    events = next(it["events"] for it in report if it["step"] == "proxy")
+    step = 1 if THOROUGH else max(1, events // 4)
+    for event in range(int(os.environ.get("FROM", "1")), events + 1, step):
+        _image(named, event)
+        now = json.loads(named.get("/")[1])["greeting"]
+        with Load(named.port, {"get": 20, "fresh": 4}) as load:
+            time.sleep(0.3)
+            at = {"step": "proxy", "moment": "middle", "signal": "SIGKILL", "event": event}
+            named.run_killed("up", at=at, GREETING=now)
+            assert named.status()["live"]["replicas"]["web"]["healthy"] == 1
+            for words in (("flip-back",), ("switch", "--force"), ("up",)) if event % 2 else (("up",), ("switch",)):
+                named.ok(*words, GREETING=f"{event} {words[0]}")
+                if words[0] == "switch":
+                    assert {json.loads(named.get("/")[1])["greeting"] for _ in range(12)} == {f"{event} switch"}
+            time.sleep(0.3)
+        print(f"event {event} of {events}: {len(load.tally.lost)} of {len(load.tally.answers)} lost", flush=True)
+        assert load.tally.lost == [], (event, load.tally.why())
+        assert named.status()["drift"] is None
+        serving = docker("ps", "--filter", f"name={named.name}-proxy", "--format", "{{.Names}}").split()
+        assert sorted(serving) == sorted({f"{named.name}-proxy", _serving(named)}), (event, serving)

@@ -30,6 +30,7 @@ SMALL, CUTOVER, FAILOVER = (
     "faults/test_small_faults_stay_small.py", "faults/test_cutover_that_fails.py", "faults/test_failover.py",
 )  # fmt: skip
 TLS = "e2e/test_tls.py"
+REPLACED = "engine/test_replaced_proxy.py"
 FAULTS = (
     Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
           "the same command", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
@@ -57,6 +58,11 @@ FAULTS = (
           f"{TLS}:test_killed_at_any_moment_the_next_one_finishes"),
     Fault("a certificate is renewed under load", NONE, "nothing", "nothing",
           f"{TLS}:test_renewed_under_load_without_a_failed_handshake"),
+    Fault("another nginx image is taken over", NONE, "`another nginx took over`", "nothing", f"{REPLACED}:test_a_new_image_takes_over_and_no_request_is_lost"),
+    Fault("`up` killed while nginx is replaced", NONE, "`status`: unfinished", "any verb: it goes on or back",
+          f"{REPLACED}:test_killed_at_any_moment_of_it"),
+    Fault("one of the proxy's two containers killed alone", "until Docker has restarted it, or the first serves: up to 6 s", "`status`", "`up`",
+          f"{REPLACED}:test_either_of_the_two_may_die_alone"),
     Fault("proxy killed", "until Docker has restarted it: 0.5 to 1.4 s", "nothing", "nothing", f"{MACHINE}:test_proxy_killed"),
     Fault("port of the stopped proxy taken by another program", "until the port is free", "`up`: who holds it", "`ss -ltnp`, `up`",
           f"{MACHINE}:test_the_port_taken_by_another_program"),
