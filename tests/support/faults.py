@@ -40,6 +40,8 @@ FAULTS = (
           "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
     Fault("power cut, machine restarted", "while it is off", "the color that was live, 0.1 s after the Engine answers",
           "nothing", f"{ENGINE}:test_power_cut_and_the_live_color_serves_with_nothing_typed"),
+    Fault("the same after nginx was replaced: its two containers start in any order", "while it is off", "it answers within seconds; the first container serves by itself when the other does not come",
+          "nothing; `up`, when `status` says so", f"{ENGINE}:test_a_proxy_of_two_containers_comes_back_whichever_starts_first"),
     Fault("the Engine's daemon killed in the middle of a switch", "while it is dead, and while it restarts every container",
           "exit 1, 4 or 0 with a warning; where traffic is", "`switch`, when it runs again",
           f"{ENGINE}:test_engine_killed_in_the_middle_of_each_phase"),
