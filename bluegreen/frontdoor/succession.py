@@ -90,10 +90,10 @@ class Succession:
         self._files.turn(live)
         generation, left = self._files.writing(lambda: seal.write(self._folder, self._sockets, content, since))
         self._write(SUCCEEDING, f"{after} {before} {left}\n")
-        self._files.writing(lambda: self._names.keep(WAS))
-        self._pass_on(WAS)
-        self._files.writing(self._names.take_away)
         try:
+            self._files.writing(lambda: self._names.keep(WAS))
+            self._pass_on(WAS)
+            self._files.writing(self._names.take_away)
             start()
             self._await(generation, live)
             keep()
@@ -132,7 +132,7 @@ class Succession:
         found = ask(self._sockets)
         if found and found.generation > left and self._names.there():
             self._pass_on(WAS)
-            self._files.writing(lambda: seal.hand_over(f"{self._sockets}/handed", found.generation))
+            self._files.writing(lambda: seal.hand_over(f"{self._sockets}/handed", found.generation, 0))
             if old := control.ask_at(f"{self._sockets}/{WAS}/{control.SOCKET}"):
                 self._files.writing(lambda: seal.take_back(f"{self._sockets}/handed", old["generation"]))
             with contextlib.suppress(BluegreenError):

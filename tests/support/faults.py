@@ -63,7 +63,7 @@ FAULTS = (
     Fault("another nginx image is taken over", NONE, "`another nginx took over`", "nothing", f"{REPLACED}:test_a_new_image_takes_over_and_no_request_is_lost"),
     Fault("`up` killed while nginx is replaced", NONE, "`status`: unfinished", "any verb: it goes on or back",
           f"{REPLACED}:test_killed_at_any_moment_of_it"),
-    Fault("one of the proxy's two containers killed alone", "until Docker has restarted it, or the first serves: up to 6 s", "`status`", "`up`",
+    Fault("one of the proxy's two containers killed alone", "until Docker has restarted it, or the first serves: up to 3 s", "`status`", "`up`",
           f"{REPLACED}:test_either_of_the_two_may_die_alone"),
     Fault("proxy killed", "until Docker has restarted it: 0.5 to 1.4 s", "nothing", "nothing", f"{MACHINE}:test_proxy_killed"),
     Fault("port of the stopped proxy taken by another program", "until the port is free", "`up`: who holds it", "`ss -ltnp`, `up`",
