@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 SOCKET = "control.sock"
-BESIDE = (f"is/{SOCKET}", f"was/{SOCKET}")  # while one nginx takes over from another, its name may be gone for a moment
 TIMEOUT = 2.0  # seconds for one answer; it is on this machine
 MOST = 64 * 1024  # bytes of an answer
 HIGHEST = 2**53  # generations are counted by ones
@@ -23,10 +22,7 @@ def ask(sockets: str) -> dict[str, Any] | None:
     `app`, `generation`, `live` (by the route), `default` (of the loaded file), `nginx`, `worker`, `closed` (None: its
     file is of a bluegreen that did not know that).
     """
-    for name in (SOCKET, *BESIDE):
-        if found := ask_at(f"{sockets}/{name}"):
-            return found
-    return None
+    return ask_at(f"{sockets}/{SOCKET}")
 
 
 def ask_at(path: str) -> dict[str, Any] | None:

@@ -146,6 +146,9 @@ class Succession:
         self._done()
         with contextlib.suppress(BluegreenError):
             self._hands.send_signal(before, "HUP")  # the file that is there is one that it accepts, too
+            deadline = time.monotonic() + END_TIMEOUT / 2
+            while (seen := ask(self._sockets)) and seen.generation <= left and time.monotonic() < deadline:
+                time.sleep(ASK_AGAIN)
 
     def _end(self, before: str) -> None:
         """Raises NotConfirmed when it goes on."""

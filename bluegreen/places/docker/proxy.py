@@ -117,7 +117,7 @@ class Proxy:
     def ports(self, stack: Stack) -> str:
         """A fingerprint of what only another container with the ports can change; the rest a successor can."""
         service = self._service(stack)
-        return _hash([_bindings(stack), *(service.get(key) for key in ("user", "entrypoint", "sysctls"))])
+        return _hash([_bindings(stack), *(service.get(key) for key in ("user", "entrypoint", "sysctls", "volumes"))])
 
     def successor(self, stack: Stack, tell: Tell) -> Successor:
         """A container like the proxy's, in its network: its nginx can take over. It is made when it starts."""
