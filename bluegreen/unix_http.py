@@ -147,8 +147,8 @@ def socket_at(path: str) -> tuple[int, tuple[int, ...]]:
     """(a descriptor of the socket itself that is there, the users who may listen on it).
 
     It has to belong to the owner of its folder, as whom nginx runs, or to root. Connect to `/proc/self/fd/` and the
-    descriptor: it stays this socket, whatever takes its place meanwhile. While one nginx takes over from another, it may
-    have its second name alone (frontdoor/names.py). Raises OSError.
+    descriptor: it stays this socket, whatever takes its place meanwhile. While one nginx takes over from another, it
+    may have its second name alone (frontdoor/names.py). Raises OSError.
     """
     above, name = os.path.split(path)
     at = open_folder(above)
