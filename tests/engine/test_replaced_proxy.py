@@ -85,6 +85,10 @@ def test_a_new_image_takes_over_and_no_request_is_lost(named: Project) -> None:
             assert named.ok("up", "--json").json()["outcome"] == "unchanged"
         named.ok("flip-back")
         named.ok("switch", GREETING="three")
+    form = "{{.HostConfig.CapDrop}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} {{.Config.User}}"
+    limits = [docker("inspect", "-f", form, name) for name in (f"{named.name}-proxy", _serving(named))]
+    assert limits[0] == limits[1] != "", limits
+    assert limits[0].startswith("[ALL] true 1073741824"), limits
     print(f"\n{TIMES} replacements: {len(load.tally.lost)} of {len(load.tally.answers)} lost")
     assert load.tally.lost == [], load.tally.why()
     assert named.color() == "green"
