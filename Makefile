@@ -2,6 +2,9 @@
 # Releasing: make switch FILE=compose.yaml TAG=1.4.2 ARGS="--json". Nothing but what bluegreen prints comes out. make itself
 # ends with 2 for every failure and names bluegreen's exit code at the end of its last line: "Error 4".
 
+# Else pytest rewrites the assertions of every file in every process, which takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup check unit test test-faults mutants demo figures docs recording switch flip-back prepare up status lock
 
@@ -25,16 +28,16 @@ check: .venv/.stamp ## The inner loop: lint, types, the quick half of the unit t
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	.venv/bin/pytest -q -n 4 --dist worksteal -m "not whole" tests/unit
+	.venv/bin/pytest -q -n 3 --dist worksteal -m "not whole" tests/unit
 
 unit: .venv/.stamp ## All unit tests: the model of every verb, whole commands, tables (a minute; only Python)
-	.venv/bin/pytest -q -n 4 --dist worksteal tests/unit
+	.venv/bin/pytest -q -n 3 --dist worksteal tests/unit
 
 .venv/.stamp: pyproject.toml requirements-dev.lock tests/machine/setup.sh
 	@tests/machine/setup.sh python
 
 test: setup check ## Everything: real Engine, real nginx, real load
-	.venv/bin/pytest -q -n 4 --dist worksteal -m whole tests/unit
+	.venv/bin/pytest -q -n 3 --dist worksteal -m whole tests/unit
 	@tests/machine/test_tools.sh
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "not alone and not long" tests/faults tests/engine tests/e2e
 	.venv/bin/pytest -m "alone and not long" --durations 5 tests/faults tests/engine tests/e2e

@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BESIDE = ("is", "was")  # folders of second names
 PEER = 12  # bytes of a struct ucred: process, user, group (unix(7))
 OPENED = "/proc/self/fd"  # a folder of this name is one that we have opened already
 SHOWN = 200  # bytes that are kept of what is not HTTP
@@ -146,12 +147,13 @@ def socket_at(path: str) -> tuple[int, tuple[int, ...]]:
     """(a descriptor of the socket itself that is there, the users who may listen on it).
 
     It has to belong to the owner of its folder, as whom nginx runs, or to root. Connect to `/proc/self/fd/` and the
-    descriptor: it stays this socket, whatever takes its place meanwhile. Raises OSError.
+    descriptor: it stays this socket, whatever takes its place meanwhile. While one nginx takes over from another, it
+    may have its second name alone (frontdoor/names.py). Raises OSError.
     """
     above, name = os.path.split(path)
     at = open_folder(above)
     try:
-        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        descriptor = _named(name, at)
         users = (os.fstat(at).st_uid, 0)
     finally:
         os.close(at)
@@ -162,6 +164,26 @@ def socket_at(path: str) -> tuple[int, tuple[int, ...]]:
     if stat.S_ISSOCK(found.st_mode):
         raise OSError(f"{name} belongs to another user than its folder")
     raise OSError(f"{name} is no socket")
+
+
+def _named(name: str, at: int) -> int:
+    """The socket of a name, or of its second one. Raises OSError, for the first."""
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=at)
+    except FileNotFoundError:
+        for beside in BESIDE:
+            try:
+                folder = open_folder(beside, at)
+            except OSError:
+                continue
+            try:
+                return os.open(name, flags, dir_fd=folder)
+            except OSError:
+                continue
+            finally:
+                os.close(folder)
+        raise
 
 
 def _read(connection: socket.socket, deadline: float, timeout: float, most: int) -> tuple[int, dict[str, str], bytes]:

@@ -10,6 +10,7 @@ from bluegreen.frontdoor.change import Change
 from bluegreen.frontdoor.door import Door
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.nginx import Nginx
+from bluegreen.frontdoor.succession import Succession, serving
 
 
 class ProxyHandle(Protocol):
@@ -17,6 +18,8 @@ class ProxyHandle(Protocol):
 
     def send_signal(self, container: str, name: str) -> None: ...
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
+    def discard(self, container: str) -> None: ...
+    def never_restart(self, container: str) -> None: ...
 
 
 def front_door(
@@ -26,9 +29,14 @@ def front_door(
 
     `held` raises BluegreenError when this command does not hold the app any more.
     """
-    proxy, folder = f"{app}-proxy", str(sockets)
+    first, folder = f"{app}-proxy", str(sockets)
     files = Files(str(state / "nginx"), held)
-    change = Change(files, folder, lambda: place.send_signal(proxy, "HUP"))
-    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy, command))
-    door = Door(files, change, lambda command: place.run_in(proxy, command), nginx.sees_our_folders)
+    succession = Succession(files, folder, first, place)
+
+    def proxy() -> str:
+        return serving(files.folder, first)
+
+    change = Change(files, folder, lambda: place.send_signal(proxy(), "HUP"), succession.finish)
+    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy(), command))
+    door = Door(files, change, lambda command: place.run_in(proxy(), command), nginx.sees_our_folders, succession.run)
     return files, nginx, door

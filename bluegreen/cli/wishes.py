@@ -53,6 +53,7 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         asleep=tuple(asleep(tools, stack)),
         changed=changed(tools, stack),
         proxy_definition=tools.proxy.definition(stack) if proxy else "",
+        proxy_ports=tools.proxy.ports(stack) if proxy else "",
         release=tools.journal.releases.newest() + 1,  # the plan looks at labels and file too
         build=any(stack.services[name].get("build") for name in names),
         migrate=(stack.settings.migrate.run.service or "") if stack.settings.migrate else "",

@@ -17,7 +17,8 @@ import yaml
 from bluegreen.compose import cuts
 from bluegreen.compose.cuts import CannotCut
 from bluegreen.compose.edit import replace
-from bluegreen.compose.run import Compose, refused
+from bluegreen.compose.found import ask
+from bluegreen.compose.run import Compose, last_words
 from bluegreen.domain.needed import Services, awaited, unmet
 from bluegreen.errors import BluegreenError
 from bluegreen.files import read
@@ -75,6 +76,12 @@ def add(compose: Compose, file: Path, folder: Path, names: Sequence[str]) -> Pro
         replace(file, former)
         return Profiles(left={**found.left, **dict.fromkeys(found.added, why)})
     return found
+
+
+def refused(compose: Compose) -> str:
+    """Why a plain `docker compose up` would refuse the project; empty: it would not."""
+    done = ask([*compose._arguments(), "config", "--quiet"])
+    return last_words(done.stderr) if done.returncode else ""
 
 
 def planned(text: str, services: Services, names: Sequence[str], known: Sequence[tuple[str, str]] = ()) -> Profiles:

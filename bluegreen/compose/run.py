@@ -20,7 +20,7 @@ from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.compose.pipes import refuse_pipes
 from bluegreen.compose.secret_files import remember_files
 from bluegreen.domain import secrets as secrecy
-from bluegreen.domain.needed import needed
+from bluegreen.domain.needed import switched_on
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
 
@@ -144,8 +144,8 @@ class Compose:
         on are not started: they run in the colors.
         """
         as_it_is = [] if recreate else ["--no-recreate"]
-        all_on = ["--profile", "*"] if needed(self._document.get("services") or {}) else []
-        arguments = [*all_on, "up", "--detach", "--no-deps", *as_it_is, *services]
+        on = switched_on(self._document.get("services") or {}, "*")
+        arguments = [*on, "up", "--detach", "--no-deps", *as_it_is, *services]
         self._stream(arguments, "Compose did not start the shared services.", tell)
         if self._state is not None and recreate and self._document:
             prints = made.fingerprints(self._document, services, self._state())
@@ -171,10 +171,8 @@ class Compose:
 
     def down(self, volumes: bool, tell: Tell) -> None:
         """Stops and removes what Compose runs of this project; named volumes only with `volumes`."""
-        on = needed(self._document.get("services") or {})
-        if on:  # the option hides the variable
-            on += settled(self._options, self._folder, lambda: self).get("COMPOSE_PROFILES", "").split(",")
-        profiles = [part for name in on if name.strip() for part in ("--profile", name.strip())]
+        active = settled(self._options, self._folder, lambda: self).get("COMPOSE_PROFILES", "")
+        profiles = switched_on(self._document.get("services") or {}, active)
         arguments = [*profiles, "down", *(["--volumes"] if volumes else [])]
         self._stream(arguments, "Compose did not remove the shared services.", tell, own_group=True)
 
@@ -225,7 +223,7 @@ class Compose:
             raise BluegreenError(
                 summary,
                 code="compose-failed",
-                failed=_last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
+                failed=last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",
                 expected=f"{_shown(self, self._options, *arguments)} to succeed",
                 retry="safe, after the cause is fixed",
                 lines=lines[-10:],
@@ -237,12 +235,6 @@ def resolved(compose: Compose) -> str:
     return compose._call(["--profile", "*", *AS_JSON]).stdout
 
 
-def refused(compose: Compose) -> str:
-    """Why a plain `docker compose up` would refuse the project; empty: it would not."""
-    done = ask([*compose._arguments(), "config", "--quiet"])
-    return _last_words(done.stderr) if done.returncode else ""
-
-
 def _shown(compose: Compose, options: Options, *arguments: str) -> str:
     """A command of Compose for this project, as it can be typed here."""
     return f"{shlex.join(compose.command())}{options.shown()} {shlex.join(arguments)}"
@@ -252,7 +244,7 @@ def _unreadable(done: subprocess.CompletedProcess[str], what: str, look: str) ->
     return BluegreenError(
         f"Compose cannot read the {what}.",
         code="compose-file-invalid",
-        failed=_last_words(done.stderr),
+        failed=last_words(done.stderr),
         expected="files that docker compose config accepts",
         retry="safe, after the file is fixed",
         next=look,
@@ -351,6 +343,6 @@ def _document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
-def _last_words(text: str) -> str:
+def last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and "level=warning" not in line]
     return lines[-1][:300] if lines else ""

@@ -23,6 +23,8 @@ LABEL_LISTEN = "bluegreen.listen"  # of the proxy: where it is published, [ADDRE
 LABEL_PREVIEW = "bluegreen.preview"  # and where its preview is; empty: nowhere
 LABEL_TLS = "bluegreen.tls"  # and where it is published for HTTPS, as listen
 LABEL_IMAGE = "bluegreen.image"  # and the name of the image that it was made from
+LABEL_PORTS = "bluegreen.ports"  # of the first container: a hash of what only another one with the ports can change
+LABEL_AFTER = "bluegreen.after"  # of one whose nginx took over: the container that has the ports
 LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
 
 

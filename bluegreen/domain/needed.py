@@ -35,7 +35,7 @@ def _always_with(service: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def needed(services: Services) -> list[str]:
-    """The profiles without which Compose refuses the whole project: they have what services without any require."""
+    """The profiles without which Compose refuses the project: they have what services without any require."""
     found: list[str] = []
     while True:
         on = [it for it, how in services.items() if not how.get("profiles") or set(how["profiles"]) & set(found)]
@@ -43,3 +43,10 @@ def needed(services: Services) -> list[str]:
         if not off:
             return sorted(found)
         found += [services[name]["profiles"][0] for name in off if services[name]["profiles"][0] not in found]
+
+
+def switched_on(services: Services, active: str) -> list[str]:
+    """Options for a Compose command on the project; none when it is accepted as it is. `active`: COMPOSE_PROFILES."""
+    missing = needed(services)
+    names = [*map(str.strip, active.split(",")), *missing] if missing else []  # an option hides the variable
+    return [part for name in names if name for part in ("--profile", name)]

@@ -79,6 +79,9 @@ class ProxyContainer:
     tls: tuple[str, ...] = ()  # where it is published for HTTPS
     image: str = ""  # the id of the image that it runs from
     reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
+    ports: str = ""  # a fingerprint of what a successor cannot change; empty: it cannot have one
+    serving: str = ""  # the name of the container whose nginx serves
+    first_serves: bool = False  # whether that is the first one because the one that had taken over did not come back
 
     @property
     def running(self) -> bool:

@@ -21,12 +21,26 @@ from bluegreen.plans.plan import Plan
 
 def plan_leaving(tools: Tools, plain: PlainPort, stack: Stack) -> Plan:
     """What `leave` would do now; looks, changes nothing. Raises BluegreenError when it cannot be done."""
+    if words := _left_already(tools, stack):
+        return Plan("down", None, None, (), words)
     it = _leaving(tools, plain, stack)
     return plan_leave(it.world, it.left, it.front.service)
 
 
+def _left_already(tools: Tools, stack: Stack) -> str:
+    """That plain Compose serves and nothing of ours is there, in a sentence; empty: it is not so."""
+    world = observe(tools)
+    services = [route.service for route in stack.settings.routes]
+    there = [it for it in tools.engine.plain_containers() if it.running and it.service in services]
+    if world.proxy or world.replicas or {it.service for it in there} != set(services):
+        return ""
+    return f"Plain Compose serves already: {', '.join(it.name for it in there)}. Nothing of bluegreen runs."
+
+
 def leave(tools: Tools, plain: PlainPort, stack: Stack) -> Result:
     """Ends the app, and leaves its live release to plain Compose. Raises BluegreenError before there is a plan."""
+    if words := _left_already(tools, stack):
+        return Result("down", "unchanged", message=words)
     it = _leaving(tools, plain, stack)
     give_up(tools, it.world)
     plan = plan_leave(it.world, it.left, it.front.service)

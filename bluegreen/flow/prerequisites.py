@@ -72,6 +72,14 @@ def first_file(tools: Tools, stack: Stack, text: str, routing: Routing) -> None:
 
 def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
+    version = refuse_old(tools, stack)
+    what = tools.proxy.ensure(stack, tools.show.progress, published)
+    await_answer(tools)
+    return f"nginx {version} {what}"
+
+
+def refuse_old(tools: Tools, stack: Stack) -> str:
+    """The version of nginx in the proxy's image. Raises BluegreenError for one that loses requests."""
     version = tools.proxy.version(stack, tools.show.progress)
     if too_old(version):
         raise BluegreenError(
@@ -82,9 +90,7 @@ def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
             retry="safe, with another proxy.image",
             next="set x-bluegreen.proxy.image to a newer nginx, such as nginx:1.30-alpine",
         )
-    what = tools.proxy.ensure(stack, tools.show.progress, published)
-    await_answer(tools)
-    return f"nginx {version} {what}"
+    return version
 
 
 def await_answer(tools: Tools) -> None:
@@ -99,8 +105,8 @@ def await_answer(tools: Tools) -> None:
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
                 expected="a running nginx",
                 retry="safe, after the cause is fixed",
-                next=f"docker logs {proxy.name}" if proxy else f"{tools.command} up",
-                lines=tools.containers.log_tail(proxy.id, 8) if proxy else [],
+                next=f"docker logs {proxy.serving or proxy.name}" if proxy else f"{tools.command} up",
+                lines=tools.containers.log_tail(proxy.serving or proxy.id, 8) if proxy else [],
             )
         tools.sleep(ASK_AGAIN)
 

@@ -25,6 +25,7 @@ from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.steps.files import take
+from bluegreen.flow.steps.replace import follow, may_follow
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
 from bluegreen.plans.differences import actual, leftovers, orphans, returning
@@ -135,6 +136,8 @@ class Repair:
         elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help
             with contextlib.suppress(BluegreenError):
                 self._first_file()
+        elif may_follow(self.world, self.wish):
+            return follow(tools, self.stack, replace(self.routing, live=self.world.live))
         elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
             self._first_file()
         began, restarted = tools.clock(), False

@@ -32,8 +32,11 @@ class NotConfirmed(Exception):
 class Change:
     """Changes of what one app's nginx has loaded. `sockets`: a short name of the state folder's run/."""
 
-    def __init__(self, files: Files, sockets: str, hup: Callable[[], None]) -> None:
-        self._files, self._sockets, self._hup = files, sockets, hup
+    def __init__(
+        self, files: Files, sockets: str, hup: Callable[[], None], settled: Callable[[], None] = lambda: None
+    ) -> None:
+        """`settled` sees to it that one nginx serves: a command that was killed may have left two."""
+        self._files, self._sockets, self._hup, self._settled = files, sockets, hup, settled
 
     def load(self, content: str, live: Color | None, since: str) -> int:
         """Loads a rendered text whose own default is `live`, and returns its generation when nginx has it.
@@ -41,6 +44,7 @@ class Change:
         The route is made to say the same before, so that nothing depends on which of the two counts.
         Raises BluegreenError (nothing written, or not on the disk) or NotConfirmed.
         """
+        self._settled()
         held = self._hold()
         try:
             self._files.turn(live)
@@ -69,6 +73,7 @@ class Change:
             )  # fmt: skip
         if wait:
             return self.load(content, color, since)
+        self._settled()
         folder = self._files.folder
         return self._files.writing(lambda: seal.begin(folder, self._sockets, content, since, self._signal))
 

@@ -22,8 +22,13 @@ def ask(sockets: str) -> dict[str, Any] | None:
     `app`, `generation`, `live` (by the route), `default` (of the loaded file), `nginx`, `worker`, `closed` (None: its
     file is of a bluegreen that did not know that).
     """
+    return ask_at(f"{sockets}/{SOCKET}")
+
+
+def ask_at(path: str) -> dict[str, Any] | None:
+    """The same of one socket."""
     try:
-        found = json.loads(get(f"{sockets}/{SOCKET}", "/state", "bluegreen", TIMEOUT, MOST)[2])
+        found = json.loads(get(path, "/state", "bluegreen", TIMEOUT, MOST)[2])
         generation = int(found["generation"])
         said = {
             "app": str(found["app"]), "generation": generation, "live": _color(found["live"]),

@@ -12,13 +12,14 @@ from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.route import CONF
 
 Run = Callable[[Sequence[str]], tuple[int, str]]
+Succeed = Callable[[str, str, Color | None, str, Callable[[], None], Callable[[], None]], int]
 
 
 class Door:
     """One app's front door. `run` runs a command in the proxy; `sees` says whether it has our folders mounted."""
 
-    def __init__(self, files: Files, change: Change, run: Run, sees: Callable[[], bool]) -> None:
-        self._files, self._change, self._run, self._sees = files, change, run, sees
+    def __init__(self, files: Files, change: Change, run: Run, sees: Callable[[], bool], succeed: Succeed) -> None:
+        self._files, self._change, self._run, self._sees, self._succeed = files, change, run, sees, succeed
 
     def first(self, content: str, generation: int, since: str) -> None:
         """The file for an nginx that does not run yet."""
@@ -58,6 +59,16 @@ class Door:
         """Has nginx load a text that leaves `live` as it is; returns its generation. Raises BluegreenError."""
         try:
             return self._change.load(content, live, since)
+        except NotConfirmed as error:
+            raise _not_loaded(error) from None
+
+    def succeed(
+        self, after: str, content: str, live: Color | None, since: str,
+        start: Callable[[], None], keep: Callable[[], None],
+    ) -> int:  # fmt: skip
+        """Another nginx loads a text and takes over; returns its generation. Raises BluegreenError."""
+        try:
+            return self._succeed(after, content, live, since, start, keep)
         except NotConfirmed as error:
             raise _not_loaded(error) from None
 

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from bluegreen.frontdoor import succession
 from bluegreen.unix_http import open_folder
 
 FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
@@ -60,6 +61,7 @@ def prepare_folders(state: Path) -> None:
         opened.append(_folder(opened[0], "nginx", FOLDER_MODE))
         opened.append(_folder(opened[1], "snippets", FOLDER_MODE))
         opened.append(_folder(opened[0], RUN, FOLDER_MODE, user))
+        succession.prepare(f"{state}/nginx")
         for name, whose in (("handed", owner), ("temp", user)):  # nginx reads the first; nobody may not write there
             opened.append(_within_reach(opened[3], name, whose))
     finally:

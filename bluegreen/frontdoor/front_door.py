@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +24,16 @@ class Render(Protocol):
     """Settings and routing in, the text of nginx's file out."""
 
     def __call__(self, routing: Routing, stack: Stack, snippets: str | None) -> str: ...
+
+
+class NewNginx(Protocol):
+    """A container that is made, and not started."""
+
+    @property
+    def name(self) -> str: ...
+    def try_out(self, command: Sequence[str]) -> tuple[int, str]: ...
+    def start(self) -> None: ...
+    def keep(self) -> None: ...
 
 
 class FrontDoor:
@@ -73,13 +83,21 @@ class FrontDoor:
         if live:
             self._door.turn(live)
 
-    def load(self, text: str, sealed: Mapping[Color, str], live: Color | None, since: str) -> int:
+    def load(
+        self, text: str, sealed: Mapping[Color, str], live: Color | None, since: str, new: NewNginx | None = None
+    ) -> int:
         """Tests a text and those for either color, stores these, and has nginx load the first; returns its generation.
 
-        Stored before it is loaded: killed in between, no older one is ever loaded. Raises BluegreenError.
+        Stored before it is loaded: killed in between, no older one is ever loaded. `new`: another nginx loads it and
+        takes over from the one that runs; no request waits. Raises BluegreenError.
         """
-        self._door.test(list(dict.fromkeys([text, *sealed.values()])))
+        texts = list(dict.fromkeys([text, *sealed.values()]))
+        self._door.test(texts)
+        if new:
+            self._door.test(texts, lambda command: new.try_out(["sh", "-c", FOLDERS, "sh", *command]))
         self._door.store(dict(sealed))
+        if new:
+            return self._door.succeed(new.name, text, live, since, new.start, new.keep)
         return self._door.load(text, live, since)
 
     def turn(self, color: Color | None) -> None:

@@ -59,8 +59,8 @@ def name_successor(folder: str, generation: int | None) -> None:
             route.relink(link, target)
 
 
-def hand_over(handed: str, left: int) -> None:
-    """Tells workers of the generations that were left to pass on what still reaches them.
+def hand_over(handed: str, left: int, older: int = OLD_WORKERS) -> None:
+    """Tells workers of a generation that was left, and of so many before it, to pass on what still reaches them.
 
     They keep idle connections open for ten seconds, so that no client meets a closing one. What
     arrives there goes, through a socket on which only their successors accept, to where new traffic goes.
@@ -70,12 +70,21 @@ def hand_over(handed: str, left: int) -> None:
     try:
         owner = _owner(at)
         there = {int(name) for name in os.listdir(at) if len(name) <= DIGITS and name.isascii() and name.isdecimal()}
-        for generation in range(max(1, left - OLD_WORKERS), left + 1):
+        for generation in range(max(1, left - older), left + 1):
             if generation not in there:
                 _note(at, str(generation), owner)
         for generation in there:
             if generation < left - KEPT_NOTES:
                 _forget(at, str(generation))
+    finally:
+        os.close(at)
+
+
+def take_back(handed: str, generation: int) -> None:
+    """Workers of a generation answer by themselves again. Raises OSError."""
+    at = open_below(handed)
+    try:
+        _forget(at, str(generation))
     finally:
         os.close(at)
 

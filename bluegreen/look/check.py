@@ -30,6 +30,7 @@ from bluegreen.look.listeners import listeners
 from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish
+from bluegreen.plans.steps import FOLLOWS
 
 OLDEST_ENGINE = (20, 10)
 SPARE = 200 * 1000 * 1000  # bytes that must stay free after a release: for logs, databases, the journal
@@ -109,9 +110,11 @@ def _versions(tools: Tools, world: World, facts: EngineFacts) -> Iterator[Findin
 
 def _proxy_image(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
     """Whether the name of the proxy's image points to another image by now, such as one with a fix."""
-    name, restart = stack.settings.proxy.image, f"{tools.command} up (restarts nginx: a moment without answers)"
     if world.proxy is None:
         return
+    follows = world.proxy.ports and world.proxy.ports == tools.proxy.ports(stack)
+    how = FOLLOWS if follows else "restarts nginx: a moment without answers"
+    name, restart = stack.settings.proxy.image, f"{tools.command} up ({how})"
     why = "fixes of nginx come with a new image"
     if moved(tools, world.proxy, name):
         yield Finding(

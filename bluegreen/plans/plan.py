@@ -102,6 +102,7 @@ class Wish:
     expected: tuple[Expectation, ...] = ()  # recorded answers that each release must give
     changed: tuple[str, ...] = ()  # shared services whose containers are not what the file says
     asleep: tuple[str, ...] = ()  # shared services that the release depends on and that are not running
+    proxy_ports: str = ""  # a fingerprint of what only another container with the ports can change
     proxy_image: str = ""  # the name of the proxy's image, if it points to another one by now; only up asks
     files: tuple[str, ...] = ()  # prefixes of a release's files that nginx serves itself
     files_gone: bool = False  # whether those of the live release are not there any more; only up asks

@@ -10,6 +10,7 @@ from bluegreen.plans.differences import drift, misplaced
 from bluegreen.plans.plan import Step, Wish
 
 RESTARTS = "it restarts, and gives no answers for a moment"
+FOLLOWS = "another nginx takes over, no request waits"
 
 
 def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
@@ -39,10 +40,26 @@ def _proxy(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "proxy", "its folders in the state folder are gone; it restarts with new ones")
     elif not proxy.published and not wish.adopts:
         yield Step("prepare", "proxy", "its ports are not published yet")
-    elif verb == "up" and proxy.definition != wish.proxy_definition:
-        yield Step("prepare", "proxy", f"its settings have changed (image, listen or preview); {RESTARTS}")
-    elif verb == "up" and wish.proxy_image:
-        yield Step("prepare", "proxy", f"{wish.proxy_image} now points to another image; {RESTARTS}")
+    elif verb == "up" and differs(world, wish):
+        how = FOLLOWS if can_follow(world, wish) else RESTARTS
+        what = f"{wish.proxy_image} now points to another image" if wish.proxy_image else "its settings have changed"
+        yield Step("prepare", "proxy", f"{what}; {how}")
+    elif verb == "up" and proxy.first_serves:
+        yield Step("prepare", "proxy", "the nginx that had taken over did not come back; the first one serves")
+
+
+def differs(world: World, wish: Wish) -> bool:
+    """Whether the proxy that runs is not what the settings say, or its image's name means another image by now."""
+    return world.proxy is not None and (world.proxy.definition != wish.proxy_definition or bool(wish.proxy_image))
+
+
+def can_follow(world: World, wish: Wish) -> bool:
+    """Whether another nginx can take over in the network of the one that runs: its ports stay as they are."""
+    proxy = world.proxy
+    return bool(
+        proxy and proxy.running and proxy.published and not proxy.stale and proxy.ports
+        and proxy.ports == wish.proxy_ports
+    )  # fmt: skip
 
 
 def _shared(verb: str, wish: Wish) -> Iterable[Step]:

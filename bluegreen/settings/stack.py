@@ -135,7 +135,9 @@ def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> I
         met = [other for other in service.get("depends_on") or {} if other in names]
         if met:
             refuses = needed.unmet({name: service, **{it: services[it] for it in met}}, met)
-            more = " With its profile off, a plain docker compose up refuses the file: bluegreen init --write mends it."
+            more = (
+                " With its profile off, a plain docker compose up refuses the file: bluegreen init --write repairs it."
+            )
             yield (
                 f"{name} is shared and depends on {', '.join(met)}: it cannot reach a color's services by name."
                 f"{more if refuses else ''}"

@@ -284,7 +284,7 @@ def test_a_shared_service_that_requires_one_whose_profile_is_off(make_project: M
     project = make_project(
         LEAN + '  side: {image: "${PYTHON_IMAGE}", command: [sleep, "600"], stop_grace_period: 0s, depends_on: [web]}\n'
     )
-    assert "init --write mends it" in project.ok("up").err
+    assert "init --write repairs it" in project.ok("up").err
     project.ok("switch", GREETING="two")
     assert docker("inspect", "-f", "{{.State.Running}}", f"{project.name}-side-1") == "true"
     project.ok("down", "--yes")

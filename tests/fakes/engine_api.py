@@ -152,7 +152,11 @@ class EngineApi:
         }  # fmt: skip
         given: dict[str, Any] = {name: it.body[name] for name in ("User", "Env") if name in it.body}
         config = {"Labels": it.labels, "Tty": True, "Healthcheck": it.body.get("Healthcheck"), **given}
-        return 200, {"Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts}
+        networks = {name: {"IPAddress": it.address(name) or ""} for name in it.networks}
+        return 200, {
+            "Id": it.id, "Name": f"/{it.name}", "State": state, "Config": config, "RestartCount": it.restarts,
+            "NetworkSettings": {"Networks": networks},
+        }  # fmt: skip
 
     def unpause(self, _: Any, __: Any, key: str) -> Answer:
         it = self.named(key)

@@ -107,11 +107,13 @@ class FakeContainers:
         self.it.replicas.pop(container, None)
         self.it.plain.pop(container, None)
 
-    def connect(self, container: str, address: str) -> None:
+    def connect(self, container: str, address: str) -> str:
         if container in self.it.plain:
-            self.it.at[address] = container
-        else:
-            self._set(container, address=address)
+            there = next((at for at, who in self.it.at.items() if who == container), address)
+            self.it.at[there] = container
+            return there
+        self._set(container, address=address)
+        return address
 
     def never_restart(self, container: str) -> None:
         self.it.policies[container] = "no"
@@ -236,6 +238,12 @@ class FakeProxy:
 
     def definition(self, stack: object) -> str:  # noqa: ARG002 - the port's
         return "same"
+
+    def ports(self, stack: object) -> str:  # noqa: ARG002 - the port's
+        return ""
+
+    def successor(self, stack: object, tell: object) -> Any:
+        raise NotImplementedError("a machine's proxy has no ports to keep")
 
 
 class FakeEngine:

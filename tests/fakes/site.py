@@ -87,9 +87,12 @@ class Nginx:
         if not self.site.deaf:
             self.loaded = self._read()
 
-    def end(self) -> None:
+    def end(self, names: bool = False) -> None:
+        """`names`: as the real one, it takes away whatever has the names that it made."""
         for server in self._servers:
             server.__exit__(None, None, None)
+        for name in ("control", "probe", "preview", "public") if names else ():
+            (self.state / "run" / f"{name}.sock").unlink(missing_ok=True)
 
     @property
     def live(self) -> str | None:
@@ -131,6 +134,8 @@ class Site:
         self.clients: list[docker.APIClient] = []
         self.sick: set[int] = set()  # releases that answer 503
         self.deaf = self.stubborn = False  # nginx does not reload; does not follow the route
+        self.left: dict[str, Nginx | None] = {}  # container -> its nginx, once one has taken over from another
+        self.mute = self.stays = False  # an nginx that takes over does not start; the one before does not end
         self.pages: dict[str, str] = {}  # what every release answers, by path
         self.unreached: set[str] = set()  # public listeners on which nothing answers
         self.asked: list[str] = []  # public listeners that were asked
@@ -235,6 +240,9 @@ class Site:
     def _changed(self, it: Container, what: str) -> None:
         if it.labels.get("bluegreen.role") != "proxy":
             return
+        if "bluegreen.after" in it.labels or it.id in self.left:
+            self._followed(it, what)
+            return
         if self.nginx and what in ("start", "stop"):
             self.nginx.end()
             self.nginx = None
@@ -242,6 +250,26 @@ class Site:
             self.nginx = Nginx(self, Path(it.labels["bluegreen.state"]))
         elif what == "HUP" and self.nginx:
             self.nginx.reload()
+
+    def _followed(self, it: Container, what: str) -> None:
+        """Of two nginx in one network: one starts beside the other, and one of them ends."""
+        if what == "start" and self.mute:
+            return
+        if what == "start":
+            first = it.labels["bluegreen.after"]
+            before = next((key for key in self.left if self.left[key] is self.nginx), first)
+            self.left[before] = self.nginx
+            self.left[it.id] = self.nginx = Nginx(self, Path(it.labels["bluegreen.state"]))
+        elif what in ("QUIT", "stop") or (what == "HUP" and self._retires(it)):
+            ended = None if self.stays else self.left.pop(it.id, None)
+            if ended:
+                ended.end(names=what != "stop")
+                self.nginx = next(iter(self.left.values()), None) if ended is self.nginx else self.nginx
+        elif what == "HUP" and self.nginx:
+            self.nginx.reload()
+
+    def _retires(self, it: Container) -> bool:
+        return os.readlink(Path(it.labels["bluegreen.state"], "nginx", "holder.conf")) == "retired.conf"
 
     def _execute(self, it: Container, words: list[str]) -> tuple[int, bytes]:
         state = Path(it.labels["bluegreen.state"])

@@ -103,6 +103,42 @@ def test_power_cut_and_the_live_color_serves_with_nothing_typed(engine: Machine,
     assert answer["color"] == "blue"
 
 
+DEATHS = 20 if THOROUGH else 2  # of the machine and of the daemon, in turn
+
+
+@pytest.mark.long
+def test_a_proxy_of_two_containers_comes_back_whichever_starts_first(engine: Machine, two: Project) -> None:
+    """nginx was replaced: another container has the ports than the one whose nginx serves."""
+    name = f"{two.name}-nginx"
+    engine.docker("tag", images()["NGINX_IMAGE"], name)
+    two.variables["PROXY_IMAGE"] = name
+    two.ok("up")
+    alone = 0
+    for number in range(DEATHS):
+        engine.docker("commit", "--change", f"LABEL number={number}", f"{two.name}-proxy", name)
+        assert "took over, no request waited" in two.ok("up").err
+        serving = (Path(two.variables["BLUEGREEN_STATE_FOLDER"]) / "nginx" / "serving").read_text().strip()
+        if number % 2:
+            engine.kill_engine()
+            engine.start_engine()
+        else:
+            engine.cut_power()
+            engine.boot()
+        waited, answer = _await(engine, two)
+        time.sleep(8)  # whoever is late has come
+        states = engine.docker("ps", "-a", "--filter", f"name={two.name}-proxy", "--format", "{{.Names}} {{.State}}")
+        came = f"{serving} running" in states.splitlines()
+        alone += not came
+        print(f"\n{number}: answers {waited:.1f} s after the Engine; {'both' if came else 'the first alone'}")
+        assert answer["color"] == (engine.get(two.port) or {})["color"]
+        two.ok("switch", GREETING=f"after {number}")
+        two.variables["GREETING"] = f"after {number}"
+        assert {(engine.get(two.port) or {})["greeting"] for _ in range(8)} == {f"after {number}"}
+    two.ok("up")
+    assert two.status()["drift"] is None
+    print(f"\nEngine {engine.version}: {DEATHS} deaths, {alone} times the first container served by itself")
+
+
 LATER = [pytest.param(step, marks=pytest.mark.long) for step in ("create", "preview", "jobs")]
 
 

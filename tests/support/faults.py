@@ -30,6 +30,7 @@ SMALL, CUTOVER, FAILOVER = (
     "faults/test_small_faults_stay_small.py", "faults/test_cutover_that_fails.py", "faults/test_failover.py",
 )  # fmt: skip
 TLS = "e2e/test_tls.py"
+REPLACED = "engine/test_replaced_proxy.py"
 FAULTS = (
     Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
           "the same command", "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
@@ -39,6 +40,8 @@ FAULTS = (
           "faults/test_killed_at_every_step.py:test_killed_at_every_step"),
     Fault("power cut, machine restarted", "while it is off", "the color that was live, 0.1 s after the Engine answers",
           "nothing", f"{ENGINE}:test_power_cut_and_the_live_color_serves_with_nothing_typed"),
+    Fault("the same after nginx was replaced: its two containers start in any order", "while it is off", "it answers within seconds; the first container serves by itself when the other does not come",
+          "nothing; `up`, when `status` says so", f"{ENGINE}:test_a_proxy_of_two_containers_comes_back_whichever_starts_first"),
     Fault("the Engine's daemon killed in the middle of a switch", "while it is dead, and while it restarts every container",
           "exit 1, 4 or 0 with a warning; where traffic is", "`switch`, when it runs again",
           f"{ENGINE}:test_engine_killed_in_the_middle_of_each_phase"),
@@ -57,6 +60,11 @@ FAULTS = (
           f"{TLS}:test_killed_at_any_moment_the_next_one_finishes"),
     Fault("a certificate is renewed under load", NONE, "nothing", "nothing",
           f"{TLS}:test_renewed_under_load_without_a_failed_handshake"),
+    Fault("another nginx image is taken over", NONE, "`another nginx took over`", "nothing", f"{REPLACED}:test_a_new_image_takes_over_and_no_request_is_lost"),
+    Fault("`up` killed while nginx is replaced", NONE, "`status`: unfinished", "any verb: it goes on or back",
+          f"{REPLACED}:test_killed_at_any_moment_of_it"),
+    Fault("one of the proxy's two containers killed alone", "until Docker has restarted it, or the first serves: up to 3 s", "`status`", "`up`",
+          f"{REPLACED}:test_either_of_the_two_may_die_alone"),
     Fault("proxy killed", "until Docker has restarted it: 0.5 to 1.4 s", "nothing", "nothing", f"{MACHINE}:test_proxy_killed"),
     Fault("port of the stopped proxy taken by another program", "until the port is free", "`up`: who holds it", "`ss -ltnp`, `up`",
           f"{MACHINE}:test_the_port_taken_by_another_program"),

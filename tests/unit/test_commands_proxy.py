@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from bluegreen.frontdoor import succession
 from tests.fakes.engine_api import Container
 from tests.fakes.site import Site, Tell
 
@@ -45,9 +46,9 @@ def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     live.run("status")
     assert f"there is a newer {NAME}: 1.30.6 -> 1.31.0 (restart nginx" in capsys.readouterr().out
     found = _finding(tell)
-    assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (restarts nginx: a moment without answers)")
+    assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (another nginx takes over, no request waits)")
     live.run("up", "--dry-run")
-    planned = f"{NAME} now points to another image; it restarts, and gives no answers for a moment"
+    planned = f"{NAME} now points to another image; another nginx takes over, no request waits"
     assert planned in capsys.readouterr().out
     assert live.engine.named("shop-proxy") is before, "a plan changes nothing"
     live.release("shop:2")
@@ -55,7 +56,10 @@ def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     assert live.engine.named("shop-proxy") is before, "a switch loses no request"
     code, said = tell("up")
     assert (code, said["outcome"]) == (0, "repaired"), said
-    assert live.engine.named("shop-proxy").body["Image"] == fresh
+    assert live.engine.named("shop-proxy") is before, "it has the ports"
+    assert live.engine.named("shop-proxy-2").body["Image"] == fresh
+    assert live.engine.named("shop-proxy-2").policy["Name"] == "always"
+    assert (live.state / "nginx" / "serving").read_text() == "shop-proxy-2\n"
     assert tell("status")[1]["proxy_image"]["newer"] is None
     assert tell("status")[1]["drift"] is None
     assert tell("up")[1]["outcome"] == "unchanged"
@@ -92,7 +96,8 @@ def test_a_registry_that_has_a_newer_image_of_the_proxy_is_told_by_check(live: S
 
 
 def test_a_proxy_of_an_older_bluegreen_is_asked_about_by_the_name_in_the_settings(live: Site, tell: Tell) -> None:
-    del live.engine.named("shop-proxy").labels["bluegreen.image"]
+    for label in ("bluegreen.image", "bluegreen.ports"):
+        del live.engine.named("shop-proxy").labels[label]
     fresh = _moved(live)
     assert tell("status")[1]["proxy_image"] == {
         "ref": "",
@@ -134,3 +139,71 @@ def test_the_public_network_is_there_before_the_first_file(shop: Site, tell: Tel
     assert tell("up")[0] == 0
     made = [it for it in shop.engine.asked if it in ("POST /networks/create", "POST /containers/create")]
     assert made[:3] == ["POST /networks/create"] * 3, "the public one, and the app's own: once to learn its subnet"
+
+
+def _nginx_folder(live: Site) -> set[str]:
+    kept = {"succeeding", "serving"}
+    return {path.name for path in (live.state / "nginx").iterdir()} & kept | {
+        path.name for path in (live.state / "run").iterdir() if path.name in ("was", "is", "first-serves")
+    }
+
+
+def test_one_takes_over_after_the_other_and_those_before_go(live: Site, tell: Tell) -> None:
+    for number in (2, 3):
+        for image in live.engine.images.values():
+            image["RepoTags"] = [it for it in image.get("RepoTags") or [] if it != NAME]
+        fresh = _moved(live, f"sha256:nginx-{number}")
+        assert tell("up")[0] == 0
+        assert live.engine.named(f"shop-proxy-{number}").body["Image"] == fresh
+        assert tell("up")[1]["outcome"] == "unchanged"
+        live.release("shop:2")
+        assert tell("switch", "--force")[0] == 0
+        assert tell("flip-back")[0] == 0
+    names = sorted(it.name for it in live.engine.containers.values() if it.labels.get("bluegreen.role") == "proxy")
+    assert names in (["shop-proxy", "shop-proxy-3"], ["shop-proxy", "shop-proxy-2", "shop-proxy-3"])
+    assert live.engine.named("shop-proxy-3").state == "running"
+    assert _nginx_folder(live) == {"serving"}
+    assert tell("down", "--yes")[0] == 0
+    assert not [it for it in live.engine.containers.values() if it.labels.get("bluegreen.app") == "shop"]
+
+
+def test_one_that_does_not_start_leaves_the_other_serving(
+    live: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(succession, "START_TIMEOUT", 0.2)
+    _moved(live)
+    live.mute = True
+    code, said = tell("up")
+    assert code == 1, said
+    assert "does not answer" in said["error"]["failed"]
+    assert (_nginx_folder(live), tell("status")[1]["drift"]) == (set(), None)
+    live.mute = False
+    live.release("shop:2")
+    assert tell("switch")[0] == 0
+    assert tell("up")[0] == 0
+    assert _nginx_folder(live) == {"serving"}
+
+
+def test_one_that_does_not_end_is_ended_by_the_next_command(
+    live: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never two of which one is forgotten: it would serve old addresses after the next release."""
+    monkeypatch.setattr(succession, "END_TIMEOUT", 0.2)
+    _moved(live)
+    live.stays = True
+    assert tell("up")[0] == 1
+    assert _nginx_folder(live) == {"serving", "succeeding", "was", "is"}
+    live.release("shop:2")
+    assert tell("switch")[0] == 1, "before anything is loaded"
+    live.stays = False
+    assert tell("switch")[0] == 0
+    assert _nginx_folder(live) == {"serving"}
+    assert tell("up")[1]["outcome"] == "unchanged"
+
+
+def test_listen_is_published_by_another_container_with_a_moment_without_answers(
+    live: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.document["x-bluegreen"]["listen"] = "8199"
+    live.run("up", "--dry-run")
+    assert "its settings have changed; it restarts, and gives no answers for a moment" in capsys.readouterr().out

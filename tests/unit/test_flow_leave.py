@@ -203,3 +203,13 @@ def test_the_plan_says_what_is_proven_and_what_follows() -> None:
     assert [step.name for step in plan_leave(stopped, left, "web").steps] == [
         "publish", "leave", "stop", "remove", "shared",
     ]  # fmt: skip
+
+
+def test_once_plain_compose_serves_the_same_command_has_nothing_to_do(tmp_path: Path) -> None:
+    """Ended by a signal, it was complete all the same; whoever types it again learns that."""
+    app = _arranged(tmp_path)
+    app.run("leave")
+    done = app.run("leave")
+    assert done is not None
+    assert (done.error, done.outcome, done.steps) == (None, "unchanged", [])
+    assert done.message.startswith("Plain Compose serves already: ")

@@ -26,6 +26,10 @@ from tests.unit.worlds import routing, slot
 SINCE = "2026-11-01T10:00:00+00:00"
 
 
+def nobody(*_: object) -> int:
+    raise AssertionError("nobody takes over here")
+
+
 def rendered(live: str | None = "blue") -> str:
     found = routing(live, blue=slot("blue", 7), green=slot("green", 6)).as_dict()  # type: ignore[arg-type]  # a color
     return f"{text.HEADER}{json.dumps(found | {'generation': text.GENERATION_MARK, 'since': text.SINCE_MARK})}\nrest\n"
@@ -49,7 +53,7 @@ class Proxy:
         self.run_folder = str(self.state / "run")
         self.change = Change(self.files, self.run_folder, self.hup)
         self.nginx = Nginx(self.files, self.change, self.run_folder, self.run)
-        self.door = Door(self.files, self.change, self.run, self.nginx.sees_our_folders)
+        self.door = Door(self.files, self.change, self.run, self.nginx.sees_our_folders, nobody)
 
     def run(self, words: object) -> tuple[int, str]:
         self.ran.append(list(words))  # type: ignore[call-overload]  # a sequence
@@ -233,14 +237,14 @@ def test_nginx_is_asked_about_texts_before_it_loads_one(
         there.extend(Path(proxy.files.folder, Path(it).name).read_text() for it in found if it.endswith(".conf"))
         return result
 
-    door = Door(proxy.files, proxy.change, run, lambda: True)
+    door = Door(proxy.files, proxy.change, run, lambda: True, nobody)
     if failed is None:
         door.test(["one", "two"])
     else:
         with pytest.raises(BluegreenError, match="nginx refuses") as error:
             door.test(["one", "two"])
         assert error.value.failed == failed
-        blind = Door(proxy.files, proxy.change, run, lambda: False)
+        blind = Door(proxy.files, proxy.change, run, lambda: False, nobody)
         with pytest.raises(BluegreenError, match="does not see the folder"):
             blind.test(["one", "two"])
     assert there[:2] == ["one", "two"]

@@ -63,8 +63,8 @@ def health(it: Leaving) -> str:
     checks = []
     for container, address in zip(there, free, strict=True):
         route = next(route for route in it.left.routes if route.service == container.service)
-        tools.containers.connect(container.id, address)
-        checks.append(Check(container.name, address, route.port, route.host, _policy(it, route)))
+        at = tools.containers.connect(container.id, address)  # a killed command may have done it
+        checks.append(Check(container.name, at, route.port, route.host, _policy(it, route)))
     for name, (tries, last) in tools.prober.wait(checks, tools.show.progress).items():
         raise _not_healthy(it, name, f"{last} ({tries} tries)")
     return counted(len(checks), "container")

@@ -71,6 +71,12 @@ class ProxyHandle:
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]:
         return run_in(self._api, container, command)
 
+    def discard(self, container: str) -> None:
+        Containers(self._api).remove(container)
+
+    def never_restart(self, container: str) -> None:
+        Containers(self._api).never_restart(container)
+
 
 @translated
 def archive(api: Api, container: str, path: str) -> Iterator[bytes] | None:

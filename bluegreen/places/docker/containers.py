@@ -76,9 +76,16 @@ class Containers:
             self._api.client.stop(container, timeout=grace)
 
     @translated
-    def connect(self, container: str, address: str) -> None:
-        """Puts a container back on the app's network, at the address that nginx knows."""
-        self._api.client.connect_container_to_network(container, network_name(self._api.app), ipv4_address=address)
+    def connect(self, container: str, address: str) -> str:
+        """Puts a container on the app's network, at this address; one that is on it stays where it is. Its address."""
+        name, client = network_name(self._api.app), self._api.client
+        there = (client.inspect_container(container)["NetworkSettings"]["Networks"] or {}).get(name)
+        if there and there.get("IPAddress"):
+            return str(there["IPAddress"])
+        if there:
+            client.disconnect_container_from_network(container, name, force=True)
+        client.connect_container_to_network(container, name, ipv4_address=address)
+        return address
 
     @translated
     def remove(self, container: str, volumes: bool = True) -> None:

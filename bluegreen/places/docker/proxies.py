@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bluegreen.domain.color import LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.domain.color import LABEL_AFTER, LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
 from bluegreen.places.docker.addresses import proxy_name
 from bluegreen.places.docker.api import Api, translated
 
@@ -25,6 +25,7 @@ def proxies() -> list[Proxy]:
     return [
         Proxy(it["Labels"].get(LABEL_APP, ""), it["Labels"].get(LABEL_STATE, ""), it["Labels"].get(LABEL_PROJECT, ""))
         for it in found
+        if LABEL_AFTER not in it["Labels"]
     ]
 
 

@@ -16,6 +16,7 @@ from bluegreen.domain.color import (
     LABEL_DEFINITION,
     LABEL_IMAGE,
     LABEL_LISTEN,
+    LABEL_PORTS,
     LABEL_PREVIEW,
     LABEL_PROJECT,
     LABEL_ROLE,
@@ -24,8 +25,9 @@ from bluegreen.domain.color import (
 )
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.errors import BluegreenError
+from bluegreen.frontdoor import succession
 from bluegreen.frontdoor.route import VOLUMES
-from bluegreen.places.docker import creation
+from bluegreen.places.docker import creation, successor
 from bluegreen.places.docker import spec as container_spec
 from bluegreen.places.docker.addresses import network_name, proxy_name, public_network_name
 from bluegreen.places.docker.api import Api, translated
@@ -35,8 +37,10 @@ from bluegreen.places.docker.engine import Engine
 from bluegreen.places.docker.mounts import Surroundings
 from bluegreen.places.docker.networks import Networks
 from bluegreen.places.docker.service_images import ServiceImages
+from bluegreen.places.docker.successor import Successor
 
 Tell = Callable[[str], None]
+MIGRATES = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 CONF, RUN = "/etc/bluegreen", "/run/bluegreen"  # as compose/proxy.yaml mounts the folders of the state
 
 
@@ -57,24 +61,29 @@ class Proxy:
     @translated
     def container(self) -> ProxyContainer | None:
         """The proxy as it is, in any state; None: there is none."""
-        label = {"label": [f"{LABEL_APP}={self._api.app}", f"{LABEL_ROLE}=proxy"]}
-        found = self._api.client.containers(all=True, filters=label)
-        if not found:
+        first, serves = successor.found(self._api, self._state)
+        if first is None:
             return None
-        entry = found[0]
+        entry = first
+        alone = serves is None or serves is first
+        serves = serves or first
         return ProxyContainer(
-            entry["Id"], entry["Names"][0].lstrip("/"), entry["State"], entry["Labels"].get(LABEL_DEFINITION, ""),
+            entry["Id"], entry["Names"][0].lstrip("/"), entry["State"] if alone else _worse(entry, serves),
+            serves["Labels"].get(LABEL_DEFINITION, ""),
             address_on(entry, network_name(self._api.app)),
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
             listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) else None,
             preview=entry["Labels"].get(LABEL_PREVIEW) or None,
             tls=tuple(entry["Labels"].get(LABEL_TLS, "").split()),
-            image=entry["ImageID"], reference=entry["Labels"].get(LABEL_IMAGE, ""),
+            image=serves["ImageID"], reference=serves["Labels"].get(LABEL_IMAGE, ""),
+            ports=entry["Labels"].get(LABEL_PORTS, ""), serving=serves["Names"][0].lstrip("/"),
+            first_serves=succession.first_serves(f"{self._state}/nginx"),
         )  # fmt: skip
 
     @translated
     def restart(self, container: str, grace: int) -> None:
-        """Stops and starts a container; its folders are mounted again."""
+        """Stops and starts the first container; its folders are mounted again, and its own nginx serves."""
+        successor.forget(self._api, self._state)
         self._api.client.restart(container, timeout=grace)
 
     def version(self, stack: Stack, tell: Tell) -> str:
@@ -103,8 +112,17 @@ class Proxy:
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        parts = [self._service(stack), _bindings(stack), *_volumes(stack)]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+        return _hash([self._service(stack), _bindings(stack), *_volumes(stack)])
+
+    def ports(self, stack: Stack) -> str:
+        """A fingerprint of what only another container with the ports can change; the rest a successor can."""
+        service = self._service(stack)
+        return _hash([_bindings(stack), *(service.get(key) for key in ("user", "entrypoint", "sysctls", "volumes"))])
+
+    def successor(self, stack: Stack, tell: Tell) -> Successor:
+        """A container like the proxy's, in its network: its nginx can take over. It is made when it starts."""
+        request = self._request(stack, tell)
+        return successor.of(self._api, self._state, request, lambda command: self.try_out(stack, command, tell))
 
     def ensure(self, stack: Stack, tell: Tell, published: bool = True) -> str:
         """The proxy's container, made, recreated or started as needed; says which.
@@ -113,10 +131,18 @@ class Proxy:
         sockets, and nobody outside sees it before `publish`.
         """
         existing = self.container()
-        if existing and existing.definition == self.definition(stack) and self._same_image(existing, stack):
+        if existing and existing.first_serves:
+            successor.forget(self._api, self._state)
+            existing = self.container()
+        if (
+            existing
+            and existing.definition == self.definition(stack)
+            and _same_image(existing, self._images.id_of(stack.settings.proxy.image))
+        ):
             if published and not existing.published:
                 self.publish(existing.id, stack)
             if not existing.running:
+                successor.forget(self._api, self._state)
                 if existing.state == "restarting":  # the Engine waits longer and longer between two tries
                     self._containers.stop(existing.id, 1)
                 self._start(existing.id, stack)
@@ -125,6 +151,7 @@ class Proxy:
         if existing:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
+        successor.forget(self._api, self._state)
         container = self._create(stack, tell)
         try:
             if published:
@@ -135,30 +162,32 @@ class Proxy:
             raise
         return "recreated" if existing else "started"
 
-    def _same_image(self, existing: ProxyContainer, stack: Stack) -> bool:
-        """Whether its image's name still means the image that it runs from; nobody's word counts as yes."""
-        found = self._images.id_of(stack.settings.proxy.image)
-        return found is None or found == existing.image
-
     def _create(self, stack: Stack, tell: Tell) -> str:
         subnet = self._networks.ensure()
-        request = container_spec.create_request(self._service(stack), Surroundings({}))
-        request["Image"] = self._images.pulled(stack.settings.proxy.image, {}, False, tell).id
+        request = self._request(stack, tell)
         bindings = _bindings(stack)
         request["ExposedPorts"] = {port: {} for port in bindings}
         request["HostConfig"]["PortBindings"] = bindings
+        if MIGRATES.exists():  # what waits for a worker that ends is handed to another; Linux 5.14
+            request["HostConfig"].setdefault("Sysctls", {})["net.ipv4.tcp_migrate_req"] = "1"
+        request["Labels"][LABEL_PORTS] = self.ports(stack)
+        endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
+        return creation.create(self._api, proxy_name(stack.app), request, endpoints)
+
+    def _request(self, stack: Stack, tell: Tell) -> dict[str, Any]:
+        """What every container of the proxy has."""
+        request: dict[str, Any] = container_spec.create_request(self._service(stack), Surroundings({}))
+        request["Image"] = self._images.pulled(stack.settings.proxy.image, {}, False, tell).id
         request["HostConfig"]["Mounts"] = [*(request["HostConfig"].get("Mounts") or []), *_volumes(stack)]
-        definition = self.definition(stack)
         request["Labels"] = {
-            LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: definition,
+            LABEL_APP: stack.app, LABEL_ROLE: "proxy", LABEL_DEFINITION: self.definition(stack),
             LABEL_STATE: str(self._state), LABEL_PROJECT: stack.project_directory,
             LABEL_LISTEN: " ".join(map(str, stack.settings.listen)),
             LABEL_PREVIEW: str(stack.settings.preview or ""),
             LABEL_IMAGE: stack.settings.proxy.image,
             **({LABEL_TLS: " ".join(map(str, stack.settings.tls.listen))} if stack.settings.tls else {}),
         }  # fmt: skip
-        endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
-        return creation.create(self._api, proxy_name(stack.app), request, endpoints)
+        return request
 
     def publish(self, container: str, stack: Stack) -> None:
         """Publishes the ports of a proxy, running or not. Raises BluegreenError when one is taken."""
@@ -195,6 +224,20 @@ class Proxy:
         }
         service: Mapping[str, Any] = resolve_shipped(self._file, variables)["services"]["proxy"]
         return service
+
+
+def _same_image(existing: ProxyContainer, means: str | None) -> bool:
+    """Whether its image's name still means the image that it runs from; nobody's word counts as yes."""
+    return means is None or means == existing.image
+
+
+def _hash(parts: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _worse(first: Mapping[str, Any], serves: Mapping[str, Any]) -> str:
+    """The state of a proxy of two containers: of the one that does not run."""
+    return str(first["State"] if first["State"] != "running" else serves["State"])
 
 
 def _version(output: str) -> str:
