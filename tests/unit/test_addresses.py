@@ -39,3 +39,13 @@ def test_a_narrow_network_wraps_around_and_says_when_it_is_full() -> None:
     assert all(ipaddress.IPv4Address(address) in NARROW.static for address in found)
     with pytest.raises(BluegreenError, match="no addresses left"):
         addresses(NARROW, 7, 20, frozenset())
+
+
+@pytest.mark.parametrize(("size", "room"), [(24, 111), (26, 15), (27, 12), (28, 4)])
+def test_small_networks_have_room_for_small_apps(size: int, room: int) -> None:
+    small = Subnet(ipaddress.IPv4Network(f"10.9.9.0/{size}"))
+    found = addresses(small, 5, room, frozenset())
+    assert len(set(found)) == room
+    assert {small.gateway, small.proxy, str(small.static[0])}.isdisjoint(found)
+    with pytest.raises(BluegreenError, match="no addresses left"):
+        addresses(small, 5, room + 1, frozenset())

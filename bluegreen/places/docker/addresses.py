@@ -11,6 +11,8 @@ from bluegreen.domain.color import Color, Place
 from bluegreen.errors import COMMAND, BluegreenError
 
 RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
+LEAST = 3  # of a small network: itself, the gateway and the proxy
+SMALL = 32  # addresses of a static half; one with fewer has no room to spare
 STRIDE = 16  # addresses that one release walks on by
 
 
@@ -68,16 +70,17 @@ def addresses(subnet: Subnet, release: int, count: int, avoid: frozenset[str]) -
     Pure. `avoid` is whatever somebody holds, or nginx still names. Raises BluegreenError when the
     static half is full.
     """
-    size = subnet.static.num_addresses - RESERVED - 1
+    reserved = RESERVED if subnet.static.num_addresses >= SMALL else LEAST
+    size = max(subnet.static.num_addresses - reserved - 1, 1)
     start = (release * STRIDE) % size
-    walk = (str(subnet.static[RESERVED + (start + step) % size]) for step in range(size))
+    walk = (str(subnet.static[reserved + (start + step) % size]) for step in range(size))
     found = list(itertools.islice((address for address in walk if address not in avoid), count))
     if len(found) < count:
         raise BluegreenError(
             "The app's network has no addresses left.",
             code="no-addresses",
             failed=f"{count} wanted in {subnet.static}, {len(found)} free",
-            expected="room for both colors",
+            expected="room for both colors; how large a network is: default-address-pools in the Engine's daemon.json",
             retry="safe",
             next=f"{COMMAND} down, then {COMMAND} up",
         )
