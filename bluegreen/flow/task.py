@@ -32,10 +32,10 @@ def run_to_end(tools: Tools, container: str, timeout: float, what: str) -> Ended
 
     One that is too slow, or that we leave because of a signal, gets its stop signal and grace period first.
     """
-    with tools.signals.deferred():
-        tools.containers.start(container)
     began, shown = tools.clock(), ""
     try:
+        with tools.signals.deferred():  # a signal that comes meanwhile is raised at its end, and the container runs
+            tools.containers.start(container)
         while (code := tools.containers.end_of(container)) is None and tools.clock() - began < timeout:
             last = tools.containers.log_tail(container, 1)
             if last and last[-1] != shown:
