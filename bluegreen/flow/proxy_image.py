@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bluegreen.domain.app import Stack
 from bluegreen.domain.world import ProxyContainer
 from bluegreen.flow.values import Tools
+from bluegreen.plans.steps import FOLLOWS
 
 
 def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> str | None:
@@ -14,3 +16,9 @@ def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> st
     name = (proxy.reference or reference) if proxy else ""
     now = tools.images.id_of(name) if name else None
     return now if proxy and now and now != proxy.image else None
+
+
+def taken_over(tools: Tools, stack: Stack, proxy: ProxyContainer) -> str:
+    """The command that takes another image over, and what that costs. Asks Compose."""
+    follows = proxy.ports and proxy.ports == tools.proxy.ports(stack)
+    return f"{tools.command} up ({FOLLOWS if follows else 'restarts nginx: a moment without answers'})"

@@ -21,7 +21,7 @@ from bluegreen.flow.checks import retries
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
-from bluegreen.flow.proxy_image import moved
+from bluegreen.flow.proxy_image import moved, taken_over
 from bluegreen.flow.shared import DIFFERS, asleep
 from bluegreen.flow.switch import plan_switch
 from bluegreen.flow.values import Tools
@@ -30,7 +30,6 @@ from bluegreen.look.listeners import listeners
 from bluegreen.plans.differences import unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.plan import Plan, Wish
-from bluegreen.plans.steps import FOLLOWS
 
 OLDEST_ENGINE = (20, 10)
 SPARE = 200 * 1000 * 1000  # bytes that must stay free after a release: for logs, databases, the journal
@@ -112,18 +111,17 @@ def _proxy_image(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
     """Whether the name of the proxy's image points to another image by now, such as one with a fix."""
     if world.proxy is None:
         return
-    follows = world.proxy.ports and world.proxy.ports == tools.proxy.ports(stack)
-    how = FOLLOWS if follows else "restarts nginx: a moment without answers"
-    name, restart = stack.settings.proxy.image, f"{tools.command} up ({how})"
+    name = stack.settings.proxy.image
     why = "fixes of nginx come with a new image"
     if moved(tools, world.proxy, name):
         yield Finding(
-            "nginx's image", "warning", f"{name} now points to another image", "the image that nginx runs", why, restart
-        )
+            "nginx's image", "warning", f"{name} now points to another image", "the image that nginx runs", why,
+            taken_over(tools, stack, world.proxy),
+        )  # fmt: skip
     elif tools.images.moved_in_registry(name):
         yield Finding(
             "nginx's image", "warning", f"{name} points to another image in its registry", "the image that nginx runs",
-            why, f"docker pull {name}, then {restart}",
+            why, f"docker pull {name}, then {taken_over(tools, stack, world.proxy)}",
         )  # fmt: skip
     else:
         yield Finding("nginx's image", "ok", f"nginx runs the image that {name} points to")

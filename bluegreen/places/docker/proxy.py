@@ -56,6 +56,7 @@ class Proxy:
         self._api, self._networks, self._images = api, networks, images
         self._containers = Containers(api)
         self._state, self._user, self._file = state, user, file
+        self._resolved: dict[str, Mapping[str, Any]] = {}  # variables -> the service of `file`
         self._asked: str | None = None  # the version, when the image has said it already
 
     @translated
@@ -151,7 +152,8 @@ class Proxy:
         if existing:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
-        successor.forget(self._api, self._state)
+            successor.forget(self._api, self._state)
+        succession.forget(f"{self._state}/nginx")
         container = self._create(stack, tell)
         try:
             if published:
@@ -222,8 +224,10 @@ class Proxy:
             "BLUEGREEN_PROXY_USER": ":".join(map(str, self._user)),
             "BLUEGREEN_STATE": str(self._state),
         }
-        service: Mapping[str, Any] = resolve_shipped(self._file, variables)["services"]["proxy"]
-        return service
+        key = json.dumps(variables)
+        if key not in self._resolved:  # each is a process of Compose
+            self._resolved[key] = resolve_shipped(self._file, variables)["services"]["proxy"]
+        return self._resolved[key]
 
 
 def _same_image(existing: ProxyContainer, means: str | None) -> bool:
