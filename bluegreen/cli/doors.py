@@ -10,16 +10,13 @@ from bluegreen.frontdoor.change import Change
 from bluegreen.frontdoor.door import Door
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.nginx import Nginx
-from bluegreen.frontdoor.succession import Succession, serving
+from bluegreen.frontdoor.succession import Hands, Succession, serving
 
 
-class ProxyHandle(Protocol):
-    """What the front door needs of the place: a signal to the proxy, and a command in it."""
+class ProxyHandle(Hands, Protocol):
+    """What the front door needs of the place: signals to a container, its end, and a command in it."""
 
-    def send_signal(self, container: str, name: str) -> None: ...
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
-    def discard(self, container: str) -> None: ...
-    def never_restart(self, container: str) -> None: ...
 
 
 def front_door(

@@ -82,7 +82,7 @@ def _find(typed: Any) -> Any:
     if state is None or routing is None or not _mine(state):
         return None
     answer, named = control.ask(f"{state}/run"), route.read(f"{state}/nginx")
-    two_serve = os.path.lexists(f"{state}/nginx/succeeding")  # of frontdoor/succession.py
+    two_serve = os.path.lexists(f"{state}/nginx/{disk.SUCCEEDING}")
     if two_serve or not usual(routing, answer, named) or typed.name not in (None, routing["app"]):
         return None
     return SimpleNamespace(state=state, routing=routing, answer=answer, live=routing["live"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bluegreen.domain.color import Color, Place, Role, other
 from bluegreen.domain.routing import ControlAnswer, Routing, Slot
@@ -86,6 +88,21 @@ class ProxyContainer:
     @property
     def running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def speaker(self) -> str:
+        """The name of the container whose nginx writes the log."""
+        return self.serving or self.name
+
+
+class NewNginx(Protocol):
+    """A container whose nginx can take over: made by the place, named in the front door's files."""
+
+    @property
+    def name(self) -> str: ...
+    def try_out(self, command: Sequence[str]) -> tuple[int, str]: ...
+    def start(self) -> None: ...
+    def keep(self) -> None: ...
 
 
 @dataclass(frozen=True)

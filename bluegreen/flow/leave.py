@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.words import OUTSIDE_DOCKER
+from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.down import front, plain_override, stop, unpublished
 from bluegreen.flow.observe import observe
@@ -21,27 +22,30 @@ from bluegreen.plans.plan import Plan
 
 def plan_leaving(tools: Tools, plain: PlainPort, stack: Stack) -> Plan:
     """What `leave` would do now; looks, changes nothing. Raises BluegreenError when it cannot be done."""
-    if words := _left_already(tools, stack):
+    world = observe(tools)
+    if words := _left_already(tools, stack, world):
         return Plan("down", None, None, (), words)
-    it = _leaving(tools, plain, stack)
+    it = _leaving(tools, plain, stack, world)
     return plan_leave(it.world, it.left, it.front.service)
 
 
-def _left_already(tools: Tools, stack: Stack) -> str:
+def _left_already(tools: Tools, stack: Stack, world: World) -> str:
     """That plain Compose serves and nothing of ours is there, in a sentence; empty: it is not so."""
-    world = observe(tools)
+    if world.proxy or world.replicas:
+        return ""
     services = [route.service for route in stack.settings.routes]
     there = [it for it in tools.engine.plain_containers() if it.running and it.service in services]
-    if world.proxy or world.replicas or {it.service for it in there} != set(services):
+    if {it.service for it in there} != set(services):
         return ""
     return f"Plain Compose serves already: {', '.join(it.name for it in there)}. Nothing of bluegreen runs."
 
 
 def leave(tools: Tools, plain: PlainPort, stack: Stack) -> Result:
     """Ends the app, and leaves its live release to plain Compose. Raises BluegreenError before there is a plan."""
-    if words := _left_already(tools, stack):
+    world = observe(tools)
+    if words := _left_already(tools, stack, world):
         return Result("down", "unchanged", message=words)
-    it = _leaving(tools, plain, stack)
+    it = _leaving(tools, plain, stack, world)
     give_up(tools, it.world)
     plan = plan_leave(it.world, it.left, it.front.service)
     tools.show.plan(plan)
@@ -89,8 +93,7 @@ def _ended(it: Leaving, operation: Operation) -> Result:
     return operation.ended()
 
 
-def _leaving(tools: Tools, plain: PlainPort, stack: Stack) -> Leaving:
-    world = observe(tools)
+def _leaving(tools: Tools, plain: PlainPort, stack: Stack, world: World) -> Leaving:
     left = world.intended.live_slot if world.intended else None
     if left is None or set(left.replicas) - set(stack.services):
         gone = ", ".join(sorted(set(left.replicas) - set(stack.services))) if left else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DockerHealth,
         EngineFacts,
         ImageFacts,
+        NewNginx,
         PlainContainer,
         ProxyContainer,
         Replica,
@@ -78,16 +79,6 @@ class ImagesPort(Protocol):
     def facts(self, reference: str) -> ImageFacts | None: ...
     def in_registry(self, reference: str) -> str | None: ...
     def moved_in_registry(self, reference: str) -> bool: ...
-
-
-class NewNginx(Protocol):
-    """A container whose nginx can take over."""
-
-    @property
-    def name(self) -> str: ...
-    def try_out(self, command: Sequence[str]) -> tuple[int, str]: ...
-    def start(self) -> None: ...
-    def keep(self) -> None: ...
 
 
 class ProxyPort(Protocol):

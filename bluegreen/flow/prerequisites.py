@@ -105,8 +105,8 @@ def await_answer(tools: Tools) -> None:
                 failed=f"no answer within {ANSWER_TIMEOUT:g} s, the proxy is {proxy.state if proxy else 'gone'}",
                 expected="a running nginx",
                 retry="safe, after the cause is fixed",
-                next=f"docker logs {proxy.serving or proxy.name}" if proxy else f"{tools.command} up",
-                lines=tools.containers.log_tail(proxy.serving or proxy.id, 8) if proxy else [],
+                next=f"docker logs {proxy.speaker}" if proxy else f"{tools.command} up",
+                lines=tools.containers.log_tail(proxy.speaker, 8) if proxy else [],
             )
         tools.sleep(ASK_AGAIN)
 

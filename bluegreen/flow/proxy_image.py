@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bluegreen.domain.app import Stack
-from bluegreen.domain.world import ProxyContainer
+from bluegreen.domain.world import ProxyContainer, World
 from bluegreen.flow.values import Tools
-from bluegreen.plans.steps import FOLLOWS
+from bluegreen.plans.steps import FOLLOWS, can_follow
 
 
 def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> str | None:
@@ -18,7 +18,7 @@ def moved(tools: Tools, proxy: ProxyContainer | None, reference: str = "") -> st
     return now if proxy and now and now != proxy.image else None
 
 
-def taken_over(tools: Tools, stack: Stack, proxy: ProxyContainer) -> str:
+def taken_over(tools: Tools, stack: Stack, world: World) -> str:
     """The command that takes another image over, and what that costs. Asks Compose."""
-    follows = proxy.ports and proxy.ports == tools.proxy.ports(stack)
+    follows = can_follow(world, tools.proxy.ports(stack))
     return f"{tools.command} up ({FOLLOWS if follows else 'restarts nginx: a moment without answers'})"

@@ -10,7 +10,7 @@ from bluegreen.domain.color import COLORS, Color, Role
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
-from bluegreen.domain.world import PlainContainer, World
+from bluegreen.domain.world import NewNginx, PlainContainer, World
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.aside import bring_back, routing_with, said
@@ -18,20 +18,27 @@ from bluegreen.flow.checks import tell_failover
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Request
 from bluegreen.flow.observe import look_again, observe
-from bluegreen.flow.prerequisites import first_file, prerequisite_steps, render_sealed, render_today, run_proxy
+from bluegreen.flow.prerequisites import (
+    first_file,
+    prerequisite_steps,
+    refuse_old,
+    render_sealed,
+    render_today,
+    run_proxy,
+)
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.steps.files import take
-from bluegreen.flow.steps.replace import follow, may_follow
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
 from bluegreen.plans.differences import actual, leftovers, orphans, returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import start_order
 from bluegreen.plans.repair import plan_repair
+from bluegreen.plans.steps import can_follow, differs
 
 RESTART_GRACE = 2  # seconds that nginx gets to end its requests; no new ones are answered meanwhile
 
@@ -136,8 +143,8 @@ class Repair:
         elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help
             with contextlib.suppress(BluegreenError):
                 self._first_file()
-        elif may_follow(self.world, self.wish):
-            return follow(tools, self.stack, replace(self.routing, live=self.world.live))
+        elif differs(self.world, self.wish) and can_follow(self.world, self.wish.proxy_ports):
+            return _followed(self)
         elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
             self._first_file()
         began, restarted = tools.clock(), False
@@ -275,12 +282,22 @@ class Repair:
         return counted(len(checks), "replica")
 
     def _rendered(self) -> str:
-        tools, routing = self.tools, replace(self.routing, drain=self.stack.settings.drain)
-        sealed = render_sealed(tools, self.stack, routing)
-        text = sealed[self.live.color]
-        with tools.signals.deferred():
-            generation = tools.door.load(text, sealed, self.live.color, routing.since or "")
-        return f"generation {generation}, live stays {self.live.color}"
+        return f"generation {_load(self)}, live stays {self.live.color}"
+
+
+def _followed(it: Repair) -> str:
+    """Another nginx takes over from the one that runs. Raises BluegreenError; then that one goes on, as it did."""
+    version = refuse_old(it.tools, it.stack)
+    generation = _load(it, it.tools.proxy.successor(it.stack, it.tools.show.progress))
+    return f"nginx {version} took over, no request waited; generation {generation}"
+
+
+def _load(it: Repair, new: NewNginx | None = None) -> int:
+    """Has nginx, or a new one, load what the settings of today give; returns its generation."""
+    tools, routing = it.tools, replace(it.routing, drain=it.stack.settings.drain)
+    sealed = render_sealed(tools, it.stack, routing)
+    with tools.signals.deferred():
+        return tools.door.load(sealed[it.live.color], sealed, it.live.color, routing.since or "", new)
 
 
 def _brought_back(it: Repair) -> str:

@@ -7,6 +7,7 @@ import os
 from bluegreen import files
 
 LOADED = "nginx.conf"
+SUCCEEDING = "succeeding"  # which nginx takes over from which, while one does (frontdoor/succession.py)
 MODE = 0o644  # the folder above is 0700; nginx runs as another user
 
 

@@ -11,8 +11,12 @@ from bluegreen.frontdoor.change import Change, NotConfirmed
 from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.route import CONF
 
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from bluegreen.domain.world import NewNginx
+
 Run = Callable[[Sequence[str]], tuple[int, str]]
-Succeed = Callable[[str, str, Color | None, str, Callable[[], None], Callable[[], None]], int]
+Succeed = Callable[["NewNginx", str, Color | None, str], int]
 
 
 class Door:
@@ -62,13 +66,10 @@ class Door:
         except NotConfirmed as error:
             raise _not_loaded(error) from None
 
-    def succeed(
-        self, after: str, content: str, live: Color | None, since: str,
-        start: Callable[[], None], keep: Callable[[], None],
-    ) -> int:  # fmt: skip
+    def succeed(self, new: NewNginx, content: str, live: Color | None, since: str) -> int:
         """Another nginx loads a text and takes over; returns its generation. Raises BluegreenError."""
         try:
-            return self._succeed(after, content, live, since, start, keep)
+            return self._succeed(new, content, live, since)
         except NotConfirmed as error:
             raise _not_loaded(error) from None
 

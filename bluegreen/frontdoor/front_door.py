@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +14,7 @@ from bluegreen.frontdoor.route import RUN
 
 if TYPE_CHECKING:
     from bluegreen.domain.app import Stack
+    from bluegreen.domain.world import NewNginx
     from bluegreen.frontdoor.snippets import Snippets
 
 
@@ -24,16 +25,6 @@ class Render(Protocol):
     """Settings and routing in, the text of nginx's file out."""
 
     def __call__(self, routing: Routing, stack: Stack, snippets: str | None) -> str: ...
-
-
-class NewNginx(Protocol):
-    """A container that is made, and not started."""
-
-    @property
-    def name(self) -> str: ...
-    def try_out(self, command: Sequence[str]) -> tuple[int, str]: ...
-    def start(self) -> None: ...
-    def keep(self) -> None: ...
 
 
 class FrontDoor:
@@ -97,7 +88,7 @@ class FrontDoor:
             self._door.test(texts, lambda command: new.try_out(["sh", "-c", FOLDERS, "sh", *command]))
         self._door.store(dict(sealed))
         if new:
-            return self._door.succeed(new.name, text, live, since, new.start, new.keep)
+            return self._door.succeed(new, text, live, since)
         return self._door.load(text, live, since)
 
     def turn(self, color: Color | None) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bluegreen.frontdoor import control, route
-from bluegreen.unix_http import open_folder
+from bluegreen.unix_http import BESIDE, open_folder
 
-WAS, IS = "was", "is"  # in run/: of the nginx before, and of the one that follows
+IS, WAS = BESIDE  # in run/: of the nginx that follows, and of the one before
 FIRST_SERVES = "first-serves"  # in run/: the first container serves, because the one that took over did not come back
 MOST = 200  # sockets of one nginx
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -25,9 +24,13 @@ from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.names import FIRST_SERVES, IS, WAS, Names
 from bluegreen.unix_http import listens
 
-SUCCEEDING, SERVING = "succeeding", "serving"
+TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
+if TYPE_CHECKING:
+    from bluegreen.domain.world import NewNginx
+
+SERVING = "serving"
 HOLDER, RETIRED = "holder.conf", "retired.conf"  # a link: what the first container's nginx loads; without listeners
-NO_LISTENERS = "pid /run/bluegreen/retired.pid;\nerror_log /dev/stderr error;\nevents {\n}\n"
+NO_LISTENERS = f"pid {route.RUN}/retired.pid;\nerror_log /dev/stderr error;\nevents {{\n}}\n"
 START_TIMEOUT = 15.0  # seconds until an nginx that was started must answer
 END_TIMEOUT = 10.0  # seconds until one that is to end must have closed its listeners
 AFTERWARDS = 0.2  # seconds in which it may still take names away, once the first one is gone
@@ -65,7 +68,7 @@ def first_serves(folder: str) -> bool:
 
 def forget(folder: str) -> None:
     """The first container serves again. Raises OSError."""
-    for name in (SERVING, SUCCEEDING):
+    for name in (SERVING, disk.SUCCEEDING):
         disk.forget(folder, name)
     route.relink(os.path.join(folder, HOLDER), disk.LOADED)
 
@@ -77,37 +80,35 @@ class Succession:
         self._files, self._sockets, self._first, self._hands = files, sockets, first, hands
         self._folder, self._names = files.folder, Names(sockets)
 
-    def run(self, after: str, content: str, live: Color | None, since: str, start: Callable[[], None],
-            keep: Callable[[], None]) -> int:  # fmt: skip
-        """`start` starts the container `after`, `keep` makes it the one that restarts with the machine.
+    def run(self, new: NewNginx, content: str, live: Color | None, since: str) -> int:
+        """Has `new` load the rendered text `content` and take over; returns the text's generation.
 
-        Returns the generation of the rendered text `content`, which it has loaded. Raises BluegreenError (nothing has
-        changed) or NotConfirmed (the one before serves, as it did).
+        Raises BluegreenError (nothing has changed) or NotConfirmed (the one before serves, as it did).
         """
         self.finish()
         self._files.writing(self._names.forget)
         before = serving(self._folder, self._first)
         self._files.turn(live)
         generation, left = self._files.writing(lambda: seal.write(self._folder, self._sockets, content, since))
-        self._write(SUCCEEDING, f"{after} {before} {left}\n")
+        self._write(disk.SUCCEEDING, f"{new.name} {before} {left}\n")
         try:
             self._files.writing(lambda: self._names.keep(WAS))
             self._pass_on(WAS)
             self._files.writing(self._names.take_away)
-            start()
+            new.start()
             self._await(generation, live)
-            keep()
+            new.keep()
         except (BluegreenError, NotConfirmed):
-            self._back(after, before, left)
+            self._back(new.name, before, left)
             raise
-        self._write(SERVING, f"{after}\n")
+        self._write(SERVING, f"{new.name}\n")
         self._files.writing(self._names.second_serves)
         self._forward(before, left)
         return generation
 
     def finish(self) -> None:
         """What a command that was killed has left: forward, when the one that follows was to serve; else back."""
-        words = (disk.read(self._folder, SUCCEEDING) or "").split()
+        words = (disk.read(self._folder, disk.SUCCEEDING) or "").split()
         if len(words) != 3 or not words[2].isdecimal():
             return
         after, before, left = words[0], words[1], int(words[2])
@@ -164,7 +165,7 @@ class Succession:
 
     def _done(self) -> None:
         self._files.writing(lambda: route.relink(os.path.join(self._folder, HOLDER), disk.LOADED))
-        self._files.writing(lambda: disk.forget(self._folder, SUCCEEDING))
+        self._files.writing(lambda: disk.forget(self._folder, disk.SUCCEEDING))
         self._files.writing(self._names.forget)
 
     # -- what is waited for
@@ -182,7 +183,7 @@ class Succession:
     def _await_end(self) -> None:
         """Until the names that it made are gone: it closes its listeners and then takes them away."""
         deadline = time.monotonic() + END_TIMEOUT
-        while os.path.lexists(f"{self._sockets}/{control.SOCKET}"):
+        while self._names.there():
             if time.monotonic() > deadline:
                 raise NotConfirmed(f"the nginx before still listens after {END_TIMEOUT:g} s")
             time.sleep(ASK_AGAIN)

@@ -116,12 +116,12 @@ def _proxy_image(tools: Tools, stack: Stack, world: World) -> Iterator[Finding]:
     if moved(tools, world.proxy, name):
         yield Finding(
             "nginx's image", "warning", f"{name} now points to another image", "the image that nginx runs", why,
-            taken_over(tools, stack, world.proxy),
+            taken_over(tools, stack, world),
         )  # fmt: skip
     elif tools.images.moved_in_registry(name):
         yield Finding(
             "nginx's image", "warning", f"{name} points to another image in its registry", "the image that nginx runs",
-            why, f"docker pull {name}, then {taken_over(tools, stack, world.proxy)}",
+            why, f"docker pull {name}, then {taken_over(tools, stack, world)}",
         )  # fmt: skip
     else:
         yield Finding("nginx's image", "ok", f"nginx runs the image that {name} points to")

@@ -43,8 +43,7 @@ def choose(tools: Tools, color: str | None, service: str | None) -> list[Speaker
     if not found:
         plain, proxy = tools.engine.plain_containers(), tools.proxy.container()
         shared = {it.service: [Speaker(one.id, one.name) for one in plain if one.service == it.service] for it in plain}
-        serving = [Speaker(proxy.serving or proxy.id, proxy.serving or proxy.name)] if proxy else []
-        shared |= {"proxy": serving} if serving and "proxy" not in shared else {}
+        shared |= {"proxy": [Speaker(proxy.speaker, proxy.speaker)]} if proxy and "proxy" not in shared else {}
         found = shared.get(service or "", []) if color is None else []
         there = sorted({f"{replica.color} {replica.service}" for replica in everything} | set(shared))
     if not found:

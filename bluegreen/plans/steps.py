@@ -41,7 +41,7 @@ def _proxy(verb: str, world: World, wish: Wish) -> Iterable[Step]:
     elif not proxy.published and not wish.adopts:
         yield Step("prepare", "proxy", "its ports are not published yet")
     elif verb == "up" and differs(world, wish):
-        how = FOLLOWS if can_follow(world, wish) else RESTARTS
+        how = FOLLOWS if can_follow(world, wish.proxy_ports) else RESTARTS
         what = f"{wish.proxy_image} now points to another image" if wish.proxy_image else "its settings have changed"
         yield Step("prepare", "proxy", f"{what}; {how}")
     elif verb == "up" and proxy.first_serves:
@@ -53,12 +53,12 @@ def differs(world: World, wish: Wish) -> bool:
     return world.proxy is not None and (world.proxy.definition != wish.proxy_definition or bool(wish.proxy_image))
 
 
-def can_follow(world: World, wish: Wish) -> bool:
-    """Whether another nginx can take over in the network of the one that runs: its ports stay as they are."""
+def can_follow(world: World, ports: str) -> bool:
+    """Whether another nginx can take over in the network of the one that answers: its `ports` stay as they are."""
     proxy = world.proxy
     return bool(
-        proxy and proxy.running and proxy.published and not proxy.stale and proxy.ports
-        and proxy.ports == wish.proxy_ports
+        world.answer and proxy and proxy.running and proxy.published and not proxy.stale and proxy.ports
+        and proxy.ports == ports
     )  # fmt: skip
 
 

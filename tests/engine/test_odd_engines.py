@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +12,6 @@ from tests.support.machine import images
 from tests.support.project import Project
 from tests.support.second_engine import Second, second_engine
 
-ASK = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=10).read().decode())"
 ODD: dict[str, Mapping[str, object]] = {
     "no iptables": {"iptables": False, "ip6tables": False},
     "IPv6 in every network": {
@@ -44,11 +40,7 @@ def test_the_main_job_on_an_engine_that_somebody_configured(there: tuple[Project
 
     def color(port: int) -> str:
         """Who answers, as somebody on that Engine's machine sees it."""
-        inside = ["nsenter", f"--net=/run/netns/{second.namespace}", sys.executable, "-c", ASK]
-        done = subprocess.run(
-            [*inside, f"http://127.0.0.1:{port}/"], capture_output=True, text=True, check=True, timeout=20
-        )
-        return str(json.loads(done.stdout)["color"])
+        return str((second.get(port) or {})["color"])
 
     assert project.run("check").code in (0, 1)
     project.ok("up")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.fakes.sockets import soon
 from tests.support.load import Load
 from tests.support.machine import THOROUGH, docker, images
 from tests.support.project import Project
@@ -44,13 +44,6 @@ def _image(project: Project, number: int) -> str:
 def _serving(project: Project) -> str:
     file = project.state / "nginx" / "serving"
     return file.read_text().strip() if file.exists() else f"{project.name}-proxy"
-
-
-def _answers(project: Project) -> bool:
-    try:
-        return project.get("/")[0] == 200
-    except OSError:
-        return False
 
 
 def _runs(project: Project) -> str:
@@ -108,10 +101,7 @@ def test_either_of_the_two_may_die_alone(named: Project) -> None:
             docker("start", name)  # a kill by hand is no end that the Engine mends
         elif docker("inspect", "-f", "{{.State.Running}}", name) == "false":
             docker("start", name)
-        deadline = time.monotonic() + 15
-        while not _answers(named):
-            assert time.monotonic() < deadline, name
-            time.sleep(0.1)
+        assert soon(named.answers, 15), name
     named.ok("switch", GREETING="two")
     assert json.loads(named.get("/")[1])["greeting"] == "two"
     named.ok("up")
@@ -129,7 +119,7 @@ def test_killed_at_any_moment_of_it(named: Project) -> None:
     _, report = named.run_killed("up", at={}, GREETING="start")
     events = next(it["events"] for it in report if it["step"] == "proxy")
     step = 1 if THOROUGH else max(1, events // 4)
-    for event in range(int(os.environ.get("FROM", "1")), events + 1, step):
+    for event in range(1, events + 1, step):
         _image(named, event)
         now = json.loads(named.get("/")[1])["greeting"]
         with Load(named.port, {"get": 20, "fresh": 4}) as load:

@@ -77,12 +77,6 @@ def _until(true: Callable[[], bool], seconds: float = 15.0) -> float:
     return time.monotonic() - began
 
 
-def _answers(project: Project) -> bool:
-    with contextlib.suppress(OSError):
-        return project.get("/")[0] == 200
-    return False
-
-
 # -- the proxy and its files
 
 
@@ -90,7 +84,7 @@ def test_proxy_killed(two: Project) -> None:
     proxy = f"{two.name}-proxy"
     with under_load(two) as tally:
         os.kill(before := _pid(proxy), signal.SIGKILL)
-        gone = _until(lambda: _pid(proxy) not in (0, before) and _answers(two))
+        gone = _until(lambda: _pid(proxy) not in (0, before) and two.answers())
     print(f"\nback after {gone:.2f} s")
     _figure(tally)
     assert tally.lost, "the fault was felt"
@@ -241,7 +235,7 @@ def test_a_users_include_is_broken(lean: Project) -> None:
     _nothing_lost(tally)
     assert set(tally.colors()) == {"green"}
     docker("restart", "-t", "1", f"{lean.name}-proxy")
-    _until(lambda: _answers(lean))
+    _until(lambda: lean.answers())
     assert lean.color() == "green", "nginx starts with the snippets that it accepted before"
 
 
@@ -366,7 +360,7 @@ def test_container_removed_by_hand(two: Project) -> None:
         assert two.status()["idle"] is None, "a way back that is gone is none"
     _nothing_lost(tally)
     docker("rm", "-f", f"{two.name}-green-web-1")
-    assert not _answers(two)
+    assert not two.answers()
     two.ok("up")
     assert two.color() == "green", "made again as it was"
 

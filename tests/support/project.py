@@ -144,6 +144,12 @@ class Project:
         finally:
             connection.close()
 
+    def answers(self) -> bool:
+        """Whether the public listener answers."""
+        with contextlib.suppress(OSError):
+            return self.get("/")[0] == 200
+        return False
+
     def color(self, *, preview: bool = False) -> str:
         status, body = self.get("/", preview=preview)
         assert status == 200, (status, body)

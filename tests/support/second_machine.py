@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.machine import ROOT
-from tests.support.second_engine import CACHE, copy_image
+from tests.support.second_engine import CACHE, copy_image, get_inside
 
 START_TIMEOUT = 60.0  # seconds until the Engine must answer
 # $1 the unpacked system (/: this one), $2 the Engine's data, $3 the folder of its socket, $4 what containers mount
@@ -164,14 +164,7 @@ class Machine:
 
     def get(self, port: int, path: str = "/") -> dict[str, Any] | None:
         """One GET to the machine's loopback; None: no right answer."""
-        ask = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=2).read().decode())"
-        done = subprocess.run(
-            self.in_network(sys.executable, "-c", ask, f"http://127.0.0.1:{port}{path}"),
-            capture_output=True, text=True, check=False, timeout=20,
-        )  # fmt: skip
-        with suppress(ValueError):
-            return dict(json.loads(done.stdout)) if done.returncode == 0 else None
-        return None
+        return get_inside(self.namespace, port, path)
 
     @contextmanager
     def load(self, port: int, mix: dict[str, int]) -> Iterator[dict[str, Any]]:

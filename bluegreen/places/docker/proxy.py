@@ -62,14 +62,11 @@ class Proxy:
     @translated
     def container(self) -> ProxyContainer | None:
         """The proxy as it is, in any state; None: there is none."""
-        first, serves = successor.found(self._api, self._state)
-        if first is None:
+        entry, serves = successor.found(self._api, self._state)
+        if entry is None or serves is None:
             return None
-        entry = first
-        alone = serves is None or serves is first
-        serves = serves or first
         return ProxyContainer(
-            entry["Id"], entry["Names"][0].lstrip("/"), entry["State"] if alone else _worse(entry, serves),
+            entry["Id"], entry["Names"][0].lstrip("/"), _worse(entry, serves),
             serves["Labels"].get(LABEL_DEFINITION, ""),
             address_on(entry, network_name(self._api.app)),
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
@@ -153,7 +150,8 @@ class Proxy:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
             successor.forget(self._api, self._state)
-        succession.forget(f"{self._state}/nginx")
+        else:
+            succession.forget(f"{self._state}/nginx")
         container = self._create(stack, tell)
         try:
             if published:

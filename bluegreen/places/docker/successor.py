@@ -38,30 +38,34 @@ class Successor:
 @translated
 def of(api: Api, state: Path, request: dict[str, Any], try_out: Run) -> Successor:
     """The next one of this app. `request`: what every container of the proxy has. Those that serve nobody go."""
-    first, serves = found(api, state)
-    taken, in_use = [], {it["Id"] for it in (first, serves) if it}
-    for it in _all(api):
+    there = _all(api)
+    first, serves = _two(api, state, there)
+    holder = first["Id"] if first else proxy_name(api.app)
+    taken = []
+    for it in there:
         number = it["Names"][0].rpartition("-")[2]
         taken += [int(number)] if LABEL_AFTER in it["Labels"] and number.isdecimal() else []
-        if it["Id"] not in in_use:
+        if it not in (first, serves):
             Containers(api).remove(it["Id"])
     name = f"{proxy_name(api.app)}-{max([1, *taken]) + 1}"
-    network = f"container:{first['Id']}" if first else "none"
     host = {key: value for key, value in request["HostConfig"].items() if key != "Sysctls"}  # they are the network's
-    host |= {"NetworkMode": network, "RestartPolicy": restart_policy("no")}  # until it serves
+    host |= {"NetworkMode": f"container:{holder}", "RestartPolicy": restart_policy("no")}  # until it serves
     body = {
         **request, "Env": [*(request.get("Env") or []), f"BLUEGREEN_ME={name}"], "HostConfig": host,
-        "Labels": {**request["Labels"], LABEL_AFTER: first["Id"] if first else ""},
+        "Labels": {**request["Labels"], LABEL_AFTER: holder},
     }  # fmt: skip
     return Successor(api, name, body, try_out)
 
 
 def found(api: Api, state: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """(the container that has the ports, the one whose nginx serves); None: there is none."""
-    there = _all(api)
+    """(the container that has the ports, the one whose nginx serves); without the second: the first; None: no proxy."""
+    return _two(api, state, _all(api))
+
+
+def _two(api: Api, state: Path, there: Sequence[dict[str, Any]]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     name = succession.serving(f"{state}/nginx", proxy_name(api.app))
     first = next((it for it in there if LABEL_AFTER not in it["Labels"]), None)
-    return first, next((it for it in there if it["Names"][0] == f"/{name}"), None)
+    return first, next((it for it in there if it["Names"][0] == f"/{name}"), first)
 
 
 @translated
