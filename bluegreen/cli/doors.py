@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,14 @@ class ProxyHandle(Hands, Protocol):
     def run_in(self, container: str, command: Sequence[str]) -> tuple[int, str]: ...
 
 
+def sockets_at_edge(state: Path) -> str | None:
+    """The folder in which the app's nginx listens for the edge; None: it does not."""
+    try:
+        return os.readlink(state / "edge")
+    except OSError:
+        return None
+
+
 def front_door(
     app: str, state: Path, sockets: Path, place: ProxyHandle, *, held: Callable[[], None] = lambda: None
 ) -> tuple[Files, Nginx, Door]:
@@ -28,7 +37,7 @@ def front_door(
     """
     first, folder = f"{app}-proxy", str(sockets)
     files = Files(str(state / "nginx"), held)
-    succession = Succession(files, folder, first, place)
+    succession = Succession(files, folder, first, place, lambda: sockets_at_edge(state))
 
     def proxy() -> str:
         return serving(files.folder, first)

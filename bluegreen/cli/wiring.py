@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bluegreen.cli.clock import utc_now
+from bluegreen.cli.edges import Edges
 from bluegreen.cli.probes import Probes
 from bluegreen.cli.statefolder import fingerprint, salt, writing
 from bluegreen.cli.where import short
@@ -60,6 +61,7 @@ def make_tools(it: App, app: str) -> Tools:
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
         certificates=Certificates(it.state),
+        edge=Edges(it, app),
         static=Static(it.state / "nginx", partial(archive, place.api)),
         prober=Probes(sockets, _unsealing(it, place.api)),
         journal=journal,
@@ -120,7 +122,7 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
         frame = config.ProxyConfig(
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
             settings.failover, tuple(settings.hooks), own, settings.proxy,
-            (str(subnet.network),) if subnet else (), secured,
+            (str(subnet.network),) if subnet else (), secured, settings.edge,
             pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look),
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))

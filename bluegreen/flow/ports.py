@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bluegreen.domain.color import Color, Place, TaskRole
     from bluegreen.domain.owner import Owner
     from bluegreen.domain.release import Begun, Image, Note
-    from bluegreen.domain.routing import ControlAnswer, Routing
+    from bluegreen.domain.routing import ControlAnswer, Routing, Slot
     from bluegreen.domain.world import (
         DockerHealth,
         EngineFacts,
@@ -130,6 +130,17 @@ class CertificatesPort(Protocol):
 
     def missing(self, stack: Stack) -> tuple[str, ...]: ...
     def ensure(self, stack: Stack) -> str: ...
+
+
+class EdgePort(Protocol):
+    """The nginx of this machine in front of several apps, for an app with `listen: edge`; nothing for others."""
+
+    def lacks(self, stack: Stack, slots: Iterable[Slot], thorough: bool) -> str: ...
+    def left(self, stack: Stack | None) -> str: ...
+    def goes(self, stack: Stack) -> Collection[str]: ...
+    def prepare(self, stack: Stack) -> None: ...
+    def ensure(self, stack: Stack, slots: Iterable[Slot]) -> str: ...
+    def leave(self) -> str: ...
 
 
 class ComposePort(Protocol):

@@ -31,6 +31,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
+from bluegreen.flow.steps.edge import Moving
 from bluegreen.flow.steps.files import take
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
@@ -85,6 +86,7 @@ class Repair:
             files_gone=any(it.service for it in live.files) and not tools.static.has(live.release),
         )
         self.result = Result("up", "unchanged")
+        self._moving = Moving(tools, stack, bool(self.wish.edge))
         if world.intended is None:
             raise BluegreenError(
                 "nginx's rendered configuration is gone.",
@@ -114,7 +116,8 @@ class Repair:
         operation = Operation(tools, self.plan, self.result).begin()
         actions: dict[str, Action] = {
             **prerequisite_steps(tools, self.stack),
-            "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
+            "proxy": self._proxy, "leave_edge": self._moving.leave, "edge": self._moving.arrive,
+            "handover": self._handover, "clear": self._clear,
             "bring_back": lambda: _brought_back(self), "adopt": self._adopt,
             "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
@@ -145,15 +148,19 @@ class Repair:
                 self._first_file()
         elif differs(self.world, self.wish) and can_follow(self.world, self.wish.proxy_ports):
             return _followed(self)
-        elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
+        elif differs(self.world, self.wish):  # the nginx in it must accept its file before the one that runs ends
             self._first_file()
         began, restarted = tools.clock(), False
+        if proxy and proxy.definition != self.wish.proxy_definition:
+            self._moving.begins()
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
                 tools.proxy.restart(proxy.id, RESTART_GRACE)
                 restarted = True
             done = run_proxy(tools, self.stack)
-        return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
+        if restarted:
+            return f"restarted, {tools.clock() - began:.1f} s without answers at most"
+        return self._moving.published(done)
 
     def _first_file(self) -> None:
         first_file(self.tools, self.stack, self._render(self.routing), replace(self.routing, live=self.world.live))

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from bluegreen.domain.edge import FOLDER as SOCKETS
 from bluegreen.frontdoor import succession
 from bluegreen.unix_http import open_folder
 
@@ -64,6 +65,21 @@ def prepare_folders(state: Path) -> None:
         succession.prepare(f"{state}/nginx")
         for name, whose in (("handed", owner), ("temp", user)):  # nginx reads the first; nobody may not write there
             opened.append(_within_reach(opened[3], name, whose))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def make_sockets(edge: Path, app: str, user: tuple[int, int]) -> None:
+    """In an edge's state folder: the folder in which the nginx of one app, which runs as `user`, listens for it.
+
+    Raises OSError.
+    """
+    root = os.geteuid() == 0
+    opened = [os.open(edge, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    try:
+        opened.append(_folder(opened[0], SOCKETS, FOLDER_MODE))
+        opened.append(_folder(opened[1], app, FOLDER_MODE, user if root else None))
     finally:
         for descriptor in opened:
             os.close(descriptor)

@@ -157,7 +157,8 @@ Host = Annotated[
 ]
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """One value counts as a list of it alone."""
     return value if isinstance(value, list) else [value]
 
 
@@ -165,16 +166,17 @@ def _once(found: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _one_or_several(schema: dict[str, Any]) -> WithJsonSchema:
+def one_or_several(schema: dict[str, Any]) -> WithJsonSchema:
+    """The JSON Schema of one value or a list of them."""
     return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
 
 
 Paths = Annotated[
-    list[PathPrefix], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(PATH_SCHEMA)
+    list[PathPrefix], BeforeValidator(listed), Field(min_length=1), AfterValidator(_once), one_or_several(PATH_SCHEMA)
 ]
 Hosts = Annotated[
-    list[Host], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(HOST_SCHEMA)
+    list[Host], BeforeValidator(listed), Field(min_length=1), AfterValidator(_once), one_or_several(HOST_SCHEMA)
 ]
-Listens = Annotated[list[ListenAt], BeforeValidator(_listed), Field(min_length=1), _one_or_several(LISTEN_SCHEMA)]
+Listens = Annotated[list[ListenAt], BeforeValidator(listed), Field(min_length=1), one_or_several(LISTEN_SCHEMA)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -118,7 +118,7 @@ def test_killed_at_any_moment_of_it(named: Project) -> None:
     _image(named, 1000)
     _, report = named.run_killed("up", at={}, GREETING="start")
     events = next(it["events"] for it in report if it["step"] == "proxy")
-    step = 1 if THOROUGH else max(1, events // 4)
+    step = 1 if THOROUGH else max(1, events // 2)
     for event in range(1, events + 1, step):
         _image(named, event)
         now = json.loads(named.get("/")[1])["greeting"]

@@ -8,7 +8,7 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 case $name in
     # The suite is the oldest one that has what the example needs: Python 3.13; nginx >= 1.27.4; Valkey.
     python) suite=trixie packages=python3,python3-pip,python-is-python3,ca-certificates ;;
-    nginx) suite=forky packages=nginx ;;
+    nginx) suite=forky packages=nginx,libnginx-mod-stream ;;
     valkey) suite=trixie packages=valkey-server ;;
     postgres) suite=trixie packages=postgresql-17 ;;
     *) say "FAILED: no recipe for $name" && exit 2 ;;

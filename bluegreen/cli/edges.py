@@ -1,0 +1,263 @@
+"""The edge of this machine, as the stories of one app know it: its state found, its lock held, its nginx served."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bluegreen.cli.clock import utc_now
+from bluegreen.cli.statefolder import writing
+from bluegreen.domain import edge as domain
+from bluegreen.domain.app import Edge, Stack
+from bluegreen.errors import COMMAND, BluegreenError, ExitCode
+from bluegreen.state import folder as folders
+
+if TYPE_CHECKING:  # loaded only by apps on an edge; start-up time is part of the product
+    from bluegreen.cli.app import App
+    from bluegreen.domain.edge import Claim
+    from bluegreen.domain.routing import Slot
+    from bluegreen.features.edge.claims import Claims
+    from bluegreen.features.edge.serve import Serving
+    from bluegreen.flow.values import Tools
+
+LINK = "edge"  # in an app's state folder: leads to the sockets in which its nginx listens for the edge
+WAIT = 60.0  # seconds for another app's command at the edge; each takes a few
+
+
+def with_edge(stack: Stack) -> Stack:
+    """The stack, with where its edge is on this machine. Raises BluegreenError."""
+    from dataclasses import replace
+
+    edge = stack.settings.edge
+    if edge is None:
+        return stack
+    settings = replace(stack.settings, edge=replace(edge, state=_state_of(edge)))
+    return domain.with_sockets(replace(stack, settings=settings))
+
+
+def _state_of(edge: Edge) -> str:
+    """Where the edge that there is has its state; else where this user makes it."""
+    from bluegreen.places.docker.proxies import proxies
+
+    name = domain.app_name(edge)
+    there = next((it.state for it in proxies() if it.app == name and it.state), None)
+    home = folders.home(os.environ)
+    if there is None and home is None:
+        raise BluegreenError(
+            "This user has no home for the edge's state.", code="no-home", failed="neither HOME nor XDG_STATE_HOME",
+            expected="one of them, or root", retry="safe", next=f"HOME=… {COMMAND} up", exit_code=ExitCode.USAGE,
+        )  # fmt: skip
+    return there or os.path.join(str(home), name)
+
+
+def claimed_at(state: Path) -> str | None:
+    """The state folder of the edge at which an app has claimed names; None: it has none."""
+    try:
+        return str(Path(os.readlink(state / LINK)).parent.parent)
+    except OSError:
+        return None
+
+
+class Edges:
+    """EdgePort for one app. Every method raises BluegreenError."""
+
+    def __init__(self, it: App, app: str) -> None:
+        self._it, self._app = it, app
+
+    # -- looks
+
+    def lacks(self, stack: Stack, slots: Iterable[Slot], thorough: bool) -> str:
+        """Why the edge does not serve this app as it should, in words; empty: it does, or there is no edge."""
+        edge = stack.settings.edge
+        if edge is None:
+            return ""
+        mine = domain.claim(stack, slots)
+        serving = self._serving(edge, stack, look=True)
+        claims = self._claims(edge.state)
+        self._refuse(edge, serving, mine, claims)
+        return serving.lacks([*_without(claims, self._app), mine], thorough)
+
+    def left(self, stack: Stack | None) -> str:
+        """The edge that it has claimed names at and that its settings do not say any more (None: that it ends at)."""
+        there = claimed_at(self._it.state)
+        wanted = stack.settings.edge if stack else None
+        return os.path.basename(there) if there and (wanted is None or wanted.state != there) else ""
+
+    def goes(self, stack: Stack) -> Collection[str]:
+        """The containers that go when it leaves its edge: those of the edge, if nobody else is on it."""
+        there = claimed_at(self._it.state) if self.left(stack) else None
+        if there is None or _without(self._claims(there), self._app):
+            return ()
+        from bluegreen.places.docker.addresses import proxy_name
+
+        return (proxy_name(os.path.basename(there)),)
+
+    # -- what acts
+
+    def prepare(self, stack: Stack) -> None:
+        """The folder that its nginx mounts. Refuses what could not be served, while nothing has changed."""
+        edge = stack.settings.edge
+        if edge is None or not edge.state:
+            return
+        from bluegreen.frontdoor.folders import make_sockets, make_state, proxy_user
+        from bluegreen.frontdoor.route import relink
+
+        serving = self._serving(edge, stack, look=True)
+        self._refuse(edge, serving, domain.claim(stack), self._claims(edge.state))
+        if serving.world.proxy is None:
+            _refuse_held(self._app, edge)
+        with _its_own(edge.state):
+            make_state(Path(edge.state))
+            make_sockets(Path(edge.state), self._app, proxy_user(self._it.state))
+        with writing(self._it.state):
+            relink(str(self._it.state / LINK), f"{edge.state}/{domain.FOLDER}/{self._app}")
+
+    def ensure(self, stack: Stack, slots: Iterable[Slot]) -> str:
+        """The edge serves the names of this app; says what was done."""
+        edge = stack.settings.edge
+        if edge is None:
+            return ""
+        mine = domain.claim(stack, slots)
+        with self._acting(edge.state, stack) as serving:
+            claims = self._claims(edge.state)
+            self._refuse(edge, serving, mine, claims)
+            kept = _kept(edge.state)
+            with _its_own(edge.state), kept.claimed(mine):
+                return serving.serve(kept.all())
+
+    def leave(self) -> str:
+        """Its names are free; the last app takes the edge with it. Says what was done."""
+        state = claimed_at(self._it.state)
+        if state is None:
+            return ""
+        import shutil
+
+        name = os.path.basename(state)
+        try:
+            os.stat(state)
+        except FileNotFoundError:  # somebody has removed it: its containers are all that there is
+            return self._end(name, state)
+        with _its_own(state):
+            kept = _kept(state)
+            others = _without(kept.all(), self._app)
+            if others:
+                with self._acting(state) as serving:
+                    kept.forget(self._app)
+                    said = serving.serve(kept.all())
+            else:
+                said = self._end(name, state)
+            shutil.rmtree(Path(state, domain.FOLDER, self._app), ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (self._it.state / LINK).unlink()
+        return said
+
+    def _end(self, name: str, state: str) -> str:
+        import shutil
+
+        from bluegreen.places.docker.api import Api
+        from bluegreen.places.docker.engine import Engine
+
+        removed = Engine(Api(name)).remove_leftovers()
+        shutil.rmtree(state, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (self._it.state / LINK).unlink()
+        return f"nobody else is on it: {name} is removed ({len(removed)} containers and networks)"
+
+    # -- small parts
+
+    def _claims(self, state: str) -> list[Claim]:
+        with _its_own(state):
+            return _kept(state).all()
+
+    def _refuse(self, edge: Edge, serving: Serving, mine: Claim, claims: list[Claim]) -> None:
+        from bluegreen.features.edge.claims import refuse_other_settings, refuse_taken
+
+        others = _without(claims, self._app)
+        refuse_taken(mine, others, self._it.command)
+        refuse_other_settings(edge, serving.found, others, self._it.command)
+
+    @contextmanager
+    def _acting(self, state: str, stack: Stack | None = None) -> Iterator[Serving]:
+        """The edge, while no other command acts on it."""
+        from bluegreen.frontdoor.folders import make_state
+        from bluegreen.state.lock import Held, locked
+
+        with _its_own(state):
+            make_state(Path(state))
+        edge = stack.settings.edge if stack else None
+        with locked(Path(state), "edge", utc_now(), Held(WAIT), self._it.command, self._it.show.notice):
+            yield self._serving(edge or self._found(state), stack, look=False)
+
+    def _found(self, state: str) -> Edge:
+        """What the edge that there is says of itself."""
+        from dataclasses import replace
+
+        proxy = self._tools(state, look=True).proxy.container()
+        found = domain.labelled(proxy.edge) if proxy else None
+        return replace(found or Edge(os.path.basename(state).removeprefix(domain.APP)), state=state)
+
+    def _serving(self, edge: Edge, stack: Stack | None, look: bool) -> Serving:
+        from bluegreen.features.edge.serve import Serving
+        from bluegreen.frontdoor.edge import render
+        from bluegreen.shipped import shipped
+
+        image = stack.settings.proxy.image if stack else ""
+        tools = self._tools(edge.state, look)
+        return Serving(tools, edge, image, lambda edge, claims: render(edge, claims, shipped("nginx")))
+
+    def _tools(self, state: str, look: bool) -> Tools:
+        from bluegreen.cli.app import App
+        from bluegreen.cli.wiring import make_tools
+
+        it = self._it
+        itself = App(it.options, it.show, it.signals, state_folder=Path(state), acts=not look)
+        return make_tools(itself, os.path.basename(state))
+
+
+def _kept(state: str) -> Claims:
+    from bluegreen.features.edge.claims import Claims
+
+    return Claims(state)
+
+
+def _refuse_held(app: str, edge: Edge) -> None:
+    """Raises BluegreenError when somebody else has a port of an edge that is not there yet."""
+    from bluegreen.places.docker.api import Api
+    from bluegreen.places.docker.engine import Engine
+
+    for listen, holder in Engine(Api(app)).port_holders((*edge.listen, *edge.tls)).items():
+        if holder is not None:
+            raise BluegreenError(
+                "A port that the edge must be published on is taken.", code="port-taken",
+                failed=f"{holder or 'a process outside Docker'} holds {listen}",
+                expected=f"{listen} free (edge.listen and edge.tls in x-bluegreen)",
+                retry="safe, when the port is free or another is chosen", next="ss -ltnp (shows who holds it)",
+            )  # fmt: skip
+
+
+def _without(claims: Iterable[Claim], app: str) -> list[Claim]:
+    return [claim for claim in claims if claim.app != app]
+
+
+@contextmanager
+def _its_own(state: str) -> Iterator[None]:
+    """What the file system refuses because the edge is another user's."""
+    try:
+        yield
+    except PermissionError as error:
+        from bluegreen.cli.where import owner
+
+        whose = owner(Path(state))
+        raise BluegreenError(
+            f"The edge of this machine belongs to {whose}.", code="edge-not-yours",
+            failed=f"{error.strerror}: {error.filename or state}",
+            expected="root, or the user whose up has made the edge: it writes into one folder for all its apps",
+            retry="safe, as that user or as root", next=f"sudo {COMMAND} up; or listen on a port of its own",
+        ) from None  # fmt: skip
+    except OSError:
+        with writing(Path(state)):
+            raise
