@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -37,12 +38,13 @@ def front_door(
     """
     first, folder = f"{app}-proxy", str(sockets)
     files = Files(str(state / "nginx"), held)
-    succession = Succession(files, folder, first, place, lambda: sockets_at_edge(state))
+    succession = Succession(files, folder, first, place, partial(sockets_at_edge, state))
 
     def proxy() -> str:
         return serving(files.folder, first)
 
     change = Change(files, folder, lambda: place.send_signal(proxy(), "HUP"), succession.finish)
-    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy(), command))
+    at_edge = partial(sockets_at_edge, state)
+    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy(), command), at_edge)
     door = Door(files, change, lambda command: place.run_in(proxy(), command), nginx.sees_our_folders, succession.run)
     return files, nginx, door

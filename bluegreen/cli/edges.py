@@ -112,7 +112,7 @@ class Edges:
             _refuse_held(self._app, edge)
         with _its_own(edge.state):
             make_state(Path(edge.state))
-            make_sockets(Path(edge.state), self._app, proxy_user(self._it.state))
+            make_sockets(Path(edge.state), [self._app], proxy_user(self._it.state))
         with writing(self._it.state):
             relink(str(self._it.state / LINK), f"{edge.state}/{domain.FOLDER}/{self._app}")
 
@@ -183,11 +183,12 @@ class Edges:
     @contextmanager
     def _acting(self, state: str, stack: Stack | None = None) -> Iterator[Serving]:
         """The edge, while no other command acts on it."""
-        from bluegreen.frontdoor.folders import make_state
+        from bluegreen.frontdoor.folders import make_sockets, make_state, proxy_user
         from bluegreen.state.lock import Held, locked
 
         with _its_own(state):
             make_state(Path(state))
+            make_sockets(Path(state), [], proxy_user(Path(state)))
         edge = stack.settings.edge if stack else None
         with locked(Path(state), "edge", utc_now(), Held(WAIT), self._it.command, self._it.show.notice):
             yield self._serving(edge or self._found(state), stack, look=False)

@@ -141,6 +141,7 @@ class Repair:
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
+        tools.edge.prepare(self.stack)
         if tools.door.intended() is None:
             self._first_file()
         elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help

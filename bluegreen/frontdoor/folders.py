@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from bluegreen.domain.edge import FOLDER as SOCKETS
@@ -70,8 +71,8 @@ def prepare_folders(state: Path) -> None:
             os.close(descriptor)
 
 
-def make_sockets(edge: Path, app: str, user: tuple[int, int]) -> None:
-    """In an edge's state folder: the folder in which the nginx of one app, which runs as `user`, listens for it.
+def make_sockets(edge: Path, apps: Sequence[str], user: tuple[int, int]) -> None:
+    """In an edge's state folder: the folders in which the nginx of each app, which runs as `user`, listens for it.
 
     Raises OSError.
     """
@@ -79,7 +80,7 @@ def make_sockets(edge: Path, app: str, user: tuple[int, int]) -> None:
     opened = [os.open(edge, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
     try:
         opened.append(_folder(opened[0], SOCKETS, FOLDER_MODE))
-        opened.append(_folder(opened[1], app, FOLDER_MODE, user if root else None))
+        opened += [_folder(opened[1], app, FOLDER_MODE, user if root else None) for app in apps]
     finally:
         for descriptor in opened:
             os.close(descriptor)

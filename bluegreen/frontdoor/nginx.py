@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bluegreen.domain.color import Color
+from bluegreen.domain.edge import SOCKETS
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import route, seal
@@ -30,8 +31,11 @@ Run = Callable[[Sequence[str]], tuple[int, str]]
 class Nginx:
     """One app's proxy, seen from its state folder."""
 
-    def __init__(self, files: Files, change: Change, sockets: str, run: Run) -> None:
-        self._files, self._change, self._sockets, self._run = files, change, sockets, run
+    def __init__(
+        self, files: Files, change: Change, sockets: str, run: Run, edge: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`edge` says the folder in which nginx listens for an edge, if it does."""
+        self._files, self._change, self._sockets, self._run, self._edge = files, change, sockets, run, edge
 
     def answer(self) -> ControlAnswer | None:
         """What the loaded nginx says of itself; None when nothing answers on the control socket."""
@@ -72,9 +76,10 @@ class Nginx:
 
     def sees_our_folders(self) -> bool:
         """Whether nginx has mounted the folders that are there now, not deleted ones; unknown counts as yes."""
+        edge = self._edge()
         try:
-            code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN])
-            here = [str(os.stat(folder).st_ino) for folder in (self._files.folder, self._sockets)]
+            code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN, *([SOCKETS] if edge else [])])
+            here = [str(os.stat(it).st_ino) for it in (self._files.folder, self._sockets, edge) if it]
         except FileNotFoundError:
             return False
         except (BluegreenError, OSError):

@@ -25,6 +25,7 @@ from bluegreen.flow.values import Tools
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, whether they are healthy, and how to go back."""
+    from bluegreen.cli.visited import visited
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
@@ -34,7 +35,7 @@ def status(options: Options, json_: bool) -> int:
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
         shut = closed.read(str(app.state / "nginx"))
-        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing, closed=shut)
+        state = story(tools, visited(app.routing, app.state), app.routing.preview, differing=differing, closed=shut)
         state["certificates"] = _certificates(app)
     else:
         state = _status_without_state(app)
@@ -75,7 +76,7 @@ def _status_without_state(app: App) -> dict[str, Any]:
         raise before_up(app)
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
-    return story(app.tools(app.stack.app), urls([str(at) for at in settings.listen]), preview, app.stack)
+    return story(app.tools(app.stack.app), urls([str(at) for at in settings.visited()]), preview, app.stack)
 
 
 @click.command()
@@ -141,11 +142,11 @@ def all_apps(json_: bool) -> int:
     """All apps on this server: name, live release, URL, folder, owner."""
     from bluegreen.cli import apps
 
-    found, notes = apps.apps()
+    found, edges, notes = apps.apps()
     for words in notes:
         output.note(f"Note: {output.clean(words)}")
     if json_:
-        output.as_json({"apps": found, "notes": notes})
+        output.as_json({"apps": found, "edges": edges, "notes": notes})
     else:
-        output.result("\n".join(output.clean(line) for line in apps.lines(found)))
+        output.result("\n".join(output.clean(line) for line in apps.lines(found, edges)))
     return int(ExitCode.DONE)
