@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from bluegreen.cli.clock import utc_now
-from bluegreen.cli.edges import Edges
 from bluegreen.cli.probes import Probes
 from bluegreen.cli.statefolder import fingerprint, salt, writing
 from bluegreen.cli.where import short
@@ -36,6 +35,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
 def make_tools(it: App, app: str) -> Tools:
     """Everything that a story works with, for the app of this name."""
     from bluegreen.cli.doors import front_door
+    from bluegreen.cli.edges import Edges
     from bluegreen.frontdoor.folders import proxy_user
     from bluegreen.frontdoor.front_door import FrontDoor
     from bluegreen.frontdoor.snippets import Snippets
@@ -45,8 +45,7 @@ def make_tools(it: App, app: str) -> Tools:
     from bluegreen.state.journal import Journal
 
     look = not it.acts
-    journal = _closed_at_the_end(Journal(it.state, utc_now, it.show.notice, look))
-    _prepared(it)
+    journal = _closed_at_the_end(Journal(_prepared(it), utc_now, it.show.notice, look))
     place = docker_place(app, it.compose, it.state, proxy_user(it.state), shipped("compose") / "proxy.yaml")
     place.api.held = it.still_held
     sockets = short(it.state / "run")
@@ -80,12 +79,14 @@ def make_tools(it: App, app: str) -> Tools:
     )  # fmt: skip
 
 
-def _prepared(it: App) -> None:
+def _prepared(it: App) -> Path:
+    """The state folder; of a verb that acts, with all that is in it."""
     if it.acts:
         from bluegreen.frontdoor.folders import prepare_folders
 
         with writing(it.state):
             prepare_folders(it.state)
+    return it.state
 
 
 def _closed_at_the_end(journal: Journal) -> Journal:

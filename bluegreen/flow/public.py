@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from bluegreen.domain.app import Listen, Stack
 from bluegreen.domain.color import Color
-from bluegreen.domain.edge import label, labelled
 from bluegreen.domain.paths import public_health
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import ProxyContainer, World
@@ -23,6 +22,8 @@ def as_published(stack: Stack, world: World) -> Stack:
     tls, at = stack.settings.tls, world.proxy.tls if world.proxy else ()
     if tls and at:  # one that is not published for HTTPS yet may render what it will serve
         tls = replace(tls, listen=tuple(map(_listen, at)))
+    from bluegreen.domain.edge import label, labelled
+
     edge = world.proxy.edge if world.proxy else ""
     settings = replace(
         stack.settings, listen=tuple(map(_listen, listen)), preview=_listen(preview) if preview else None, tls=tls,
@@ -46,6 +47,8 @@ def differing(stack: Stack, world: World) -> str:
     listen, preview = published(world)
     if listen is None:
         return ""
+    from bluegreen.domain.edge import label
+
     wanted = tuple(map(str, stack.settings.listen))
     edge, there = label(stack.settings.edge), world.proxy.edge if world.proxy else ""
     shown = str(stack.settings.preview) if stack.settings.preview else None

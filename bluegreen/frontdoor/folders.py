@@ -8,12 +8,12 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from bluegreen.domain.edge import FOLDER as SOCKETS
 from bluegreen.frontdoor import succession
 from bluegreen.unix_http import open_folder
 
 FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
+SOCKETS = "sockets"  # in an edge's state folder
 RUN = "run"  # the one folder that nginx may write: it may have made whatever is in it
 TRIES = 3  # to make a folder where nginx may put something else in its place meanwhile
 

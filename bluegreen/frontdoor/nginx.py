@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bluegreen.domain.color import Color
-from bluegreen.domain.edge import SOCKETS
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.errors import BluegreenError
 from bluegreen.frontdoor import route, seal
@@ -78,7 +77,7 @@ class Nginx:
         """Whether nginx has mounted the folders that are there now, not deleted ones; unknown counts as yes."""
         edge = self._edge()
         try:
-            code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN, *([SOCKETS] if edge else [])])
+            code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN, *([route.EDGE] if edge else [])])
             here = [str(os.stat(it).st_ino) for it in (self._files.folder, self._sockets, edge) if it]
         except FileNotFoundError:
             return False

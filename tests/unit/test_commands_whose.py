@@ -253,7 +253,7 @@ def test_a_machine_without_apps_and_a_state_that_is_left_of_one(live: Site, tell
     assert len(list(apps.lines([]))) == 1
     assert tell("down", "--yes")[0] == 0
     assert live.state.is_dir(), "history stays"
-    assert tell("apps")[1] == {"apps": [], "notes": []}, "and that is no app"
+    assert tell("apps")[1] == {"apps": [], "edges": [], "notes": []}, "and that is no app"
 
 
 # -- before there is an app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +19,15 @@ from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
 
+if TYPE_CHECKING:
+    from bluegreen.domain.routing import Routing
+
 
 @click.command()
 @JSON
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, whether they are healthy, and how to go back."""
-    from bluegreen.cli.visited import visited
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
@@ -35,7 +37,7 @@ def status(options: Options, json_: bool) -> int:
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
         shut = closed.read(str(app.state / "nginx"))
-        state = story(tools, visited(app.routing, app.state), app.routing.preview, differing=differing, closed=shut)
+        state = story(tools, _urls(app, app.routing), app.routing.preview, differing=differing, closed=shut)
         state["certificates"] = _certificates(app)
     else:
         state = _status_without_state(app)
@@ -44,6 +46,14 @@ def status(options: Options, json_: bool) -> int:
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
     return 0
+
+
+def _urls(app: App, routing: Routing) -> list[str]:
+    if not routing.edge:
+        return urls(routing.listen)
+    from bluegreen.cli.visited import visited
+
+    return visited(routing, app.state)
 
 
 def _certificates(app: App) -> list[dict[str, Any]] | None:
