@@ -45,7 +45,8 @@ def _state_of(edge: Edge) -> str:
 
     name = domain.app_name(edge)
     there = next((it.state for it in proxies() if it.app == name and it.state), None)
-    home = folders.home(os.environ)
+    named = os.environ.get(folders.VARIABLE)
+    home = os.path.dirname(os.path.abspath(named)) if named else folders.home(os.environ)
     if there is None and home is None:
         raise BluegreenError(
             "This user has no home for the edge's state.", code="no-home", failed="neither HOME nor XDG_STATE_HOME",
@@ -101,7 +102,7 @@ class Edges:
     def prepare(self, stack: Stack) -> None:
         """The folder that its nginx mounts. Refuses what could not be served, while nothing has changed."""
         edge = stack.settings.edge
-        if edge is None or not edge.state:
+        if edge is None or not edge.state or domain.app_name(edge) == self._app:  # the last: the edge itself
             return
         from bluegreen.frontdoor.folders import make_sockets, make_state, proxy_user
         from bluegreen.frontdoor.route import relink
