@@ -238,6 +238,27 @@ def test_a_port_that_others_need_is_left_to_the_edge(street: Street) -> None:
     assert street.ask("blog.example.com")[0] == 200
 
 
+def test_an_edge_sees_sockets_and_nothing_else(street: Street) -> None:
+    shop, blog = street.app_of("shop.example.com", secure="shop.example.com"), street.app_of("blog.example.com")
+    shop.ok("up")
+    blog.ok("up")
+    seen = docker("exec", f"{street.app}-proxy", "find", "/run/bluegreen-apps", "-type", "f")
+    assert seen == "", "sockets and folders only"
+    assert ".pem" not in docker("exec", f"{street.app}-proxy", "find", "/etc/bluegreen", "/run")
+    done = subprocess.run(
+        ["docker", "exec", f"{street.app}-proxy", "touch", "/run/bluegreen-apps/x"], capture_output=True, check=False
+    )
+    assert done.returncode != 0
+    # An app's nginx sees its own folder, and not its neighbour's.
+    assert docker("exec", f"{shop.name}-proxy", "ls", "/run/bluegreen-edge").split() == ["plain.sock", "secure.sock"]
+    assert blog.name not in docker("exec", f"{shop.name}-proxy", "cat", "/proc/mounts")
+    # Nobody outside reaches these sockets, and what an app's containers can reach of its nginx is as without an edge.
+    assert shop.state.stat().st_mode & 0o777 == 0o700
+    assert street.state.stat().st_mode & 0o777 == 0o700
+    ports = docker("inspect", "-f", "{{json .HostConfig.PortBindings}}", f"{shop.name}-proxy")
+    assert str(street.port) not in ports
+
+
 def test_closed_is_the_app_alone(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")

@@ -45,6 +45,8 @@ FAULTS = (
           "nothing; `up`, when `status` says so", f"{ENGINE}:test_a_proxy_of_two_containers_comes_back_whichever_starts_first"),
     Fault("power cut, or the daemon killed, with several apps on an edge", "while it is off", "each app answers by its names within seconds, whichever container starts first",
           "nothing", f"{ENGINE}:test_an_edge_and_its_apps_come_back_in_any_order"),
+    Fault("a command killed in a step of the edge", NONE, "`status`: unfinished", "the same command",
+          "faults/test_killed_at_the_edge.py:test_killed_in_a_step_of_the_edge"),
     Fault("the edge's nginx dies", "all that come through it", "`status`: visitors do not reach nginx", "`up` in any of its apps, if the Engine does not start it",
           f"{EDGE}:test_an_app_that_dies_is_no_harm_to_its_neighbours_and_comes_back"),
     Fault("an app's nginx dies behind the edge", "those of this app", "503 of the edge; its neighbours answer", "`up`",
