@@ -130,6 +130,8 @@ class ProxySettings:
     max_answer_headers: int = 64 * 1024  # of all lines together
     underscores: bool = False  # whether headers with an underscore in their names are passed on
     error_pages: str | None = None  # a folder with pages for 502, 503, 504
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the container, for a proxy in front
+    networks: tuple[str, ...] = ()  # that exist, and that it joins
 
 
 @dataclass(frozen=True)

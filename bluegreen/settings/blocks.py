@@ -31,6 +31,7 @@ from bluegreen.settings.types import (
     HealthPath,
     Host,
     Hosts,
+    Labels,
     Listens,
     PathPrefix,
     Paths,
@@ -157,6 +158,10 @@ class ProxyBlock(StrictBlock):
     """A folder with 502.html, 503.html or 504.html, for answers that nginx itself has to give."""
     include: Annotated[str, Field(min_length=1)] | None = None
     """A folder of your own nginx snippets: *.conf for each server block, http/*.conf for the http block."""
+    labels: Labels = Field(default_factory=dict)
+    """Labels of nginx's container, by which a proxy in front finds it, such as `traefik.enable: true`."""
+    networks: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Networks that exist already, and that nginx joins: where a proxy in front reaches it."""
 
 
 class MigrateBlock(StrictBlock):

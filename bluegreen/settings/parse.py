@@ -83,7 +83,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
             tuple(parsed.proxy.trust), parsed.proxy.include, parsed.proxy.websocket_timeout,
             parsed.proxy.max_request_headers, parsed.proxy.max_answer_headers, parsed.proxy.underscores,
-            parsed.proxy.error_pages,
+            parsed.proxy.error_pages, parsed.proxy.labels, tuple(dict.fromkeys(parsed.proxy.networks)),
         ),
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),

@@ -47,7 +47,11 @@ class Serving:
             return f"the edge is {proxy.state if not proxy.running else 'not answering'}"
         if thorough and differs(self.world, self._wish):
             return "its image or its settings have changed"
-        return "" if not self._text_differs(self._render(self._edge, claims)) else "its names are not those of the settings and of the releases in both colors"
+        return (
+            ""
+            if not self._text_differs(self._render(self._edge, claims))
+            else "its names are not those of today's settings and releases"
+        )
 
     def serve(self, claims: Sequence[Claim]) -> str:
         """What was done, in words. Raises BluegreenError; the edge then serves what it served."""

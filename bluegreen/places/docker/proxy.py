@@ -116,13 +116,13 @@ class Proxy:
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        return _hash([self._service(stack), _bindings(stack), *_volumes(stack), *_of_edge(stack)])
+        return _hash([self._service(stack), _bindings(stack), *_volumes(stack), *_of_first(stack)])
 
     def ports(self, stack: Stack) -> str:
         """A fingerprint of what only another container with the ports can change; the rest a successor can."""
         service = self._service(stack)
         own = [service.get(key) for key in ("user", "entrypoint", "sysctls", "volumes")]
-        return _hash([_bindings(stack), *own, *_of_edge(stack)])
+        return _hash([_bindings(stack), *own, *_of_first(stack)])
 
     def successor(self, stack: Stack, tell: Tell) -> Successor:
         """A container like the proxy's, in its network: its nginx can take over. It is made when it starts."""
@@ -153,6 +153,7 @@ class Proxy:
                 self._start(existing.id, stack)
                 return "started"
             return "running" if existing.published else "published"
+        self._refuse_missing(stack)
         if existing:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
@@ -177,9 +178,24 @@ class Proxy:
         request["HostConfig"]["PortBindings"] = bindings
         if MIGRATES.exists():  # what waits for a worker that ends is handed to another; Linux 5.14
             request["HostConfig"].setdefault("Sysctls", {})["net.ipv4.tcp_migrate_req"] = "1"
-        request["Labels"][LABEL_PORTS] = self.ports(stack)
+        wanted = stack.settings.proxy
+        request["Labels"] = {**wanted.labels, **request["Labels"], LABEL_PORTS: self.ports(stack)}
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
-        return creation.create(self._api, proxy_name(stack.app), request, endpoints)
+        container = creation.create(self._api, proxy_name(stack.app), request, endpoints)
+        for network in wanted.networks:
+            self._api.client.connect_container_to_network(container, network)
+        return container
+
+    def _refuse_missing(self, stack: Stack) -> None:
+        """Raises BluegreenError for a network of proxy.networks that is not there, while nothing has changed."""
+        for network in stack.settings.proxy.networks:
+            if not self._networks.exists(network):
+                raise BluegreenError(
+                    f"The network {network} does not exist.", code="external-missing",
+                    failed=f"x-bluegreen.proxy.networks names {network}",
+                    expected="networks that exist: of the proxy in front, which makes them",
+                    retry="safe, after it exists", next="docker network ls",
+                )  # fmt: skip
 
     def _request(self, stack: Stack, tell: Tell) -> dict[str, Any]:
         """What every container of the proxy has."""
@@ -265,9 +281,11 @@ def _volumes(stack: Stack) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _of_edge(stack: Stack) -> list[object]:
-    """What only another container with the ports can change of an app on an edge, and of the edge."""
-    return [edge.label(stack.settings.edge), *map(asdict, stack.binds)] if stack.settings.edge else []
+def _of_first(stack: Stack) -> list[object]:
+    """What else only another container with the ports can change; nothing for an app without all of this."""
+    at_edge = [edge.label(stack.settings.edge), *map(asdict, stack.binds)] if stack.settings.edge else []
+    proxy = stack.settings.proxy
+    return [*at_edge, *([dict(proxy.labels), *proxy.networks] if proxy.labels or proxy.networks else [])]
 
 
 def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:
