@@ -74,7 +74,7 @@ def _name(found: dict[str, Any]) -> str:
 def _app(state: str, said: Proxy) -> dict[str, Any]:
     found: dict[str, Any] = {
         "app": said.app, "folder": None, "live": None, "urls": [], "owner": where.owner(Path(state)), "state": state,
-        "running": False, "problem": None, "names": [], "edge": None, "certificate_days": None,
+        "running": False, "problem": None, "names": [], "listen": [], "edge": None, "certificate_days": None,
     }  # fmt: skip
     try:
         os.listdir(state)
@@ -92,6 +92,7 @@ def _app(state: str, said: Proxy) -> dict[str, Any]:
         "urls": visited(routing, Path(state)) if routing else [],
         "running": answer is not None,
         "names": names(routing),
+        "listen": list(routing.listen) if routing else [],
         "edge": (routing.edge or None) if routing else None,
         "certificate_days": _days(state),
     }

@@ -32,6 +32,7 @@ APPS = thing("All apps on this server.", {
         "owner": text("The user whose it is."), "state": text("Its state folder."),
         "running": flag("Whether its nginx answers."), "problem": null_or(text("Why it could not be looked at.")),
         "names": names("The hosts that it answers; none: it answers any."),
+        "listen": names("[ADDRESS:]PORT where visitors come in."),
         "edge": null_or(text("The edge through which visitors come.")),
         "certificate_days": null_or(integer("Days until its first certificate ends; null: no TLS.")),
     })),
