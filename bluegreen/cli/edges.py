@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # loaded only by apps on an edge; start-up time is part of th
     from bluegreen.flow.values import Tools
 
 LINK = "edge"  # in an app's state folder: leads to the sockets in which its nginx listens for the edge
+TRIES = 3  # to lock an edge that others may take away meanwhile
 WAIT = 60.0  # seconds for another app's command at the edge; each takes a few
 
 
@@ -91,8 +92,11 @@ class Edges:
     def goes(self, stack: Stack) -> Collection[str]:
         """The containers that go when it leaves its edge: those of the edge, if nobody else is on it."""
         there = claimed_at(self._it.state) if self.left(stack) else None
-        if there is None or _without(self._claims(there), self._app):
+        if there is None:
             return ()
+        with _its_own(there):
+            if self._others(there):
+                return ()
         from bluegreen.places.docker.addresses import proxy_name
 
         return (proxy_name(os.path.basename(there)),)
@@ -104,15 +108,14 @@ class Edges:
         edge = stack.settings.edge
         if edge is None or not edge.state or domain.app_name(edge) == self._app:  # the last: the edge itself
             return
-        from bluegreen.frontdoor.folders import make_sockets, make_state, proxy_user
+        from bluegreen.frontdoor.folders import make_sockets, proxy_user
         from bluegreen.frontdoor.route import relink
 
         serving = self._serving(edge, stack, look=True)
         self._refuse(edge, serving, domain.claim(stack), self._claims(edge.state))
         if serving.world.proxy is None:
             _refuse_held(self._app, edge)
-        with _its_own(edge.state):
-            make_state(Path(edge.state))
+        with self._locked(edge.state), _its_own(edge.state):
             make_sockets(Path(edge.state), [self._app], proxy_user(self._it.state))
         with writing(self._it.state):
             relink(str(self._it.state / LINK), f"{edge.state}/{domain.FOLDER}/{self._app}")
@@ -123,11 +126,10 @@ class Edges:
         if edge is None:
             return ""
         mine = domain.claim(stack, slots)
-        with self._acting(edge.state, stack) as serving:
-            claims = self._claims(edge.state)
-            self._refuse(edge, serving, mine, claims)
-            kept = _kept(edge.state)
-            with _its_own(edge.state), kept.claimed(mine):
+        with self._locked(edge.state), _its_own(edge.state):
+            serving, kept = self._serving(edge, stack, look=False), _kept(edge.state)
+            self._refuse(edge, serving, mine, kept.all())
+            with kept.claimed(mine):
                 return serving.serve(kept.all())
 
     def leave(self) -> str:
@@ -137,31 +139,34 @@ class Edges:
             return ""
         import shutil
 
-        name = os.path.basename(state)
         try:
             os.stat(state)
         except FileNotFoundError:  # somebody has removed it: its containers are all that there is
-            return self._end(name, state)
-        with _its_own(state):
-            kept = _kept(state)
-            others = _without(kept.all(), self._app)
-            if others:
-                with self._acting(state) as serving:
-                    kept.forget(self._app)
-                    said = serving.serve(kept.all())
-            else:
-                said = self._end(name, state)
+            return self._end(state)
+        with self._locked(state), _its_own(state):
+            if not self._others(state):
+                return self._end(state)
+            _kept(state).forget(self._app)
+            said = self._serving(self._found(state), None, look=False).serve(_kept(state).all())
             shutil.rmtree(Path(state, domain.FOLDER, self._app), ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             (self._it.state / LINK).unlink()
         return said
 
-    def _end(self, name: str, state: str) -> str:
+    def _others(self, state: str) -> bool:
+        """Whether another app has claimed names, or is about to: its nginx has the folder for its sockets."""
+        with contextlib.suppress(FileNotFoundError):
+            if set(os.listdir(Path(state, domain.FOLDER))) - {self._app}:
+                return True
+        return bool(_without(_kept(state).all(), self._app))
+
+    def _end(self, state: str) -> str:
         import shutil
 
         from bluegreen.places.docker.api import Api
         from bluegreen.places.docker.engine import Engine
 
+        name = os.path.basename(state)
         removed = Engine(Api(name)).remove_leftovers()
         shutil.rmtree(state, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
@@ -182,17 +187,25 @@ class Edges:
         refuse_other_settings(edge, serving.found, others, self._it.command)
 
     @contextmanager
-    def _acting(self, state: str, stack: Stack | None = None) -> Iterator[Serving]:
-        """The edge, while no other command acts on it."""
+    def _locked(self, state: str) -> Iterator[None]:
+        """The edge's state folder, made if there is none, while no other command acts on it."""
         from bluegreen.frontdoor.folders import make_sockets, make_state, proxy_user
         from bluegreen.state.lock import Held, locked
 
-        with _its_own(state):
-            make_state(Path(state))
-            make_sockets(Path(state), [], proxy_user(Path(state)))
-        edge = stack.settings.edge if stack else None
-        with locked(Path(state), "edge", utc_now(), Held(WAIT), self._it.command, self._it.show.notice):
-            yield self._serving(edge or self._found(state), stack, look=False)
+        with contextlib.ExitStack() as held:
+            for more in reversed(range(TRIES)):
+                with _its_own(state):
+                    make_state(Path(state))
+                    make_sockets(Path(state), [], proxy_user(Path(state)))
+                try:
+                    held.enter_context(
+                        locked(Path(state), "edge", utc_now(), Held(WAIT), self._it.command, self._it.show.notice)
+                    )
+                    break
+                except FileNotFoundError:  # the last app has just taken it away
+                    if not more:
+                        raise
+            yield
 
     def _found(self, state: str) -> Edge:
         """What the edge that there is says of itself."""

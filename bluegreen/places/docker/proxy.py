@@ -153,7 +153,7 @@ class Proxy:
                 self._start(existing.id, stack)
                 return "started"
             return "running" if existing.published else "published"
-        self._refuse_missing(stack)
+        _refuse_missing(self._networks, stack)
         if existing:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
@@ -185,17 +185,6 @@ class Proxy:
         for network in wanted.networks:
             self._api.client.connect_container_to_network(container, network)
         return container
-
-    def _refuse_missing(self, stack: Stack) -> None:
-        """Raises BluegreenError for a network of proxy.networks that is not there, while nothing has changed."""
-        for network in stack.settings.proxy.networks:
-            if not self._networks.exists(network):
-                raise BluegreenError(
-                    f"The network {network} does not exist.", code="external-missing",
-                    failed=f"x-bluegreen.proxy.networks names {network}",
-                    expected="networks that exist: of the proxy in front, which makes them",
-                    retry="safe, after it exists", next="docker network ls",
-                )  # fmt: skip
 
     def _request(self, stack: Stack, tell: Tell) -> dict[str, Any]:
         """What every container of the proxy has."""
@@ -250,6 +239,18 @@ class Proxy:
         if key not in self._resolved:  # each is a process of Compose
             self._resolved[key] = resolve_shipped(self._file, variables)["services"]["proxy"]
         return self._resolved[key]
+
+
+def _refuse_missing(networks: Networks, stack: Stack) -> None:
+    """Raises BluegreenError for a network of proxy.networks that is not there, while nothing has changed."""
+    for network in stack.settings.proxy.networks:
+        if not networks.exists(network):
+            raise BluegreenError(
+                f"The network {network} does not exist.", code="external-missing",
+                failed=f"x-bluegreen.proxy.networks names {network}",
+                expected="networks that exist: of the proxy in front, which makes them",
+                retry="safe, after it exists", next="docker network ls",
+            )  # fmt: skip
 
 
 def _same_image(existing: ProxyContainer, means: str | None) -> bool:
