@@ -118,7 +118,10 @@ def test_a_name_is_of_one_app_and_all_say_the_same_of_the_edge(street: Street) -
 
 
 def test_a_switch_of_one_app_is_nothing_to_its_neighbours(street: Street) -> None:
-    apps = [street.app_of(f"app{number}.example.com") for number in range(APPS)]
+    shared = f"{street.name}_default"  # else each app's own takes a subnet of the Engine's few
+    docker("network", "create", "--label", f"bluegreen.app={street.app}", shared)
+    compose = f"{APP}networks: {{default: {{name: {shared}, external: true}}}}\n"
+    apps = [street.app_of(f"app{number}.example.com", compose) for number in range(APPS)]
     for project in apps:
         project.ok("up")
     loads = [Load(street.port, {"get": 4, "fresh": 1}, host=f"app{number}.example.com") for number in range(1, APPS)]
@@ -221,6 +224,7 @@ def test_an_app_moves_to_the_edge_and_back(street: Street) -> None:
     assert docker("ps", "-aq", "--filter", f"label=bluegreen.app={street.app}") == ""
 
 
+@pytest.mark.long
 def test_a_port_that_others_need_is_left_to_the_edge(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")
@@ -259,6 +263,7 @@ def test_an_edge_sees_sockets_and_nothing_else(street: Street) -> None:
     assert str(street.port) not in ports
 
 
+@pytest.mark.long
 def test_closed_is_the_app_alone(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")
@@ -286,6 +291,7 @@ def test_an_app_that_dies_is_no_harm_to_its_neighbours_and_comes_back(street: St
     assert [street.ask(f"{name}.example.com")[0] for name in ("shop", "blog")] == [200, 200]
 
 
+@pytest.mark.long
 def test_the_state_of_the_edge_is_lost(street: Street) -> None:
     """The sockets of the apps were in it. The next `up` of each app brings it back."""
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
@@ -302,6 +308,7 @@ def test_the_state_of_the_edge_is_lost(street: Street) -> None:
     assert blog.ok("up", "--json").json()["outcome"] == "unchanged"
 
 
+@pytest.mark.long
 def test_commands_of_several_apps_at_once(street: Street) -> None:
     apps = [street.app_of(f"app{number}.example.com") for number in range(3)]
     running = [

@@ -172,6 +172,7 @@ def _await_all(engine: Machine, street: dict[str, Project]) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.long
 def test_an_edge_and_its_apps_come_back_in_any_order(engine: Machine, street: dict[str, Project]) -> None:
     """The edge's nginx, and an app's, were replaced: each is two containers, and the Engine starts them as it likes."""
     shop = street["shop.test"]

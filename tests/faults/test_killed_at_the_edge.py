@@ -66,7 +66,11 @@ SCENARIOS = (
 )
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda it: it.name)
+QUICK = ("another name",)  # what `make test` runs
+ROWS = [pytest.param(it, marks=() if it.name in QUICK else pytest.mark.long, id=it.name) for it in SCENARIOS]
+
+
+@pytest.mark.parametrize("scenario", ROWS)
 def test_killed_in_a_step_of_the_edge(street: Street, scenario: Scenario) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.compose = shop.file.read_text()

@@ -116,7 +116,8 @@ class Networks:
             "Name": name, "Labels": {LABEL_APP: self._api.app, LABEL_ROLE: "network", **(labels or {})},
             "CheckDuplicate": True, **more,
         }  # fmt: skip
-        pool = {"Subnet": str(block.part(part))} if block else None
+        mine = block.part(part) if block else None
+        pool = {"Subnet": str(mine), "Gateway": str(mine[1])} if mine else None
         try:
             self._post({**body, "IPAM": {"Driver": "default", "Config": [pool]}} if pool else body)
         except APIError as error:
