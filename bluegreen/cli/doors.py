@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from bluegreen.frontdoor import route
 from bluegreen.frontdoor.change import Change
 from bluegreen.frontdoor.door import Door
 from bluegreen.frontdoor.files import Files
@@ -29,6 +30,12 @@ def sockets_at_edge(state: Path) -> str | None:
         return None
 
 
+def mounted(state: Path) -> dict[str, str]:
+    """Folders of this machine that a proxy may have mounted beside its state, by where it has them; empty: none."""
+    apps = state / "sockets"
+    return {route.EDGE: sockets_at_edge(state) or "", route.EDGE_APPS: str(apps) if apps.is_dir() else ""}
+
+
 def front_door(
     app: str, state: Path, sockets: Path, place: ProxyHandle, *, held: Callable[[], None] = lambda: None
 ) -> tuple[Files, Nginx, Door]:
@@ -44,7 +51,6 @@ def front_door(
         return serving(files.folder, first)
 
     change = Change(files, folder, lambda: place.send_signal(proxy(), "HUP"), succession.finish)
-    at_edge = partial(sockets_at_edge, state)
-    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy(), command), at_edge)
+    nginx = Nginx(files, change, folder, lambda command: place.run_in(proxy(), command), partial(mounted, state))
     door = Door(files, change, lambda command: place.run_in(proxy(), command), nginx.sees_our_folders, succession.run)
     return files, nginx, door

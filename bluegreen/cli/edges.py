@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bluegreen.cli.clock import utc_now
+from bluegreen.cli.doors import sockets_at_edge
 from bluegreen.cli.statefolder import writing
 from bluegreen.domain import edge as domain
 from bluegreen.domain.app import Edge, Stack
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # loaded only by apps on an edge; start-up time is part of th
     from bluegreen.domain.edge import Claim
     from bluegreen.domain.routing import Slot
     from bluegreen.features.edge.claims import Claims
-    from bluegreen.features.edge.serve import Serving
+    from bluegreen.features.edge.serve import Check, Run, Serving
     from bluegreen.flow.values import Tools
 
 LINK = "edge"  # in an app's state folder: leads to the sockets in which its nginx listens for the edge
@@ -53,15 +54,26 @@ def _state_of(edge: Edge) -> str:
             "This user has no home for the edge's state.", code="no-home", failed="neither HOME nor XDG_STATE_HOME",
             expected="one of them, or root", retry="safe", next=f"HOME=… {COMMAND} up", exit_code=ExitCode.USAGE,
         )  # fmt: skip
-    return there or os.path.join(str(home), name)
+    state = there or os.path.join(str(home), name)
+    with _its_own(state):
+        if os.path.lexists(state):
+            os.listdir(state)
+    return state
 
 
-def claimed_at(state: Path) -> str | None:
-    """The state folder of the edge at which an app has claimed names; None: it has none."""
-    try:
+def claimed_at(state: Path, app: str) -> str | None:
+    """The state folder of the edge at which an app has claimed names; None: it has none.
+
+    The link may be lost with the app's state; the claim is in the edge's.
+    """
+    with contextlib.suppress(OSError):
         return str(Path(os.readlink(state / LINK)).parent.parent)
-    except OSError:
-        return None
+    edges = [it for it in folders.states(os.environ) if os.path.basename(it).startswith(domain.APP)]
+    for it in edges:
+        with contextlib.suppress(PermissionError):  # another user's
+            if any(claim.app == app for claim in _kept(it).all()):
+                return it
+    return None
 
 
 class Edges:
@@ -69,6 +81,7 @@ class Edges:
 
     def __init__(self, it: App, app: str) -> None:
         self._it, self._app = it, app
+        self._asked = ""  # the edge that was asked already whether it could serve the app
 
     # -- looks
 
@@ -81,21 +94,28 @@ class Edges:
         serving = self._serving(edge, stack, look=True)
         claims = self._claims(edge.state)
         self._refuse(edge, serving, mine, claims)
+        _refuse_held(self._app, edge, serving.found, self.goes(stack))
         return serving.lacks([*_without(claims, self._app), mine], thorough)
+
+    def unbound(self, stack: Stack) -> bool:
+        """Whether the sockets in which the app's nginx listens for the edge were removed."""
+        edge = stack.settings.edge
+        there = f"{edge.state}/{domain.FOLDER}/{self._app}" if edge else ""
+        return bool(there) and sockets_at_edge(self._it.state) == there and not os.path.lexists(f"{there}/plain.sock")
 
     def left(self, stack: Stack | None) -> str:
         """The edge that it has claimed names at and that its settings do not say any more (None: that it ends at)."""
-        there = claimed_at(self._it.state)
+        there = claimed_at(self._it.state, self._app)
         wanted = stack.settings.edge if stack else None
         return os.path.basename(there) if there and (wanted is None or wanted.state != there) else ""
 
     def goes(self, stack: Stack) -> Collection[str]:
         """The containers that go when it leaves its edge: those of the edge, if nobody else is on it."""
-        there = claimed_at(self._it.state) if self.left(stack) else None
+        there = claimed_at(self._it.state, self._app) if self.left(stack) else None
         if there is None:
             return ()
         with _its_own(there):
-            if self._others(there):
+            if _others(there, self._app):
                 return ()
         from bluegreen.places.docker.addresses import proxy_name
 
@@ -103,18 +123,30 @@ class Edges:
 
     # -- what acts
 
-    def prepare(self, stack: Stack) -> None:
-        """The folder that its nginx mounts. Refuses what could not be served, while nothing has changed."""
+    def ask(self, stack: Stack) -> None:
+        """Raises BluegreenError for what the edge could not serve, while nothing has changed."""
         edge = stack.settings.edge
         if edge is None or not edge.state or domain.app_name(edge) == self._app:  # the last: the edge itself
+            return
+        if self._asked == domain.said(edge):
+            return
+        with self._locked(edge.state), _its_own(edge.state):
+            serving, claims = self._serving(edge, stack, look=False), _kept(edge.state).all()
+            mine = domain.claim(stack)
+            self._refuse(edge, serving, mine, claims)
+            _refuse_held(self._app, edge, serving.found, self.goes(stack))
+            serving.rehearse([*_without(claims, self._app), mine])
+        self._asked = domain.said(edge)
+
+    def prepare(self, stack: Stack) -> None:
+        """The folder that its nginx mounts. Raises as `ask` does."""
+        self.ask(stack)
+        edge = stack.settings.edge
+        if edge is None or not edge.state or domain.app_name(edge) == self._app:
             return
         from bluegreen.frontdoor.folders import make_sockets, proxy_user
         from bluegreen.frontdoor.route import relink
 
-        serving = self._serving(edge, stack, look=True)
-        self._refuse(edge, serving, domain.claim(stack), self._claims(edge.state))
-        if serving.world.proxy is None:
-            _refuse_held(self._app, edge)
         with self._locked(edge.state), _its_own(edge.state):
             make_sockets(Path(edge.state), [self._app], proxy_user(self._it.state))
         with writing(self._it.state):
@@ -134,7 +166,7 @@ class Edges:
 
     def leave(self) -> str:
         """Its names are free; the last app takes the edge with it. Says what was done."""
-        state = claimed_at(self._it.state)
+        state = claimed_at(self._it.state, self._app)
         if state is None:
             return ""
         import shutil
@@ -142,36 +174,18 @@ class Edges:
         try:
             os.stat(state)
         except FileNotFoundError:  # somebody has removed it: its containers are all that there is
-            return self._end(state)
+            return _end(state, self._it.state / LINK)
         with self._locked(state), _its_own(state):
-            if not self._others(state):
-                return self._end(state)
+            if not _others(state, self._app):
+                return _end(state, self._it.state / LINK)
             _kept(state).forget(self._app)
-            said = self._serving(self._found(state), None, look=False).serve(_kept(state).all())
+            serving = self._serving(self._found(state), None, look=False)
+            there = serving.world.proxy is not None
+            said = serving.serve(_kept(state).all()) if there else "its names are free; the edge itself is not there"
             shutil.rmtree(Path(state, domain.FOLDER, self._app), ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             (self._it.state / LINK).unlink()
         return said
-
-    def _others(self, state: str) -> bool:
-        """Whether another app has claimed names, or is about to: its nginx has the folder for its sockets."""
-        with contextlib.suppress(FileNotFoundError):
-            if set(os.listdir(Path(state, domain.FOLDER))) - {self._app}:
-                return True
-        return bool(_without(_kept(state).all(), self._app))
-
-    def _end(self, state: str) -> str:
-        import shutil
-
-        from bluegreen.places.docker.api import Api
-        from bluegreen.places.docker.engine import Engine
-
-        name = os.path.basename(state)
-        removed = Engine(Api(name)).remove_leftovers()
-        shutil.rmtree(state, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self._it.state / LINK).unlink()
-        return f"nobody else is on it: {name} is removed ({len(removed)} containers and networks)"
 
     # -- small parts
 
@@ -182,9 +196,8 @@ class Edges:
     def _refuse(self, edge: Edge, serving: Serving, mine: Claim, claims: list[Claim]) -> None:
         from bluegreen.features.edge.claims import refuse_other_settings, refuse_taken
 
-        others = _without(claims, self._app)
-        refuse_taken(mine, others, self._it.command)
-        refuse_other_settings(edge, serving.found, others, self._it.command)
+        refuse_taken(mine, _without(claims, self._app), self._it.command)
+        refuse_other_settings(edge, serving.found, claims, self._app, self._it.command)
 
     @contextmanager
     def _locked(self, state: str) -> Iterator[None]:
@@ -205,6 +218,7 @@ class Edges:
                 except FileNotFoundError:  # the last app has just taken it away
                     if not more:
                         raise
+            held.callback(_given_back, state)
             yield
 
     def _found(self, state: str) -> Edge:
@@ -222,7 +236,9 @@ class Edges:
 
         image = stack.settings.proxy.image if stack else ""
         tools = self._tools(edge.state, look)
-        return Serving(tools, edge, image, lambda edge, claims: render(edge, claims, shipped("nginx")))
+        return Serving(
+            tools, edge, image, lambda edge, claims: render(edge, claims, shipped("nginx")), _check(edge.state)
+        )
 
     def _tools(self, state: str, look: bool) -> Tools:
         from bluegreen.cli.app import App
@@ -239,19 +255,72 @@ def _kept(state: str) -> Claims:
     return Claims(state)
 
 
-def _refuse_held(app: str, edge: Edge) -> None:
-    """Raises BluegreenError when somebody else has a port of an edge that is not there yet."""
+def _others(state: str, app: str) -> bool:
+    """Whether another app has claimed names, or is about to: its nginx has the folder for its sockets."""
+    with contextlib.suppress(FileNotFoundError):
+        if set(os.listdir(Path(state, domain.FOLDER))) - {app}:
+            return True
+    return bool(_without(_kept(state).all(), app))
+
+
+def _end(state: str, link: Path) -> str:
+    """The edge goes with its last app."""
+    import shutil
+
     from bluegreen.places.docker.api import Api
     from bluegreen.places.docker.engine import Engine
 
-    for listen, holder in Engine(Api(app)).port_holders((*edge.listen, *edge.tls)).items():
-        if holder is not None:
+    name = os.path.basename(state)
+    removed = Engine(Api(name)).remove_leftovers()
+    shutil.rmtree(state, ignore_errors=True)
+    link.unlink(missing_ok=True)
+    return f"nobody else is on it: {name} is removed ({len(removed)} containers and networks)"
+
+
+def _check(state: str) -> Check:
+    """`nginx -t` on a text of the edge."""
+    from bluegreen.cli.doors import front_door
+    from bluegreen.cli.where import short
+    from bluegreen.frontdoor.front_door import FOLDERS
+    from bluegreen.places.docker.api import Api
+    from bluegreen.places.docker.commands import ProxyHandle
+
+    name = os.path.basename(state)
+    _, _, door = front_door(name, Path(state), short(Path(state, "run")), ProxyHandle(Api(name)))
+
+    def check(text: str, run: Run | None) -> None:
+        door.test([text], (lambda command: run(["sh", "-c", FOLDERS, "sh", *command])) if run else None)
+
+    return check
+
+
+def _refuse_held(app: str, edge: Edge, found: Edge | None, goes: Collection[str]) -> None:
+    """Raises BluegreenError when somebody else has a port that the edge has to get. `found`: the one that is there;
+    `goes`: containers that give theirs up.
+    """
+    mine = {*found.listen, *found.tls} if found else set()
+    wanted = [it for it in (*edge.listen, *edge.tls) if it not in mine]
+    if not wanted:
+        return
+    from bluegreen.places.docker.api import Api
+    from bluegreen.places.docker.engine import Engine
+
+    for listen, holder in Engine(Api(app)).port_holders(wanted).items():
+        if holder is not None and holder not in goes:
             raise BluegreenError(
                 "A port that the edge must be published on is taken.", code="port-taken",
                 failed=f"{holder or 'a process outside Docker'} holds {listen}",
                 expected=f"{listen} free (edge.listen and edge.tls in x-bluegreen)",
                 retry="safe, when the port is free or another is chosen", next="ss -ltnp (shows who holds it)",
             )  # fmt: skip
+
+
+def _given_back(state: str) -> None:
+    """What root has written at a user's edge becomes the user's."""
+    from bluegreen.frontdoor.folders import give_to_owner
+
+    with contextlib.suppress(FileNotFoundError):  # it went with its last app
+        give_to_owner(Path(state))
 
 
 def _without(claims: Iterable[Claim], app: str) -> list[Claim]:

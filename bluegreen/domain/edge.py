@@ -31,6 +31,7 @@ class Claim:
     secure: tuple[str, ...] = ()
     request_headers: int = 64 * 1024  # bytes, as proxy.max_request_headers
     answer_headers: int = 64 * 1024  # bytes, as proxy.max_answer_headers
+    edge: str = ""  # what the app says of the edge, as a label, with the image that it names
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,8 +80,13 @@ def claim(stack: Stack, slots: Iterable[Slot] = ()) -> Claim:
     limits = settings.proxy
     return Claim(
         stack.app, stack.project_directory, tuple(named), _secure(settings, named),
-        limits.max_request_headers, limits.max_answer_headers,
+        limits.max_request_headers, limits.max_answer_headers, said(settings.edge),
     )  # fmt: skip
+
+
+def said(edge: Edge | None) -> str:
+    """What an app's settings say of its edge: all that its apps have in common."""
+    return f"{label(edge)} {edge.image}".strip() if edge else ""
 
 
 def _secure(settings: Settings, named: Iterable[str]) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> 
     if proxy is None or not proxy.published or routing is None:
         return (), []
     listens = routing.listen if proxy.edge else proxy.listen or routing.listen
+    if slot is None and proxy.edge:  # the edge knows an app by its names, before a color is live, too
+        slot = next(iter(routing.slots.values()), None)
     route = next((route for route in slot.routes if route.public), None) if slot else None
     host, path = (route.host, route.health.path) if route else (None, "/")
     silent = tools.prober.public(listens, host, path)

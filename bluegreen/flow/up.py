@@ -65,6 +65,8 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
 def _look(tools: Tools, stack: Stack, said: Color | None) -> World:
     """The world; when the state folder was deleted under a running app, with a routing made from the rest."""
     world = observe(tools, thorough=True)
+    if world.proxy and world.proxy.running and tools.edge.unbound(stack):
+        world = replace(world, proxy=replace(world.proxy, stale=True))
     if world.intended is None and world.proxy and world.replicas and (world.answer is None or world.answer.live):
         return replace(world, intended=rebuild(tools, stack, world, said))
     return world

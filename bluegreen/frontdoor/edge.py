@@ -15,6 +15,8 @@ from bluegreen.frontdoor.text import GENERATION_MARK, header_lines
 
 TEMPLATE = "edge.conf.j2"
 USUAL = ProxySettings()
+ROOM = 16 * 1024  # bytes that an app's nginx may add to the head of an answer
+WORDS = ("default", "hostnames", "include", "volatile")  # of nginx's map, in the place of a name
 
 
 def render(edge: Edge, claims: Sequence[Claim], templates: Path) -> str:
@@ -22,10 +24,10 @@ def render(edge: Edge, claims: Sequence[Claim], templates: Path) -> str:
     listens = tuple(map(str, (*edge.listen, *edge.tls)))
     routing = Routing(app_name(edge), GENERATION_MARK, None, {}, None, None, 0.0, listens)
     claims = sorted(claims, key=lambda it: it.app)
-    answers = max([USUAL.max_answer_headers, *(it.answer_headers for it in claims)])
+    answers = ROOM + max([USUAL.max_answer_headers, *(it.answer_headers for it in claims)])
     values = {
         "header": header_lines(json.dumps(routing.as_dict(), sort_keys=True)),
-        "app_name": routing.app, "generation": GENERATION_MARK, "run": RUN, "apps": APPS, "any": ANY,
+        "app_name": routing.app, "generation": GENERATION_MARK, "run": RUN, "apps": APPS, "any": ANY, "word": _word,
         "plain": [(name, it.app) for it in claims for name in it.plain],
         "secure": [(name, it.app) for it in claims for name in it.secure],
         "plain_listens": _ports(edge.listen), "secure_listens": _ports(edge.tls),
@@ -37,3 +39,8 @@ def render(edge: Edge, claims: Sequence[Claim], templates: Path) -> str:
 
 def _ports(listens: Sequence[Listen]) -> list[int]:
     return sorted({it.port for it in listens})
+
+
+def _word(name: str) -> str:
+    """A name as nginx's map reads it back. Source: ngx_http_map_module."""
+    return f"\\{name}" if name in WORDS else name or '""'

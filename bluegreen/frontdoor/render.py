@@ -131,11 +131,10 @@ def _visited(proxy: ProxyConfig) -> tuple[str, ...]:
 
 
 def _edge(at: Edge | None) -> dict[str, Any] | None:
-    """The sockets in which nginx listens for the edge, and what its ports are for a visitor."""
+    """The sockets in which nginx listens for the edge."""
     if at is None:
         return None
-    ports = {"http": min(it.port for it in at.listen), "https": min(it.port for it in at.tls)}
-    return {"plain": f"unix:{SOCKETS}/plain.sock", "secure": f"unix:{SOCKETS}/secure.sock", **ports}
+    return {"plain": f"unix:{SOCKETS}/plain.sock", "secure": f"unix:{SOCKETS}/secure.sock"}
 
 
 def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:

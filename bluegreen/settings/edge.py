@@ -37,7 +37,7 @@ class EdgeBlock(StrictBlock):
     """Where it is published for HTTP: [ADDRESS:]PORT, or a list of them."""
     tls: Listens = Field(default_factory=lambda: [model.Listen("", 443)], json_schema_extra={"default": "443"})
     """Where it is published for HTTPS, as listen."""
-    image: Annotated[str, Field(min_length=1)] | None = None
+    image: Annotated[str, Field(min_length=1, pattern=r"^[^\s-][^\s]*$")] | None = None
     """Its image of nginx. If not set: proxy.image of the app whose up makes it."""
 
     def edge(self) -> model.Edge:
@@ -55,11 +55,16 @@ def problems(block: Any) -> Iterable[tuple[str, str, str]]:
         if "edge" in block.model_fields_set:
             yield "edge", "given without `listen: edge`", "listen: edge, or no such key"
         return
-    ports = [it.port for it in (*block.edge.listen, *block.edge.tls)]
-    mine = [*listens(block.listen), *([block.preview] if block.preview else [])]
-    if len(set(ports)) < len(ports):
-        yield "edge.tls", ", ".join(map(str, block.edge.tls)), "ports that edge.listen does not use"
-    if taken := [it for it in mine if it.port in ports]:
-        yield "listen", str(taken[0]), "a port that the edge does not use"
+    edge = block.edge
+    for key, found in (("edge.listen", edge.listen), ("edge.tls", edge.tls)):
+        if len(set(found)) < len(found):
+            yield key, ", ".join(map(str, found)), "each address once"
+    if both := sorted({it.port for it in edge.listen} & {it.port for it in edge.tls}):
+        yield "edge.tls", str(both[0]), "a port that edge.listen does not use"
+    ports = {it.port for it in (*edge.listen, *edge.tls)}
+    if taken := next((it for it in listens(block.listen) if it.port in ports), None):
+        yield "listen", str(taken), "a port that the edge does not use"
+    if block.preview and block.preview.port in ports:
+        yield "preview", str(block.preview), "a port that the edge does not use"
     if block.tls and "listen" in block.tls.model_fields_set:
         yield "tls.listen", ", ".join(map(str, block.tls.listen)), "no such key with listen: edge; HTTPS is on edge.tls"

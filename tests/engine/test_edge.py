@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import ssl
 import statistics
 import subprocess
@@ -20,6 +21,26 @@ from tests.support.load import Load
 from tests.support.machine import THOROUGH, docker, images
 from tests.support.street import APP, EDGE, Street, trusting
 
+PARTS = 30  # of a long answer, one a second
+SLOW = f"""
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        if self.path != "/long":
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            return self.wfile.write(b"ok")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for _ in range({PARTS}):
+            self.wfile.write(b"4\\r\\npart\\r\\n")
+            self.wfile.flush()
+            time.sleep(1)
+        self.wfile.write(b"0\\r\\n\\r\\n")
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"""
 APPS = 20 if THOROUGH else 4
 TIMES = 20 if THOROUGH else 2
 
@@ -102,7 +123,7 @@ def test_a_name_is_of_one_app_and_all_say_the_same_of_the_edge(street: Street) -
     other.variables["EDGE_PORT"] = "1"
     done = other.run("up")
     assert done.code == 2, done
-    assert "published elsewhere" in done.err
+    assert "is another one than" in done.err
     other.variables |= street.variables
     other.ok("up")
     assert street.ask("blog.example.com")[0] == 200
@@ -264,6 +285,96 @@ def test_an_edge_sees_sockets_and_nothing_else(street: Street) -> None:
 
 
 @pytest.mark.long
+def test_an_edge_that_cannot_be_is_refused_while_nothing_has_changed(street: Street) -> None:
+    """A port of somebody else, an image that is not there or has no nginx: visitors feel none of it."""
+    shop = street.app_of("shop.example.com")
+    shop.ok("up")
+    own = shop.file.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        at = '"127.0.0.1:${EDGE_PORT}"'
+        for wrong in (
+            own.replace(at, f'"127.0.0.1:{port}"'),
+            own.replace('name: "${EDGE}"', 'name: "${EDGE}-x"').replace(at, f'"127.0.0.1:{port}"'),
+            own.replace("edge: {", 'edge: {image: "bgt/none:1", '),
+            own.replace("edge: {", 'edge: {image: "${PYTHON_IMAGE}", '),
+        ):
+            assert wrong != own
+            shop.write(wrong)
+            for words in (("up", "--dry-run"), ("up",)):
+                done = shop.run(*words)
+                assert done.code == 1 or (words[1:] and "image" in wrong), (wrong, done)
+                assert street.ask("shop.example.com")[0] == 200, (wrong, done)
+    shop.write(own)
+    assert shop.ok("up", "--json").json()["outcome"] == "unchanged"
+    shop.write(own.replace("shop.example.com", "default"))
+    shop.ok("switch")
+    assert street.ask("default")[0] == 200
+    # From a port of its own, it keeps it while the edge cannot be.
+    blog = street.app_of("blog.example.com")
+    mine = blog.compose
+    blog.write(mine.replace(EDGE, '  listen: "${SHOP_LISTEN}"\n'))
+    blog.ok("up")
+    blog.write(mine.replace("edge: {name", "edge: {image: 'bgt/none:1', name").replace("${EDGE}", "${EDGE}-y"))
+    assert blog.run("up").code == 1
+    assert blog.get("/", headers={"Host": "blog.example.com"})[0] == 200
+
+
+@pytest.mark.long
+def test_what_was_removed_of_the_edge_comes_back(street: Street) -> None:
+    shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
+    shop.ok("up")
+    blog.ok("up")
+    sockets = street.state / "sockets"
+    for remove in (sockets / shop.name / "plain.sock", sockets, street.state / "claims"):
+        if remove.is_dir():
+            shutil.rmtree(remove)
+        else:
+            remove.unlink()
+        if remove.name != "claims":
+            assert street.ask("shop.example.com")[0] == 503
+            assert "does not reach the app" in shop.run("status").out
+        shop.ok("up")
+        assert street.ask("shop.example.com")[0] == 200, remove
+        blog.ok("up")
+        assert street.ask("blog.example.com")[0] == 200, remove
+    shutil.rmtree(shop.state)
+    shop.ok("down", "--yes")
+    assert street.ask("shop.example.com")[0] == 421
+    docker("rm", "-f", f"{street.app}-proxy")
+    blog.ok("up")
+    docker("rm", "-f", f"{street.app}-proxy")
+    blog.ok("down", "--yes")
+    assert not street.state.exists()
+
+
+@pytest.mark.long
+def test_a_long_answer_outlives_the_nginx_of_the_edge(street: Street, named_image: str) -> None:
+    """Begun at one nginx of the edge, ended when the one after the next serves already."""
+    slow = APP.replace("[python3, /srv/server.py", "[python3, /srv/slow.py").replace(
+        "./server.py:/srv/server.py", "./slow.py:/srv/slow.py"
+    )
+    shop = street.app_of("shop.example.com", slow)
+    (shop.folder / "slow.py").write_text(SLOW)
+    shop.ok("up", PROXY_IMAGE=images()["NGINX_IMAGE"])
+    shop.write(shop.file.read_text().replace("edge: {name", f"edge: {{image: {named_image}, name"))
+    shop.variables["PROXY_IMAGE"] = images()["NGINX_IMAGE"]
+    shop.ok("up")
+    _image(named_image, 1)
+    assert shop.ok("up").err.count("took over") == 1
+    with socket.create_connection(("127.0.0.1", street.port), 60) as kept:
+        kept.sendall(b"GET /long HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+        answer = kept.recv(65536)
+        for number in (2, 3):
+            _image(named_image, number)
+            assert shop.ok("up").err.count("took over") == 1
+        while not answer.endswith(b"0\r\n\r\n"):
+            piece = kept.recv(65536)
+            assert piece, "it was cut"
+            answer += piece
+    assert answer.count(b"part") == PARTS
+
+
 def test_closed_is_the_app_alone(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")

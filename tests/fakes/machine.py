@@ -377,6 +377,12 @@ class FakeEdge:
     def goes(self, stack: Any) -> tuple[str, ...]:  # noqa: ARG002 - the port's
         return ()
 
+    def unbound(self, stack: Any) -> bool:  # noqa: ARG002 - the port's
+        return False
+
+    def ask(self, stack: Any) -> None:
+        pass
+
     def prepare(self, stack: Any) -> None:
         pass
 

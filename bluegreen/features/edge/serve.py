@@ -16,13 +16,15 @@ from bluegreen.plans.plan import Wish
 from bluegreen.plans.steps import can_follow, differs
 
 Render = Callable[[Edge, Sequence[Claim]], str]
+Run = Callable[[Sequence[str]], tuple[int, str]]
+Check = Callable[[str, Run | None], None]  # nginx -t on a text, in the nginx that runs or by this
 
 
 class Serving:
     """The edge as it is, and as it has to become. `tools`: its own; `image`: for one that has none yet."""
 
-    def __init__(self, tools: Tools, edge: Edge, image: str, render: Render) -> None:
-        self.tools, self._edge, self._render = tools, edge, render
+    def __init__(self, tools: Tools, edge: Edge, image: str, render: Render, check: Check) -> None:
+        self.tools, self._edge, self._render, self._check = tools, edge, render, check
         self.world = observe(tools, thorough=True)
         proxy = self.world.proxy
         self.stack: Stack = stack_of(edge, edge.image or (proxy.reference if proxy else "") or image)
@@ -52,6 +54,13 @@ class Serving:
             if not self._text_differs(self._render(self._edge, claims))
             else "its names are not those of today's settings and releases"
         )
+
+    def rehearse(self, claims: Sequence[Claim]) -> None:
+        """Raises BluegreenError when its image is not there, or its nginx refuses the file. Nothing changes."""
+        running = self._answers() and not differs(self.world, self._wish)
+        if not running:
+            refuse_old(self.tools, self.stack)
+        self._check(self._render(self._edge, claims), None if running else self._try_out)
 
     def serve(self, claims: Sequence[Claim]) -> str:
         """What was done, in words. Raises BluegreenError; the edge then serves what it served."""

@@ -20,7 +20,8 @@ class Moving:
             self._silent = self._tools.clock()
 
     def leave(self) -> str:
-        """Step leave_edge: its names are free."""
+        """Step leave_edge: its names are free. The edge to which it goes was asked before."""
+        self._tools.edge.ask(self._stack)
         self.begins()
         with self._tools.signals.deferred():
             return self._tools.edge.leave()
