@@ -56,6 +56,7 @@ mutants: .venv/.stamp ## Small breaks of the code, one at a time: does `make che
 	@.venv/bin/python -m tests.mutants $(SEED) $(COUNT) $(WORKERS) $(ROOMS)
 
 demo: setup ## The main job on the example, under load, with a verdict
+	@tests/machine/test_tools.sh pebble
 	@.venv/bin/python -m tests.demo.demo
 
 figures: setup ## The measured figures of the README: bluegreen beside docker compose up -d

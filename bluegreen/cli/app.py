@@ -125,6 +125,10 @@ class App:
         said = [f"Compose: {words}" for words in self.compose.warnings]
         said += contexts.notices(stack.services, stack.settings.own_services())
         stack = replace(stack, notices=(*stack.notices, *said))
+        if stack.settings.edge:
+            from bluegreen.cli.edges import with_edge
+
+            stack = with_edge(stack)
         self.usual_preview = "preview" not in document["x-bluegreen"]
         if self.usual_preview:
             self.__dict__["stack"] = stack  # the state is found by its name

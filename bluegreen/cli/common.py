@@ -44,7 +44,7 @@ def addresses(settings: Settings) -> list[str]:
         if base := secure.get(route.host or ""):
             found.append(f"{base}{route.path}")
             continue
-        for listen in settings.listen:
+        for listen in settings.visited():
             name = host or ("localhost" if not listen.address or is_any(listen.address) else listen.address)
             found.append(f"http://{name}{'' if listen.port == HTTP else f':{listen.port}'}{route.path}")
     return list(dict.fromkeys(found))

@@ -81,7 +81,7 @@ def _state(it: Mapping[str, Any]) -> str:
 def _newer_nginx(image: dict[str, Any], command: str) -> str:
     versions = [clean(it) for it in (image.get("nginx"), image.get("newer_nginx")) if it]
     words = f": {' -> '.join(versions)}" if len(versions) == 2 else ""
-    return f"there is a newer {clean(image['ref'])}{words} (restart nginx with it: {command} up)"
+    return f"there is a newer {clean(image['ref'])}{words} (to take it over: {command} up)"
 
 
 def _failover(found: Mapping[str, Any] | None) -> str:

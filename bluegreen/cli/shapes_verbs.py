@@ -31,6 +31,17 @@ APPS = thing("All apps on this server.", {
         "live": null_or(ref("release", "What serves.")), "urls": names("Where visitors reach it."),
         "owner": text("The user whose it is."), "state": text("Its state folder."),
         "running": flag("Whether its nginx answers."), "problem": null_or(text("Why it could not be looked at.")),
+        "names": names("The hosts that it answers; none: it answers any."),
+        "listen": names("[ADDRESS:]PORT where visitors come in."),
+        "edge": null_or(text("The edge through which visitors come.")),
+        "certificate_days": null_or(integer("Days until its first certificate ends; null: no TLS.")),
+    })),
+    "edges": listed("The edges of this server.", thing("An nginx in front of several apps.", {
+        "name": text("Its name."), "listen": names("Where it is published."), "running": flag("Whether it answers."),
+        "nginx": null_or(text("Its version.")), "owner": text("The user whose it is."), "state": text("Its folder."),
+        "apps": listed("Who is on it.", thing("An app.", {
+            "app": text("Its name."), "folder": text("Its folder."), "names": names("What it has claimed."),
+        })), "problem": null_or(text("Why it could not be looked at.")),
     })),
     "notes": names("What could not be looked at."),
 })  # fmt: skip

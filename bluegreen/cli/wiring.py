@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # loaded only by the verbs that use them; start-up time is pa
 def make_tools(it: App, app: str) -> Tools:
     """Everything that a story works with, for the app of this name."""
     from bluegreen.cli.doors import front_door
+    from bluegreen.cli.edges import Edges
     from bluegreen.frontdoor.folders import proxy_user
     from bluegreen.frontdoor.front_door import FrontDoor
     from bluegreen.frontdoor.snippets import Snippets
@@ -44,8 +45,7 @@ def make_tools(it: App, app: str) -> Tools:
     from bluegreen.state.journal import Journal
 
     look = not it.acts
-    journal = _closed_at_the_end(Journal(it.state, utc_now, it.show.notice, look))
-    _prepared(it)
+    journal = _closed_at_the_end(Journal(_prepared(it), utc_now, it.show.notice, look))
     place = docker_place(app, it.compose, it.state, proxy_user(it.state), shipped("compose") / "proxy.yaml")
     place.api.held = it.still_held
     sockets = short(it.state / "run")
@@ -60,6 +60,7 @@ def make_tools(it: App, app: str) -> Tools:
         compose=it.compose,
         door=FrontDoor(nginx, door, Snippets(files, look), _render(place.networks, it.state / "nginx", look)),
         certificates=Certificates(it.state),
+        edge=Edges(it, app),
         static=Static(it.state / "nginx", partial(archive, place.api)),
         prober=Probes(sockets, _unsealing(it, place.api)),
         journal=journal,
@@ -78,12 +79,14 @@ def make_tools(it: App, app: str) -> Tools:
     )  # fmt: skip
 
 
-def _prepared(it: App) -> None:
+def _prepared(it: App) -> Path:
+    """The state folder; of a verb that acts, with all that is in it."""
     if it.acts:
         from bluegreen.frontdoor.folders import prepare_folders
 
         with writing(it.state):
             prepare_folders(it.state)
+    return it.state
 
 
 def _closed_at_the_end(journal: Journal) -> Journal:
@@ -120,7 +123,7 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
         frame = config.ProxyConfig(
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
             settings.failover, tuple(settings.hooks), own, settings.proxy,
-            (str(subnet.network),) if subnet else (), secured,
+            (str(subnet.network),) if subnet else (), secured, settings.edge,
             pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look),
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))

@@ -60,8 +60,18 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         hooks=tuple(stack.settings.hooks),
         expected=expect.load(tools, stack.settings, stack.project_directory),
         files=tuple(place.prefix for place in stack.settings.files if place.service),
+        edge=_edge(tools, stack, proxy),
+        edge_left=tools.edge.left(stack) if proxy else "",
         certificates=tools.certificates.missing(stack) if stack.settings.tls else (),
     )
+
+
+def _edge(tools: Tools, stack: Stack, thorough: bool) -> str:
+    """What the edge lacks for this app, in words; empty: nothing."""
+    if stack.settings.edge is None:
+        return ""
+    there = tools.door.intended()
+    return tools.edge.lacks(stack, list(there.slots.values()) if there else [], thorough)
 
 
 def restored(app: App, tools: Tools, number: int, force: bool) -> Restored:

@@ -20,6 +20,7 @@ from bluegreen.compose.options import Options, env_files, files, settled
 from bluegreen.compose.pipes import refuse_pipes
 from bluegreen.compose.secret_files import remember_files
 from bluegreen.domain import secrets as secrecy
+from bluegreen.domain import subnets
 from bluegreen.domain.needed import switched_on
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.files import replace as write_file
@@ -220,7 +221,7 @@ class Compose:
                 process.terminate()
                 raise
         if process.returncode:
-            raise BluegreenError(
+            raise subnets.none_left("\n".join(lines)) or BluegreenError(
                 summary,
                 code="compose-failed",
                 failed=last_words("\n".join(lines)) or f"docker compose ended with {process.returncode}",

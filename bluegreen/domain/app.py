@@ -86,6 +86,26 @@ class Listen:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """What `x-bluegreen.edge` says: an nginx of this machine in front of several apps."""
+
+    name: str = "edge"
+    listen: tuple[Listen, ...] = (Listen("", 80),)
+    tls: tuple[Listen, ...] = (Listen("", 443),)
+    image: str = ""  # empty: that of proxy.image, of the app that starts it
+    state: str = ""  # its state folder on this machine
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A folder of this machine that nginx's container has."""
+
+    source: str
+    target: str
+    writable: bool
+
+
+@dataclass(frozen=True)
 class FilesAt:
     """Requests under `prefix` get files: of a release's service below `path`, or of a volume."""
 
@@ -110,6 +130,8 @@ class ProxySettings:
     max_answer_headers: int = 64 * 1024  # of all lines together
     underscores: bool = False  # whether headers with an underscore in their names are passed on
     error_pages: str | None = None  # a folder with pages for 502, 503, 504
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the container, for a proxy in front
+    networks: tuple[str, ...] = ()  # that exist, and that it joins
 
 
 @dataclass(frozen=True)
@@ -156,15 +178,20 @@ class Settings:
     tls: Tls | None = None
     files: tuple[FilesAt, ...] = ()  # what nginx serves itself
     assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
+    edge: Edge | None = None  # None: visitors reach this app's nginx without one
 
     @property
     def fronts(self) -> tuple[Route, ...]:
         """One route of each routed service."""
         return by_service(self.routes)
 
+    def visited(self) -> tuple[Listen, ...]:
+        """Where visitors without TLS come in: at this app's nginx, or at the edge."""
+        return (*self.listen, *self.edge.listen) if self.edge else self.listen
+
     def listeners(self) -> tuple[Listen, ...]:
-        """Everything that nginx is published on: the public addresses and the preview."""
-        secure = self.tls.listen if self.tls else ()
+        """Everything that this app's nginx is published on: the public addresses and the preview."""
+        secure = self.tls.listen if self.tls and not self.edge else ()
         found = (*self.listen, *secure, *self.own_listeners())
         return (*found, self.preview) if self.preview else found
 
@@ -199,6 +226,7 @@ class Stack:
     project_directory: str
     notices: tuple[str, ...] = ()
     together: tuple[str, ...] = ()  # what both colors use at the same time, for --dry-run
+    binds: tuple[Bind, ...] = ()  # folders of this machine that nginx needs beside those of the state
 
     def builder(self, service_name: str) -> str | None:
         """The service whose build makes the image that this one only names; None: no service."""

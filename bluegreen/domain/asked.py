@@ -25,6 +25,7 @@ OF_THE_CONNECTION = frozenset({
 # Headers that our nginx sets or empties: one that is sent here would not reach the service.
 SET_BY_NGINX = frozenset({
     "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id",
+    "x-bluegreen-port",
     "proxy", "forwarded", "x-forwarded-prefix", "x-forwarded-ssl", "x-forwarded-scheme", "x-forwarded-protocol",
     "x-forwarded-server", "x-forwarded-path", "x-forwarded-uri", "x-forwarded-method", "x-forwarded-user",
     "x-url-scheme", "x-scheme", "front-end-https", "x-original-url", "x-original-uri", "x-rewrite-url",

@@ -22,9 +22,11 @@ LABEL_PROJECT = "bluegreen.project"  # and the project's folder when it was made
 LABEL_LISTEN = "bluegreen.listen"  # of the proxy: where it is published, [ADDRESS:]PORT, a space between two
 LABEL_PREVIEW = "bluegreen.preview"  # and where its preview is; empty: nowhere
 LABEL_TLS = "bluegreen.tls"  # and where it is published for HTTPS, as listen
+LABEL_EDGE = "bluegreen.edge"  # and the edge through which visitors come; of the edge: itself
 LABEL_IMAGE = "bluegreen.image"  # and the name of the image that it was made from
 LABEL_PORTS = "bluegreen.ports"  # of the first container: a hash of what only another one with the ports can change
 LABEL_AFTER = "bluegreen.after"  # of one whose nginx took over: the container that has the ports
+LABEL_BLOCK = "bluegreen.block"  # of the app's own network: the subnet that it shares with the app's other networks
 LABEL_RESTART = "bluegreen.restart"  # the policy that the service asks for, while another one is set
 
 

@@ -32,4 +32,5 @@ def reached_by_others(settings: Settings) -> tuple[Listen, ...]:
     come from the same address (docker-proxy; seen on 20.10 and 28). So this address means this machine only if no
     listener can be reached by others.
     """
-    return tuple(listen for listen in settings.listeners() if not on_loopback(listen))
+    at_the_edge = (*settings.edge.listen, *settings.edge.tls) if settings.edge else ()
+    return tuple(listen for listen in (*settings.listeners(), *at_the_edge) if not on_loopback(listen))

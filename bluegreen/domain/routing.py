@@ -71,6 +71,7 @@ class Routing:
     failover: bool = False  # whether nginx asks the previous release when the live one cannot be reached
     hooks: tuple[str, ...] = ()  # names of the hooks that the settings have; flip-back reads no settings
     aside: Slot | None = None  # the release that was set aside for one that is only prepared
+    edge: str = ""  # the one through which visitors come; empty: none
     own: Routing | None = None  # what the file says by itself, when the route says something else
 
     def releases(self) -> tuple[int, ...]:
@@ -115,6 +116,7 @@ class Routing:
             "failover": self.failover,
             "hooks": list(self.hooks),
             "aside": self.aside.as_dict() if self.aside else None,
+            **({"edge": self.edge} if self.edge else {}),  # else as of a bluegreen that did not know it
         }
 
     @classmethod

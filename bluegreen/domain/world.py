@@ -79,6 +79,7 @@ class ProxyContainer:
     listen: tuple[str, ...] | None = None  # where it is published; None: an older bluegreen made it
     preview: str | None = None
     tls: tuple[str, ...] = ()  # where it is published for HTTPS
+    edge: str = ""  # the edge through which its visitors come, as domain/edge.py writes it; empty: none
     image: str = ""  # the id of the image that it runs from
     reference: str = ""  # the name that this image had when the proxy was made; empty: made by an older bluegreen
     ports: str = ""  # a fingerprint of what a successor cannot change; empty: it cannot have one

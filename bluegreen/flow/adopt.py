@@ -23,7 +23,10 @@ def find_plain(tools: Tools, stack: Stack, adopt: bool) -> tuple[PlainContainer,
 
     Raises BluegreenError when a port of `listen` or `preview` is held and nobody said that it may be taken.
     """
-    plain, problems = _look(tools, stack, adopt, tools.engine.port_holders(stack.settings.listeners()))
+    holders = tools.engine.port_holders(stack.settings.listeners())
+    if any(holders.values()) and (goes := tools.edge.goes(stack)):
+        holders = {listen: None if holder in goes else holder for listen, holder in holders.items()}
+    plain, problems = _look(tools, stack, adopt, holders)
     if problems:
         raise next(iter(problems.values()))
     running = [container for container in plain if container.running]

@@ -20,14 +20,14 @@ from bluegreen.plans.plan import Plan
 
 def plan_ending(tools: Tools, stack: Stack | None, volumes: bool) -> Plan:
     """The plan that `down` would follow now; looks, changes nothing."""
-    return plan_down(observe(tools), stack.shared if stack else None, volumes)
+    return plan_down(observe(tools), stack.shared if stack else None, volumes, tools.edge.left(None))
 
 
 def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     """Ends the app. Without a readable Compose file (stack None) the shared services are left alone."""
     world = observe(tools)
     give_up(tools, world)
-    plan = plan_down(world, stack.shared if stack else None, volumes)
+    plan = plan_down(world, stack.shared if stack else None, volumes, tools.edge.left(None))
     result = Result("down", "down")
     tools.show.plan(plan)
     operation = Operation(tools, plan, result).begin()
@@ -35,6 +35,7 @@ def down(tools: Tools, stack: Stack | None, volumes: bool) -> Result:
     actions: dict[str, Action] = {
         "stop": lambda: stop(tools, world),
         "remove": lambda: f"{len(tools.engine.remove_leftovers())} containers and networks removed",
+        "leave_edge": tools.edge.leave,
         "shared": lambda: _end_shared(tools, stack, volumes),
     }
     try:

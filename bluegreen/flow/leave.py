@@ -103,6 +103,12 @@ def _leaving(tools: Tools, plain: PlainPort, stack: Stack, world: World) -> Leav
             expected="a live release whose services are in the Compose file", retry="safe",
             next=f"{tools.command} status",
         )  # fmt: skip
+    if stack.settings.edge or tools.edge.left(stack):
+        raise BluegreenError(
+            "Plain Compose cannot serve what visitors reach through an edge.", code="nothing-to-leave",
+            failed="listen: edge, and plain Compose publishes ports", expected="listen with a port of its own",
+            retry="safe, after the file is changed and an up", next=f"{tools.command} up",
+        )  # fmt: skip
     route = front(left)
     _refuse_held(tools, stack, route.service)
     before = frozenset(it.id for it in tools.engine.plain_containers())

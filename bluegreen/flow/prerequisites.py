@@ -44,7 +44,17 @@ def prerequisite_steps(
         with tools.signals.deferred():
             return tools.certificates.ensure(stack)
 
-    return {"shared": shared, "network": network, "tls": certificates, "proxy": proxy}
+    def edge() -> str:
+        with tools.signals.deferred():
+            return at_the_edge(tools, stack)
+
+    return {"shared": shared, "network": network, "tls": certificates, "proxy": proxy, "edge": edge}
+
+
+def at_the_edge(tools: Tools, stack: Stack) -> str:
+    """The edge serves the names of the settings and of what nginx has; says what was done."""
+    there = tools.door.intended()
+    return tools.edge.ensure(stack, list(there.slots.values()) if there else [])
 
 
 def _first_color(stack: Stack) -> Color | None:
@@ -73,6 +83,7 @@ def first_file(tools: Tools, stack: Stack, text: str, routing: Routing) -> None:
 def run_proxy(tools: Tools, stack: Stack, published: bool = True) -> str:
     """Makes or starts the proxy and waits for its first answer. Refuses an nginx that loses requests."""
     version = refuse_old(tools, stack)
+    tools.edge.prepare(stack)
     what = tools.proxy.ensure(stack, tools.show.progress, published)
     await_answer(tools)
     return f"nginx {version} {what}"

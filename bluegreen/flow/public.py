@@ -22,9 +22,13 @@ def as_published(stack: Stack, world: World) -> Stack:
     tls, at = stack.settings.tls, world.proxy.tls if world.proxy else ()
     if tls and at:  # one that is not published for HTTPS yet may render what it will serve
         tls = replace(tls, listen=tuple(map(_listen, at)))
+    from bluegreen.domain.edge import label, labelled
+
+    edge = world.proxy.edge if world.proxy else ""
     settings = replace(
-        stack.settings, listen=tuple(map(_listen, listen)), preview=_listen(preview) if preview else None, tls=tls
-    )
+        stack.settings, listen=tuple(map(_listen, listen)), preview=_listen(preview) if preview else None, tls=tls,
+        edge=stack.settings.edge if edge == label(stack.settings.edge) else labelled(edge),
+    )  # fmt: skip
     return replace(stack, settings=settings)
 
 
@@ -43,11 +47,17 @@ def differing(stack: Stack, world: World) -> str:
     listen, preview = published(world)
     if listen is None:
         return ""
+    from bluegreen.domain.edge import label
+
     wanted = tuple(map(str, stack.settings.listen))
+    edge, there = label(stack.settings.edge), world.proxy.edge if world.proxy else ""
     shown = str(stack.settings.preview) if stack.settings.preview else None
     found = []
+    if edge != there:
+        found.append(f"visitors come {_through(there)}, the file says {_through(edge)}")
     if sorted(wanted) != sorted(listen):
-        found.append(f"nginx is published on {', '.join(listen)}, the file says listen {', '.join(wanted)}")
+        said = ", ".join(wanted) or "edge"
+        found.append(f"nginx is published on {', '.join(listen) or 'no port'}, the file says listen {said}")
     secure = tuple(map(str, stack.settings.tls.listen)) if stack.settings.tls else ()
     at = world.proxy.tls if world.proxy else ()
     if sorted(secure) != sorted(at):
@@ -57,12 +67,19 @@ def differing(stack: Stack, world: World) -> str:
     return "; ".join(found)
 
 
+def _through(edge: str) -> str:
+    name, *at = edge.split(" ")
+    return f"through the edge {name} (on {' and '.join(at)})" if name else "without an edge"
+
+
 def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> tuple[tuple[str, ...], list[str]]:
     """(the listeners that were asked, those that did not answer, each with why). None is asked before publishing."""
     routing = tools.door.intended()
     if proxy is None or not proxy.published or routing is None:
         return (), []
-    listens = proxy.listen or routing.listen
+    listens = routing.listen if proxy.edge else proxy.listen or routing.listen
+    if slot is None and proxy.edge:  # the edge knows an app by its names, before a color is live, too
+        slot = next(iter(routing.slots.values()), None)
     route = next((route for route in slot.routes if route.public), None) if slot else None
     host, path = (route.host, route.health.path) if route else (None, "/")
     silent = tools.prober.public(listens, host, path)

@@ -38,7 +38,7 @@ def rebuild(tools: Tools, stack: Stack, world: World, said: Color | None = None)
     if idle:
         standing = "previous" if idle.release < slots[live].release else "prepared"
     generation = world.answer.generation if world.answer else 0
-    listen = tuple(map(str, stack.settings.listen))
+    listen = tuple(map(str, stack.settings.visited()))
     preview = str(stack.settings.preview) if stack.settings.preview else None
     return Routing(stack.app, generation, live, slots, standing, None, stack.settings.drain, listen, preview)
 

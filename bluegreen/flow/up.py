@@ -31,6 +31,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.run import Action, Operation, describe, give_up
+from bluegreen.flow.steps.edge import Moving
 from bluegreen.flow.steps.files import take
 from bluegreen.flow.switch import plan_switch, switch
 from bluegreen.flow.values import Order, Result, Tools
@@ -64,6 +65,8 @@ def plan_up(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
 def _look(tools: Tools, stack: Stack, said: Color | None) -> World:
     """The world; when the state folder was deleted under a running app, with a routing made from the rest."""
     world = observe(tools, thorough=True)
+    if world.proxy and world.proxy.running and tools.edge.unbound(stack):
+        world = replace(world, proxy=replace(world.proxy, stale=True))
     if world.intended is None and world.proxy and world.replicas and (world.answer is None or world.answer.live):
         return replace(world, intended=rebuild(tools, stack, world, said))
     return world
@@ -85,6 +88,7 @@ class Repair:
             files_gone=any(it.service for it in live.files) and not tools.static.has(live.release),
         )
         self.result = Result("up", "unchanged")
+        self._moving = Moving(tools, stack, bool(self.wish.edge))
         if world.intended is None:
             raise BluegreenError(
                 "nginx's rendered configuration is gone.",
@@ -114,7 +118,8 @@ class Repair:
         operation = Operation(tools, self.plan, self.result).begin()
         actions: dict[str, Action] = {
             **prerequisite_steps(tools, self.stack),
-            "proxy": self._proxy, "handover": self._handover, "clear": self._clear,
+            "proxy": self._proxy, "leave_edge": self._moving.leave, "edge": self._moving.arrive,
+            "handover": self._handover, "clear": self._clear,
             "bring_back": lambda: _brought_back(self), "adopt": self._adopt,
             "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
@@ -138,6 +143,7 @@ class Repair:
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
+        tools.edge.prepare(self.stack)
         if tools.door.intended() is None:
             self._first_file()
         elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help
@@ -145,15 +151,19 @@ class Repair:
                 self._first_file()
         elif differs(self.world, self.wish) and can_follow(self.world, self.wish.proxy_ports):
             return _followed(self)
-        elif proxy and self.wish.proxy_image:  # the nginx in it must accept the file before the one that runs ends
+        elif differs(self.world, self.wish):  # the nginx in it must accept its file before the one that runs ends
             self._first_file()
         began, restarted = tools.clock(), False
+        if proxy and proxy.definition != self.wish.proxy_definition:
+            self._moving.begins()
         with tools.signals.deferred():
             if proxy and proxy.stale and proxy.definition == self.wish.proxy_definition:
                 tools.proxy.restart(proxy.id, RESTART_GRACE)
                 restarted = True
             done = run_proxy(tools, self.stack)
-        return f"restarted, {tools.clock() - began:.1f} s without answers at most" if restarted else done
+        if restarted:
+            return f"restarted, {tools.clock() - began:.1f} s without answers at most"
+        return self._moving.published(done)
 
     def _first_file(self) -> None:
         first_file(self.tools, self.stack, self._render(self.routing), replace(self.routing, live=self.world.live))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ComposePort,
         ContainersPort,
         DoorPort,
+        EdgePort,
         EnginePort,
         ExpectedPort,
         HostPort,
@@ -129,6 +130,7 @@ class Tools:
     compose: ComposePort
     door: DoorPort
     certificates: CertificatesPort
+    edge: EdgePort
     static: StaticPort
     prober: ProberPort
     journal: JournalPort

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from bluegreen.frontdoor import succession
@@ -12,6 +13,7 @@ from bluegreen.unix_http import open_folder
 
 FOLDER_MODE = 0o755  # below 0700; nginx, another user, must pass
 PROXY_USER = 65534  # nobody: runs nginx when the state folder belongs to root
+SOCKETS = "sockets"  # in an edge's state folder
 RUN = "run"  # the one folder that nginx may write: it may have made whatever is in it
 TRIES = 3  # to make a folder where nginx may put something else in its place meanwhile
 
@@ -64,6 +66,21 @@ def prepare_folders(state: Path) -> None:
         succession.prepare(f"{state}/nginx")
         for name, whose in (("handed", owner), ("temp", user)):  # nginx reads the first; nobody may not write there
             opened.append(_within_reach(opened[3], name, whose))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
+def make_sockets(edge: Path, apps: Sequence[str], user: tuple[int, int]) -> None:
+    """In an edge's state folder: the folders in which the nginx of each app, which runs as `user`, listens for it.
+
+    Raises OSError.
+    """
+    root = os.geteuid() == 0
+    opened = [os.open(edge, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    try:
+        opened.append(_folder(opened[0], SOCKETS, FOLDER_MODE))
+        opened += [_folder(opened[1], app, FOLDER_MODE, user if root else None) for app in apps]
     finally:
         for descriptor in opened:
             os.close(descriptor)

@@ -18,6 +18,7 @@ OURS: tuple[tuple[str, str], ...] = (
     ("X-Forwarded-Host", "$bg_forwarded_host"),
     ("X-Forwarded-Port", "$bg_forwarded_port"),
     ("X-Request-ID", "$bg_request_id"),
+    ("X-Bluegreen-Port", '""'),
     ("Proxy", '""'),
 )
 # Frameworks believe these (Rack and Rails, Werkzeug's ProxyFix, Gunicorn, Spring, Symfony, IIS and ASP.NET, what is

@@ -10,7 +10,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bluegreen.domain.color import Color
@@ -24,14 +24,20 @@ from bluegreen.frontdoor.files import Files
 LOADED_NAME = re.compile(r"/loaded-(\d+)-(blue|green|none)\.sock$", re.MULTILINE)
 TCP_OPEN = ("01", "08")  # ESTABLISHED, CLOSE_WAIT
 
+ABSENT = "-"  # in the place of an inode
+SEEN = f'for at in "$@"; do stat -c %i "$at" 2>/dev/null || echo {ABSENT}; done'
+
 Run = Callable[[Sequence[str]], tuple[int, str]]
 
 
 class Nginx:
     """One app's proxy, seen from its state folder."""
 
-    def __init__(self, files: Files, change: Change, sockets: str, run: Run) -> None:
-        self._files, self._change, self._sockets, self._run = files, change, sockets, run
+    def __init__(
+        self, files: Files, change: Change, sockets: str, run: Run, beside: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
+        """`beside` says which other folders of this machine nginx may have mounted, and where; empty: none is there."""
+        self._files, self._change, self._sockets, self._run, self._beside = files, change, sockets, run, beside
 
     def answer(self) -> ControlAnswer | None:
         """What the loaded nginx says of itself; None when nothing answers on the control socket."""
@@ -72,14 +78,17 @@ class Nginx:
 
     def sees_our_folders(self) -> bool:
         """Whether nginx has mounted the folders that are there now, not deleted ones; unknown counts as yes."""
+        beside = self._beside()
         try:
-            code, output = self._run(["stat", "-c", "%i", route.CONF, route.RUN])
+            code, output = self._run(["sh", "-c", SEEN, "sh", route.CONF, route.RUN, *beside])
             here = [str(os.stat(folder).st_ino) for folder in (self._files.folder, self._sockets)]
+            here += [_inode(folder) for folder in beside.values()]
         except FileNotFoundError:
             return False
         except (BluegreenError, OSError):
             return True
-        return code != 0 or output.split() == here
+        seen = output.split()
+        return code != 0 or all(there in (mine, ABSENT) for there, mine in zip(seen, here, strict=False))
 
     def in_flight(self, addresses: frozenset[str]) -> int:
         """How many connections nginx holds to these addresses: requests that they still answer.
@@ -106,6 +115,14 @@ class Nginx:
                 expected="its /proc/net/tcp",
             )
         return output
+
+
+def _inode(folder: str) -> str:
+    """Empty: it is not there, which is no inode that nginx sees."""
+    try:
+        return str(os.stat(folder).st_ino) if folder else ""
+    except OSError:
+        return ""
 
 
 def _address(text: str) -> str:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.domain.app import Listen, ProxySettings
+from bluegreen.domain.app import Edge, Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
+from bluegreen.domain.edge import SOCKETS
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import closed, headers, secure
@@ -47,6 +48,7 @@ class ProxyConfig:
     limits: ProxySettings = field(default_factory=ProxySettings)
     inside: tuple[str, ...] = ()  # the app's own network, where its containers reach nginx
     tls: secure.Secure | None = None
+    edge: Edge | None = None  # through whose sockets visitors come, too
     pages: Mapping[int, str] = field(default_factory=dict)  # status to the folder of the person's own page
 
 
@@ -59,8 +61,8 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
     slots = tuple(routing.slots[color] for color in COLORS if color in routing.slots)
     marked = replace(
         routing, generation=GENERATION_MARK, since=SINCE_MARK if routing.live else None,
-        listen=tuple(map(str, proxy.listen)), preview=str(proxy.preview) if proxy.preview else None,
-        failover=proxy.failover, hooks=proxy.hooks,
+        listen=_visited(proxy), preview=str(proxy.preview) if proxy.preview else None,
+        failover=proxy.failover, hooks=proxy.hooks, edge=proxy.edge.name if proxy.edge else "",
     )  # fmt: skip
     failover = _failover(routing) if proxy.failover else ()
     values: dict[str, Any] = {
@@ -75,10 +77,11 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "slots": slots,
         "static": static.values(routing),
         "buffered": lambda choice: _buffered(routing, choice),
-        **_places(slots, proxy.tls),
+        **_places(slots, proxy),
         **_limits(routing, proxy.limits),
         **_listens(proxy),
         "trust": proxy.trust,
+        "edge": _edge(proxy.edge),
         "probe_networks": proxy.probe_networks,
         "snippets": proxy.snippets,
         **_headers(proxy),
@@ -91,16 +94,21 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         **PLACES,
         "retries": closed.RETRIES,
     }
-    text = _template(templates).render(values)
+    return packed(compiled(templates, "nginx.conf.j2").render(values))
+
+
+def packed(text: str) -> str:
+    """Without the lines that a template leaves empty."""
     return re.sub(r"\n(?:[ \t]*\n)+", "\n\n", text)
 
 
-def _places(slots: Sequence[Slot], tls: secure.Secure | None) -> dict[str, Any]:
+def _places(slots: Sequence[Slot], proxy: ProxyConfig) -> dict[str, Any]:
+    tls = proxy.tls
     found, alone = servers(slots, tls.names if tls else ()), apart(slots)
     every = [*found, *(server for group in alone.values() for server in group)]
     kinds = tuple(dict.fromkeys(location.kind for server in every for location in server.locations))
     return {
-        "servers": found, "tls": tls.rendered([server.name for server in found]) if tls else None,
+        "servers": found, "tls": tls.rendered([server.name for server in found], proxy.edge is None) if tls else None,
         "apart": [(sorted({it.rpartition(":")[2] for it in listen}), group) for listen, group in alone.items()],
         "choices": [choice for choice, _ in kinds], "number": {kind: place for place, kind in enumerate(kinds)},
         "statuses": statuses, "targets": targets, "pattern": prefix_pattern,
@@ -118,6 +126,17 @@ def _listens(proxy: ProxyConfig) -> dict[str, Any]:
     }
 
 
+def _visited(proxy: ProxyConfig) -> tuple[str, ...]:
+    return tuple(map(str, (*proxy.listen, *(proxy.edge.listen if proxy.edge else ()))))
+
+
+def _edge(at: Edge | None) -> dict[str, Any] | None:
+    """The sockets in which nginx listens for the edge."""
+    if at is None:
+        return None
+    return {"plain": f"unix:{SOCKETS}/plain.sock", "secure": f"unix:{SOCKETS}/secure.sock"}
+
+
 def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:
     """A WebSocket waits at least as long as every other answer. Of proxy_buffers, used where a snippet turns buffering
     on, those that are busy must hold the largest head, and be fewer than all. Source: ngx_http_proxy_module."""
@@ -127,8 +146,13 @@ def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:
         "read_timeout": lambda slot: max(it.read_timeout for it in _shared_limits(routing, slot)),
         "limits": limits,
         "upgraded_timeout": round(longest * 1000),
-        "busy_buffers": max(2, -(-limits.max_answer_headers // BUFFER)),
+        "busy_buffers": pieces(limits.max_answer_headers),
     }
+
+
+def pieces(head: int) -> int:
+    """How many of proxy_buffers may be busy, so that they hold a head of so many bytes."""
+    return max(2, -(-head // BUFFER))
 
 
 def _headers(proxy: ProxyConfig) -> dict[str, Any]:
@@ -166,8 +190,8 @@ def _most(sizes: list[int]) -> int:
 
 
 @functools.cache
-def _template(folder: Path) -> Template:
-    """Compiled once for each command: a switch renders several times, and compiling takes most of it."""
+def compiled(folder: Path, name: str) -> Template:
+    """A template of `folder`, once for each command: a switch renders several times; most of it is compiling."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -178,7 +202,7 @@ def _template(folder: Path) -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("nginx.conf.j2")
+    return environment.get_template(name)
 
 
 def _failover(routing: Routing) -> tuple[tuple[Color, str], ...]:

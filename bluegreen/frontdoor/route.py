@@ -12,6 +12,8 @@ from bluegreen.files import sync
 
 CONF = "/etc/bluegreen"  # the state folder's nginx/, inside the proxy's container
 RUN = "/run/bluegreen"  # the state folder's run/
+EDGE = "/run/bluegreen-edge"  # where nginx listens for an edge, if the app is on one
+EDGE_APPS = "/run/bluegreen-apps"  # in an edge's nginx: the folders of all apps
 VOLUMES = "/srv/volumes"  # volumes whose files nginx serves, each at its prefix
 FOLDER = "route"
 ROUTE = f"{FOLDER}/live"

@@ -32,14 +32,15 @@ class Secure:
         """The name whose certificate serves this host. One that only the release before names keeps its own."""
         return covering(self.certificates, host) or (host if self.tls.email else None)
 
-    def rendered(self, hosts: Sequence[str]) -> dict[str, Any]:
-        """For the template; `hosts`: the server names."""
+    def rendered(self, hosts: Sequence[str], published: bool = True) -> dict[str, Any]:
+        """For the template; `hosts`: the server names. Unless `published`, visitors come through an edge."""
         served = {host: stem(name) for host in hosts if host != "_" and (name := self.certificate(host))}
         addresses = [host for host in served if is_ip(host)]
         return {
             "folder": f"{CONF}/{FOLDER}", "real": f"{CONF}/{REAL}", "challenges": f"{CONF}/{CHALLENGES}",
             "fresh": FRESH, "served": served, "without_name": served[addresses[0]] if addresses else None,
-            "listens": sorted({listen.port for listen in self.tls.listen}), "port": _said(self.tls.listen),
+            "listens": sorted({listen.port for listen in self.tls.listen}) if published else [],
+            "port": _said(self.tls.listen),
             "hsts": round(self.tls.hsts), "http2": self.tls.http2,
             "acme": bool(self.tls.email) and self.tls.dns is None,
         }  # fmt: skip

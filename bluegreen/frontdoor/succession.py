@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -76,9 +77,12 @@ def forget(folder: str) -> None:
 class Succession:
     """Of one app. `sockets`: a short name of the state folder's run/; `first`: the container that has the ports."""
 
-    def __init__(self, files: Files, sockets: str, first: str, hands: Hands) -> None:
+    def __init__(
+        self, files: Files, sockets: str, first: str, hands: Hands, edge: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`edge` says the folder in which nginx listens for an edge, if it does."""
         self._files, self._sockets, self._first, self._hands = files, sockets, first, hands
-        self._folder, self._names = files.folder, Names(sockets)
+        self._folder, self._names = files.folder, Names(sockets, edge)
 
     def run(self, new: NewNginx, content: str, live: Color | None, since: str) -> int:
         """Has `new` load the rendered text `content` and take over; returns the text's generation.

@@ -16,6 +16,7 @@ StepName = Literal[
     "recreate", "connect", "bring_back", "start", "health", "files", "warm", "preview", "check", "expect",
     "before_switch", "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard",
     "after_switch", "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
+    "edge", "leave_edge",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
@@ -107,4 +108,6 @@ class Wish:
     files: tuple[str, ...] = ()  # prefixes of a release's files that nginx serves itself
     files_gone: bool = False  # whether those of the live release are not there any more; only up asks
     certificates: tuple[str, ...] = ()  # names whose certificate nginx does not have yet
+    edge: str = ""  # why the edge does not serve the app as it should
+    edge_left: str = ""  # the edge that the app leaves; only up asks
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

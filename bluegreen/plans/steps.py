@@ -20,7 +20,11 @@ def base_steps(verb: str, world: World, wish: Wish) -> Iterable[Step]:
         yield Step("prepare", "network", "the app has a network of its own, with fixed addresses")
     if wish.certificates:
         yield Step("prepare", "tls", f"nginx has no certificate yet, or not the latest: {', '.join(wish.certificates)}")
+    if wish.edge_left:
+        yield Step("prepare", "leave_edge", f"the app is on {wish.edge_left}, and its settings say otherwise")
     yield from _proxy(verb, world, wish)
+    if wish.edge and (verb == "up" or proxy is None or proxy.edge):
+        yield Step("prepare", "edge", wish.edge)
     if verb != "up" and proxy and proxy.running and (words := drift(world)) and world.intended and world.answer:
         yield Step("prepare", "undrift", f"nginx loads a new file for the color that it serves: {words}")
     if world.live and (wrong := misplaced(world)):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 TIMEOUT = 6.0  # seconds for an answer to begin
+HEAD = 2048  # bytes of an answer's head that are looked at
+EDGES_OWN = b"\r\nx-bluegreen-edge:"  # in an answer that the edge gives when it reaches no app
 AGAIN = 0.05  # seconds between two tries while nothing listens
 PATIENCE = 3.0  # seconds in which a listener that was published just now must be there
 LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked, not listened on
@@ -81,7 +83,7 @@ def _ask(listen: str, host: str, path: str) -> str:
         with socket.create_connection(_place(listen), TIMEOUT) as connection:
             connection.settimeout(TIMEOUT)
             connection.sendall(request.encode())
-            first = connection.recv(64)
+            first = connection.recv(HEAD)
     except TimeoutError:
         return f"did not answer in {TIMEOUT:g} s"
     except ConnectionRefusedError:
@@ -90,4 +92,6 @@ def _ask(listen: str, host: str, path: str) -> str:
         return f"did not answer ({error.strerror or error})"
     if not first:
         return "closed the connection without an answer"
+    if EDGES_OWN in first.lower():
+        return "is answered by the edge itself: it does not reach the app"
     return "" if first.startswith(b"HTTP/1.") else "answered something that is not HTTP"

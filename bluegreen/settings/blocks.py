@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from bluegreen.domain import app as model
+from bluegreen.settings.edge import EdgeBlock, PublicListens
 from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
 from bluegreen.settings.tls import TlsBlock
 from bluegreen.settings.types import (
@@ -30,6 +31,7 @@ from bluegreen.settings.types import (
     HealthPath,
     Host,
     Hosts,
+    Labels,
     Listens,
     PathPrefix,
     Paths,
@@ -156,6 +158,10 @@ class ProxyBlock(StrictBlock):
     """A folder with 502.html, 503.html or 504.html, for answers that nginx itself has to give."""
     include: Annotated[str, Field(min_length=1)] | None = None
     """A folder of your own nginx snippets: *.conf for each server block, http/*.conf for the http block."""
+    labels: Labels = Field(default_factory=dict)
+    """Labels of nginx's container, by which a proxy in front finds it, such as `traefik.enable: true`."""
+    networks: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    """Networks that exist already, and that nginx joins: where a proxy in front reaches it."""
 
 
 class MigrateBlock(StrictBlock):
@@ -257,8 +263,10 @@ class Block(StrictBlock):
     """The routed services, by their names in the Compose file."""
     redirect: dict[Host, Host] = Field(default_factory=dict)
     """Hosts whose visitors are sent to another one (308, same path and query), such as `www.a.example: a.example`."""
-    listen: Listens = Field(default_factory=lambda: [model.Listen("", 80)], json_schema_extra={"default": "80"})
-    """Where nginx is published: [ADDRESS:]PORT, or a list of them."""
+    listen: PublicListens = Field(default_factory=lambda: [model.Listen("", 80)], json_schema_extra={"default": "80"})
+    """Where nginx is published: [ADDRESS:]PORT, edge (one nginx in front of several apps), or a list of them."""
+    edge: EdgeBlock = Field(default_factory=EdgeBlock)
+    """What `listen: edge` means on this machine."""
     preview: Annotated[
         model.Listen | None,
         BeforeValidator(lambda value: None if value is False or value == "off" else parse_listen(value)),

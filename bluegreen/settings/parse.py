@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import (
@@ -14,7 +14,8 @@ from pydantic import (
 
 from bluegreen.domain import app as model
 from bluegreen.domain import asked, loopback
-from bluegreen.settings import tls
+from bluegreen.domain.tls import Tls
+from bluegreen.settings import edge, tls
 from bluegreen.settings.blocks import (
     LATER,
     Block,
@@ -74,7 +75,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     settings = model.Settings(
         routes=_routes(parsed),
         jobs=tuple(parsed.jobs),
-        listen=tuple(parsed.listen),
+        listen=edge.listens(parsed.listen),
         preview=parsed.preview,
         drain=parsed.drain,
         failover=parsed.failover,
@@ -82,7 +83,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
             parsed.proxy.image, parsed.proxy.max_body, parsed.proxy.read_timeout,
             tuple(parsed.proxy.trust), parsed.proxy.include, parsed.proxy.websocket_timeout,
             parsed.proxy.max_request_headers, parsed.proxy.max_answer_headers, parsed.proxy.underscores,
-            parsed.proxy.error_pages,
+            parsed.proxy.error_pages, parsed.proxy.labels, tuple(dict.fromkeys(parsed.proxy.networks)),
         ),
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),
@@ -90,17 +91,28 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         expected=parsed.expected,
         keep=parsed.keep,
         redirect=parsed.redirect,
-        tls=parsed.tls.tls() if parsed.tls else None,
+        tls=_tls(parsed),
         files=tuple(
             model.FilesAt(_prefix(prefix), it.service or "", (it.path or "").rstrip("/"), it.volume or "")
             for prefix, it in parsed.files.items()
         ),
         assets=tuple(map(_prefix, parsed.assets)),
+        edge=_edge(parsed),
     )  # fmt: skip
-    wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls))]
+    wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls), *edge.problems(parsed))]
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed), *wrong]:
         raise InvalidSettings(problems)
     return settings
+
+
+def _edge(parsed: Block) -> model.Edge | None:
+    return parsed.edge.edge() if edge.WORD in parsed.listen else None
+
+
+def _tls(parsed: Block) -> Tls | None:
+    """On an edge HTTPS comes in where that one is published."""
+    found, on = parsed.tls.tls() if parsed.tls else None, _edge(parsed)
+    return replace(found, listen=on.tls) if found and on else found
 
 
 def _migration(block: MigrateBlock | None) -> model.Migration | None:
@@ -248,7 +260,7 @@ def _clashes(parsed: Block) -> Iterable[Problem]:
 
 
 def _listen_problems(parsed: Block) -> Iterable[Problem]:
-    ports = {listen.port for listen in parsed.listen}
+    ports = {listen.port for listen in edge.listens(parsed.listen)}
     if len(set(parsed.listen)) < len(parsed.listen):
         yield Problem("listen", ", ".join(map(str, parsed.listen)), "each address once")
     if parsed.preview and parsed.preview.port in ports:
@@ -306,7 +318,8 @@ def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ..
 def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
-        "tls": TlsBlock, "dns": DnsBlock, "files": FilesBlock, **dict.fromkeys(model.HOOKS, HookBlock),
+        "tls": TlsBlock, "edge": edge.EdgeBlock, "dns": DnsBlock, "files": FilesBlock,
+        **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]
     parent = where[-2] if len(where) > 1 else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bluegreen.domain import labelled, needed
+from bluegreen.domain import edge, labelled, needed
 from bluegreen.domain.app import FilesAt, Settings, Stack
 from bluegreen.domain.color import COLORS
 from bluegreen.errors import BluegreenError, ExitCode
@@ -71,6 +71,8 @@ def make_stack(document: Mapping[str, Any], project_directory: str, profiles: It
 def _names_of_ours(document: Mapping[str, Any], settings: Settings) -> Iterable[str]:
     """Networks and services of the file that would have the names of bluegreen's own networks and containers."""
     app = document["name"]
+    if app.startswith(edge.APP):
+        yield f"name: {app} is the name of an edge of this machine; choose another name"
     networks = {f"{app}_bluegreen{end}" for end in ("", "_public", *(f"_{color}" for color in COLORS))}
     for key, network in (document.get("networks") or {}).items():
         if (network or {}).get("name", f"{app}_{key}") in networks:
@@ -116,7 +118,7 @@ def _shared(services: Mapping[str, Mapping[str, Any]], settings: Settings, profi
 def _notices(services: Mapping[str, Mapping[str, Any]], settings: Settings) -> Iterable[str]:
     names = settings.own_services()
     routed = {route.service: route.port for route in settings.routes}
-    listen = ", ".join(map(str, settings.listen))
+    listen = ", ".join([*map(str, settings.listen), *(["the edge"] if settings.edge else [])])
     for name in names:
         service = services[name]
         for port in service.get("ports") or []:

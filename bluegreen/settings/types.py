@@ -157,7 +157,8 @@ Host = Annotated[
 ]
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """One value counts as a list of it alone."""
     return value if isinstance(value, list) else [value]
 
 
@@ -165,16 +166,36 @@ def _once(found: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _one_or_several(schema: dict[str, Any]) -> WithJsonSchema:
+def one_or_several(schema: dict[str, Any]) -> WithJsonSchema:
+    """The JSON Schema of one value or a list of them."""
     return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1, "uniqueItems": True}]})
 
 
 Paths = Annotated[
-    list[PathPrefix], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(PATH_SCHEMA)
+    list[PathPrefix], BeforeValidator(listed), Field(min_length=1), AfterValidator(_once), one_or_several(PATH_SCHEMA)
 ]
 Hosts = Annotated[
-    list[Host], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once), _one_or_several(HOST_SCHEMA)
+    list[Host], BeforeValidator(listed), Field(min_length=1), AfterValidator(_once), one_or_several(HOST_SCHEMA)
 ]
-Listens = Annotated[list[ListenAt], BeforeValidator(_listed), Field(min_length=1), _one_or_several(LISTEN_SCHEMA)]
+Listens = Annotated[list[ListenAt], BeforeValidator(listed), Field(min_length=1), one_or_several(LISTEN_SCHEMA)]
+
+
+def _labels(value: object) -> object:
+    """As Compose takes them: a mapping, whose values may be numbers, true and false."""
+    if not isinstance(value, dict):
+        raise ValueError("a mapping, such as traefik.enable: true")
+    for name in value:
+        if str(name).startswith(("bluegreen.", "com.docker.")):
+            raise ValueError(f"no label {name}: bluegreen.* and com.docker.* are not yours to set")
+    if wrong := next((name for name, it in value.items() if not isinstance(it, str | int | float)), None):
+        raise ValueError(f"a text for {wrong}")
+    return {str(name): str(it).lower() if isinstance(it, bool) else str(it) for name, it in value.items()}
+
+
+Labels = Annotated[
+    dict[str, str],
+    BeforeValidator(_labels),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Regex = Annotated[str, AfterValidator(_regex)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.support.load import Load
-from tests.support.machine import BIN, EXAMPLE
+from tests.support.machine import BIN, EXAMPLE, free_port
 from tests.support.project import Project, leftovers
 
 MIX = {"get": 60, "patient": 10, "api": 10, "post": 10, "fresh": 4, "slow": 3, "upload": 1, "events": 2, "socket": 2}
@@ -34,6 +35,33 @@ def show(project: Project, *arguments: str, **more: str) -> float:
     return time.monotonic() - began
 
 
+def show_https(project: Project, folder: Path) -> str:
+    """The same app by HTTPS, with a certificate of a real ACME server; what was seen, in words."""
+    if not shutil.which("pebble"):
+        return "no HTTPS shown: pebble is not installed"
+    from tests.support.pebble import pebble
+
+    say("\ndemo: HTTPS, with a certificate of an ACME server for tests (pebble)")
+    with pebble(folder / "pebble", project.port) as ca:
+        tls = free_port()
+        project.variables |= {
+            "SHOP_HOST": "localhost", "ACME_EMAIL": "ops@example.com", "ACME_DIRECTORY": ca.directory,
+            "ACME_CA": str(ca.ca), "ACME_PORT": str(project.port), "SHOP_TLS": f"127.0.0.1:{tls}",
+        }  # fmt: skip
+        files = ("-f", "compose.yaml", "-f", "https.yaml")
+        show(project, *files, "up", GREETING="Good-evening")
+        show(project, *files, "switch", GREETING="Good-night")
+        show(project, *files, "tls")
+        trusting = ssl.create_default_context(cadata=ca.root())
+        with Load(tls, {"get": 20, "fresh": 2}, tls=trusting) as load:
+            time.sleep(1)
+            show(project, *files, "flip-back")
+            time.sleep(1)
+        if load.tally.lost:
+            raise SystemExit(f"demo: FAILED: lost over HTTPS: {load.tally.why()}")
+        return f"{len(load.tally.answers)} answers over HTTPS, 0 lost"
+
+
 def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="bluegreen-demo-"))
     shutil.copytree(EXAMPLE, folder / "shop", ignore=shutil.ignore_patterns(".bluegreen", "__pycache__"))
@@ -55,6 +83,9 @@ def main() -> int:
             show(project, "status")
             time.sleep(2)
         tally = load.tally
+        status, style = project.get("/static/shop.css")
+        say(f"\ndemo: /static/shop.css, which nginx serves itself: {status}, {len(style)} bytes")
+        secure = show_https(project, folder)
         show(project, "down", "--yes", "--volumes")
     finally:
         project.clean()
@@ -63,7 +94,7 @@ def main() -> int:
     times = ", ".join(f"{verb} {value:.2f} s" for verb, value in seconds.items())
     wrong = bool(tally.lost) or set(tally.colors()) != {"blue", "green"} or bool(leftovers(project.name))
     verdict = "FAILED" if wrong else "well"
-    say(f"\ndemo: {verdict}: {len(tally.answers)} answers ({colors}), {len(tally.lost)} lost; {times}")
+    say(f"\ndemo: {verdict}: {len(tally.answers)} answers ({colors}), {len(tally.lost)} lost; {secure}; {times}")
     if tally.lost:
         say(f"demo: lost: {tally.why()}")
     return int(wrong)

@@ -31,6 +31,7 @@ from tests.fakes.machine import (
     FakeColors,
     FakeContainers,
     FakeDoor,
+    FakeEdge,
     FakeEngine,
     FakeImages,
     FakeProber,
@@ -251,7 +252,7 @@ class App:
         return Tools(
             APP, counted(FakeColors(it)), counted(FakeContainers(it)), counted(FakeImages(it)), counted(FakeProxy(it)),
             counted(FakeEngine(it)), counted(FakeCompose(it)), counted(FakeDoor(it, render)),
-            FakeCertificates(), FakeStatic(), counted(FakeProber(it)),
+            FakeCertificates(), FakeEdge(), FakeStatic(), counted(FakeProber(it)),
             CountedJournal(Journal(self.state, lambda: "2026-11-01T10:00:00+00:00"), cut), host, NoMachine(), None,  # type: ignore[arg-type]  # not used
             str, lambda words: words[:32], self.shown, signals, lambda _: None, lambda: "2026-11-01T10:00:00+00:00",
             clock, sleep,

@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class EngineApi:
     def __init__(self) -> None:
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, dict[str, Any]] = {}
+        self.pool = 20  # bits of the prefix of the subnets that it gives
         self.volumes: dict[str, dict[str, Any]] = {}
         self.images: dict[str, dict[str, Any]] = {}  # by id
         self.registry: dict[str, str] = {}  # reference -> id
@@ -251,7 +253,12 @@ class EngineApi:
         ]  # fmt: skip
 
     def network_create(self, _: Any, body: Any, *__: Any) -> Answer:
-        pools = (body.get("IPAM") or {}).get("Config") or [{"Subnet": f"172.30.{len(self.networks)}.0/24"}]
+        taken = [ip_network(pool["Subnet"]) for it in self.networks.values() for pool in it["IPAM"]["Config"]]
+        pools = (body.get("IPAM") or {}).get("Config")
+        if pools and any(ip_network(pool["Subnet"]).overlaps(it) for pool in pools for it in taken):
+            return 403, {"message": "Pool overlaps with other one on this address space"}
+        every = ip_network("172.16.0.0/12").subnets(new_prefix=self.pool)
+        pools = pools or [{"Subnet": str(next(it for it in every if not any(map(it.overlaps, taken))))}]
         self.networks[body["Name"]] = {
             "Id": f"net-{body['Name']}", "Name": body["Name"], "Labels": body.get("Labels"), "IPAM": {"Config": pools},
             "Internal": bool(body.get("Internal")),

@@ -365,6 +365,34 @@ class FakeCertificates:
         return ""
 
 
+class FakeEdge:
+    """EdgePort: of an app without an edge."""
+
+    def lacks(self, *_: Any) -> str:
+        return ""
+
+    def left(self, stack: Any) -> str:  # noqa: ARG002 - the port's
+        return ""
+
+    def goes(self, stack: Any) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        return ()
+
+    def unbound(self, stack: Any) -> bool:  # noqa: ARG002 - the port's
+        return False
+
+    def ask(self, stack: Any) -> None:
+        pass
+
+    def prepare(self, stack: Any) -> None:
+        pass
+
+    def ensure(self, *_: Any) -> str:
+        return ""
+
+    def leave(self) -> str:
+        return ""
+
+
 class FakeStatic:
     """StaticPort: of an app whose files nginx does not serve."""
 

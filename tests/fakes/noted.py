@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+from tests.fakes.machine import FakeEdge
+
 
 class Noted:
     """A port. An answer is a value, an exception to be raised, or a function of the call's arguments."""
@@ -67,6 +69,7 @@ def tools(**ports: Any) -> Any:
             started=lambda step: told.started.append(step.name),
         ),
     }  # fmt: skip
+    found["edge"] = FakeEdge()
     names = ("colors", "containers", "images", "proxy", "engine", "compose", "door", "prober", "machine")
     found |= {name: Noted(log) for name in names}
     found |= {name: Noted(log, **port) if isinstance(port, dict) else port for name, port in ports.items()}

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,68 @@ def test_a_proxy_of_two_containers_comes_back_whichever_starts_first(engine: Mac
     two.ok("up")
     assert two.status()["drift"] is None
     print(f"\nEngine {engine.version}: {DEATHS} deaths, {alone} times the first container served by itself")
+
+
+@pytest.fixture
+def street(engine: Machine, request: pytest.FixtureRequest) -> Iterator[dict[str, Project]]:
+    """On that machine: two apps on one edge, by their hosts."""
+    name, port, tls = f"bgt-{uuid.uuid4().hex[:8]}", free_port(), free_port()
+    found = {}
+    for host in ("shop.test", "blog.test"):
+        project = _project(engine, f"{request.node.name}{host}")
+        block = f'  edge: {{name: {name}, listen: "127.0.0.1:{port}", tls: "127.0.0.1:{tls}"}}\n'
+        text = WITH_WORKER.replace(
+            "  service: web\n  port: 8000\n", f"  services: {{web: {{port: 8000, host: {host}}}}}\n"
+        )
+        project.write(text.replace('  listen: "${SHOP_LISTEN}"\n', f"  listen: edge\n{block}"))
+        project.port = port
+        project.ok("up")
+        found[host] = project
+    yield found
+    for project in found.values():
+        with contextlib.suppress(Exception):
+            project.run("down", "--yes")
+
+
+def _await_all(engine: Machine, street: dict[str, Project]) -> float:
+    """Seconds until each host is answered through the edge, by its own app."""
+    began = time.monotonic()
+    for host, project in street.items():
+        while not (found := engine.get(project.port, host=host)):
+            assert time.monotonic() - began < BACK, (host, engine.docker("ps", "-a"))
+            time.sleep(0.1)
+        assert found["greeting"] == project.variables.get("GREETING", "Hello")
+    return time.monotonic() - began
+
+
+@pytest.mark.long
+def test_an_edge_and_its_apps_come_back_in_any_order(engine: Machine, street: dict[str, Project]) -> None:
+    """The edge's nginx, and an app's, were replaced: each is two containers, and the Engine starts them as it likes."""
+    shop = street["shop.test"]
+    name = f"{shop.name}-nginx"
+    engine.docker("tag", images()["NGINX_IMAGE"], name)
+    shop.write(shop.file.read_text().replace("  edge: {name", f"  edge: {{image: {name}, name"))
+    shop.variables["PROXY_IMAGE"] = name
+    shop.ok("up")
+    for number in range(DEATHS):
+        engine.docker("commit", "--change", f"LABEL number={number}", f"{shop.name}-proxy", name)
+        assert shop.ok("up").err.count("took over") == 2
+        if number % 2:
+            engine.kill_engine()
+            engine.start_engine()
+        else:
+            engine.cut_power()
+            engine.boot()
+        print(f"\nEngine {engine.version}, {number}: all answer {_await_all(engine, street):.1f} s after the Engine")
+        time.sleep(8)  # whoever is late has come
+        for host, project in street.items():
+            project.ok("switch", GREETING=f"{host} {number}")
+            project.variables["GREETING"] = f"{host} {number}"
+        _await_all(engine, street)
+    shop.ok("up")
+    for project in street.values():
+        assert project.status()["drift"] is None
+        assert project.ok("up", "--json").json()["outcome"] == "unchanged"
 
 
 LATER = [pytest.param(step, marks=pytest.mark.long) for step in ("create", "preview", "jobs")]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes one base image, bluegreen-base/NAME, from distribution packages, where no image registry can be
-# reached. The unpacked packages are cached as CACHE/NAME.tar; the image is imported from there.
+# reached. The unpacked packages are cached as CACHE/PACKAGES.tar; the image is imported from there.
+# With CACHE "packages" it only says which: an image of others is made again.
 set -euo pipefail
 name=$1 cache=$2
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -8,11 +9,15 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 case $name in
     # The suite is the oldest one that has what the example needs: Python 3.13; nginx >= 1.27.4; Valkey.
     python) suite=trixie packages=python3,python3-pip,python-is-python3,ca-certificates ;;
-    nginx) suite=forky packages=nginx ;;
+    nginx) suite=forky packages=nginx,libnginx-mod-stream ;;
     valkey) suite=trixie packages=valkey-server ;;
     postgres) suite=trixie packages=postgresql-17 ;;
     *) say "FAILED: no recipe for $name" && exit 2 ;;
 esac
+if [ "$cache" = packages ]; then
+    echo "$suite/$packages"
+    exit 0
+fi
 # docker import sets what a Dockerfile would.
 case $name in
     # A machine behind a company proxy has a certificate of its own; pip in a container needs it as well.
@@ -23,7 +28,7 @@ case $name in
 esac
 
 mkdir -p "$cache"
-tar=$cache/$name.tar
+tar=$cache/$name-$(printf '%s' "$suite/$packages" | cksum | cut -d' ' -f1).tar
 if [ ! -s "$tar" ]; then
     [ "$(id -u)" = 0 ] || { say "FAILED: bootstrapping bluegreen-base/$name needs root" && exit 1; }
     command -v mmdebstrap >/dev/null ||
@@ -56,5 +61,5 @@ if [ ! -s "$tar" ]; then
     mv "$tar.part" "$tar"
     say "bluegreen-base/$name: packed in $((SECONDS - started)) s"
 fi
-docker import "${changes[@]}" "$tar" "bluegreen-base/$name:latest" >/dev/null
+docker import "${changes[@]}" --change "LABEL bluegreen.packages=$suite/$packages" "$tar" "bluegreen-base/$name:latest" >/dev/null
 say "image bluegreen-base/$name: imported"

@@ -117,6 +117,12 @@ compose() {
     fi
 }
 
+# bootstrapped NAME: whether it was made from the packages that its recipe has today.
+bootstrapped() {
+    [ "$(docker image inspect -f '{{index .Config.Labels "bluegreen.packages"}}' "bluegreen-base/$1" 2>/dev/null)" \
+        = "$("$here/bootstrap_image.sh" "$1" packages)" ]
+}
+
 image_there() { docker image inspect "$1" >/dev/null 2>&1; }
 
 # base_image VARIABLE OFFICIAL NAME: names in .venv/images.env the image that examples and tests use.
@@ -125,7 +131,7 @@ base_image() {
     if image_there "$official"; then
         say "image $official: there"
         printf '%s=%s\n' "$variable" "$official" >>"$images"
-    elif image_there "bluegreen-base/$name"; then
+    elif bootstrapped "$name"; then
         say "image bluegreen-base/$name: there (bootstrapped from distribution packages)"
         printf '%s=%s\n' "$variable" "bluegreen-base/$name" >>"$images"
     elif [ -z "$registry_down" ] && timeout "$PULL_TIMEOUT" docker pull --quiet "$official" >"$log" 2>&1; then

@@ -30,6 +30,7 @@ SMALL, CUTOVER, FAILOVER = (
     "faults/test_small_faults_stay_small.py", "faults/test_cutover_that_fails.py", "faults/test_failover.py",
 )  # fmt: skip
 TLS = "e2e/test_tls.py"
+EDGE = "engine/test_edge.py"
 REPLACED = "engine/test_replaced_proxy.py"
 FAULTS = (
     Fault("Ctrl-C, SIGTERM or a cut ssh before cutover", NONE, "exit 130; the new release is removed again",
@@ -42,6 +43,16 @@ FAULTS = (
           "nothing", f"{ENGINE}:test_power_cut_and_the_live_color_serves_with_nothing_typed"),
     Fault("the same after nginx was replaced: its two containers start in any order", "while it is off", "it answers within seconds; the first container serves by itself when the other does not come",
           "nothing; `up`, when `status` says so", f"{ENGINE}:test_a_proxy_of_two_containers_comes_back_whichever_starts_first"),
+    Fault("power cut, or the daemon killed, with several apps on an edge", "while it is off", "each app answers by its names within seconds, whichever container starts first",
+          "nothing", f"{ENGINE}:test_an_edge_and_its_apps_come_back_in_any_order"),
+    Fault("a command killed in a step of the edge", NONE, "`status`: unfinished", "the same command",
+          "faults/test_killed_at_the_edge.py:test_killed_in_a_step_of_the_edge"),
+    Fault("the edge's nginx dies", "all that come through it", "`status`: visitors do not reach nginx", "`up` in any of its apps, if the Engine does not start it",
+          f"{EDGE}:test_an_app_that_dies_is_no_harm_to_its_neighbours_and_comes_back"),
+    Fault("an app's nginx dies behind the edge", "those of this app", "503 of the edge; its neighbours answer", "`up`",
+          f"{EDGE}:test_an_app_that_dies_is_no_harm_to_its_neighbours_and_comes_back"),
+    Fault("the edge's state folder is deleted", "all that come through it: the apps' sockets are in it", "503 of the edge", "`up` in each of its apps",
+          f"{EDGE}:test_the_state_of_the_edge_is_lost"),
     Fault("the Engine's daemon killed in the middle of a switch", "while it is dead, and while it restarts every container",
           "exit 1, 4 or 0 with a warning; where traffic is", "`switch`, when it runs again",
           f"{ENGINE}:test_engine_killed_in_the_middle_of_each_phase"),

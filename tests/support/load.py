@@ -149,9 +149,10 @@ class Load:
     """Clients of several kinds, in a thread of their own, until `stop`."""
 
     def __init__(
-        self, port: int, mix: dict[str, int], seed: int = 1, limit: float = 900.0, tls: ssl.SSLContext | None = None
-    ) -> None:
-        self.port = port
+        self, port: int, mix: dict[str, int], seed: int = 1, limit: float = 900.0, tls: ssl.SSLContext | None = None,
+        host: str = "localhost",
+    ) -> None:  # fmt: skip
+        self.port, self._host = port, host
         self._tls = tls
         self.mix = mix
         self.tally = Tally()
@@ -195,7 +196,7 @@ class Load:
         await asyncio.sleep(0.1)  # the last connections close
 
     async def _kept(self, kind: str, least: float, most: float, once: Callable[[Client], Awaitable[Any]]) -> None:
-        client = Client(self.port, tls=self._tls)
+        client = Client(self.port, self._host, self._tls)
         await asyncio.sleep(self._random.uniform(0, most))
         while not self._stop.is_set():
             sent = time.monotonic()

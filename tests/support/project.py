@@ -218,9 +218,9 @@ def leftovers(prefix: str = "bgt-") -> list[str]:
         ("network", "ls", "--format", "{{.Name}}"),
         ("volume", "ls", "--format", "{{.Name}}"),
     ):
-        found += [name for name in docker(*listing).split() if name.startswith(prefix)]
+        found += [name for name in docker(*listing).split() if name.startswith((prefix, f"bluegreen-{prefix}"))]
     states = Path(folder.home(os.environ) or "/nowhere")
-    found += [path.name for path in states.glob(f"{prefix}*")]
+    found += [path.name for start in ("", "bluegreen-") for path in states.glob(f"{start}{prefix}*")]
     with contextlib.suppress(OSError):  # not empty: somebody has an app here
         states.rmdir()
     return found

@@ -27,7 +27,11 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bluegr
 BUILDX = CACHE / "engine28" / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx"
 START_TIMEOUT = 60.0  # seconds until the daemon must answer
 STOP_TIMEOUT = 30.0
-ASK = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=float(sys.argv[2])).read().decode())"
+ASK = """
+import sys, urllib.request as u
+request = u.Request(sys.argv[1], headers={"Host": sys.argv[3]})
+print(u.urlopen(request, timeout=float(sys.argv[2])).read().decode())
+"""
 # $1 the unpacked system, $2 the daemon's data, $3 the folder of its socket, $4 a folder that containers mount
 INSIDE = """
 set -e
@@ -62,11 +66,13 @@ class Second:
         return get_inside(self.namespace, port, timeout=10)
 
 
-def get_inside(namespace: str, port: int, path: str = "/", timeout: float = 2) -> dict[str, Any] | None:
+def get_inside(
+    namespace: str, port: int, path: str = "/", timeout: float = 2, host: str = "localhost"
+) -> dict[str, Any] | None:
     """One GET to the loopback of a network namespace, answered with JSON within `timeout` seconds; else None."""
     done = subprocess.run(
         ["nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-c", ASK,
-         f"http://127.0.0.1:{port}{path}", str(timeout)],
+         f"http://127.0.0.1:{port}{path}", str(timeout), host],
         capture_output=True, text=True, check=False, timeout=20,
     )  # fmt: skip
     with suppress(ValueError):

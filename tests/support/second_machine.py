@@ -162,9 +162,9 @@ class Machine:
         """A command that sees the machine's 127.0.0.1."""
         return ["nsenter", f"--net=/run/netns/{self.namespace}", *command]
 
-    def get(self, port: int, path: str = "/") -> dict[str, Any] | None:
+    def get(self, port: int, path: str = "/", host: str = "localhost") -> dict[str, Any] | None:
         """One GET to the machine's loopback; None: no right answer."""
-        return get_inside(self.namespace, port, path)
+        return get_inside(self.namespace, port, path, host=host)
 
     @contextmanager
     def load(self, port: int, mix: dict[str, int]) -> Iterator[dict[str, Any]]:

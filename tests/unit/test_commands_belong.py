@@ -256,7 +256,7 @@ def test_before_the_first_up(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyP
         code, found = tell(*words)
         assert (code, found["error"]["summary"], found["error"]["traffic"]) == (1, "Nothing is live yet.", "none yet")
         assert found["error"]["next"] == "bluegreen up"
-    assert tell("apps") == (0, {"apps": [], "notes": []})
+    assert tell("apps") == (0, {"apps": [], "edges": [], "notes": []})
     assert list(shop.states.iterdir()) == []
     empty = shop.folder / "empty"
     empty.mkdir()

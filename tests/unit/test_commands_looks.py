@@ -141,7 +141,7 @@ def test_apps_are_found_by_folders_and_labels(machine: Site, tell: Tell, read: A
     assert (found["app"], found["live"], found["running"]) == ("shop", {"color": "green", "release": 2}, True)
     assert (found["folder"], found["state"]) == (str(machine.project), str(machine.state))
     header, row = read("apps").splitlines()
-    assert header.split() == ["app", "live", "url", "folder", "owner"]
+    assert header.split() == ["app", "live", "url", "certificate", "folder", "owner"]
     assert "green, release 2" in row
     machine.engine.refuse["GET /containers"] = (500, {"message": "broken"})
     try:

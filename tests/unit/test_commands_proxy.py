@@ -41,10 +41,10 @@ def test_a_newer_image_of_the_proxy_is_told_and_taken_over_by_up(
     fresh, before = _moved(live), live.engine.named("shop-proxy")
     assert tell("status")[1]["proxy_image"]["newer"] == fresh
     live.run("status")
-    assert f"nginx       there is a newer {NAME} (restart nginx with it: bluegreen up)" in capsys.readouterr().out
+    assert f"nginx       there is a newer {NAME} (to take it over: bluegreen up)" in capsys.readouterr().out
     live.engine.images[fresh]["Config"] = {"Env": ["PATH=/", "NGINX_VERSION=1.31.0"]}
     live.run("status")
-    assert f"there is a newer {NAME}: 1.30.6 -> 1.31.0 (restart nginx" in capsys.readouterr().out
+    assert f"there is a newer {NAME}: 1.30.6 -> 1.31.0 (to take it over" in capsys.readouterr().out
     found = _finding(tell)
     assert (found["outcome"], found["fix"]) == ("warning", "bluegreen up (another nginx takes over, no request waits)")
     live.run("up", "--dry-run")

@@ -184,7 +184,7 @@ def test_a_state_is_brought_to_another_file_system_as_a_whole(
     before, execute = live.nginx, live.engine.execute
     mounted = "\n".join(str(os.stat(old / name).st_ino) for name in ("nginx", "run")).encode()
     live.engine.execute = lambda it, words: (
-        (0, mounted) if words[0] == "stat" and live.nginx is before else execute(it, words)
+        (0, mounted) if "stat -c %i" in " ".join(words) and live.nginx is before else execute(it, words)
     )
     fresh = live.states / ".shop.new"
     fresh.mkdir()
@@ -253,7 +253,7 @@ def test_a_machine_without_apps_and_a_state_that_is_left_of_one(live: Site, tell
     assert len(list(apps.lines([]))) == 1
     assert tell("down", "--yes")[0] == 0
     assert live.state.is_dir(), "history stays"
-    assert tell("apps")[1] == {"apps": [], "notes": []}, "and that is no app"
+    assert tell("apps")[1] == {"apps": [], "edges": [], "notes": []}, "and that is no app"
 
 
 # -- before there is an app

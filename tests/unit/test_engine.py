@@ -20,9 +20,11 @@ from bluegreen.compose.run import Compose
 from bluegreen.domain.app import Listen
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker import creation, engine, images, volumes
+from bluegreen.places.docker.api import Api
 from bluegreen.places.docker.commands import run_task
 from bluegreen.places.docker.engine import of_compose
 from bluegreen.places.docker.mounts import CopiedFile
+from bluegreen.places.docker.networks import Networks
 from bluegreen.places.docker.place import Place, docker_place
 from tests.fakes.engine_api import EngineApi, Serving
 
@@ -175,16 +177,55 @@ def test_a_text_file_in_a_container(api: EngineApi, place: Place, monkeypatch: p
 # -- acting
 
 
-def test_the_network_is_made_with_the_subnet_that_the_engine_picked(api: EngineApi, place: Place) -> None:
+def _subnets(api: EngineApi) -> dict[str, str]:
+    return {name: it["IPAM"]["Config"][0]["Subnet"] for name, it in api.networks.items()}
+
+
+def test_the_networks_of_an_app_share_the_subnet_that_the_engine_picked(api: EngineApi, place: Place) -> None:
     subnet = place.networks.ensure()
     (pool,) = api.networks["shop_bluegreen"]["IPAM"]["Config"]
-    assert pool == {"Subnet": "172.30.1.0/24", "IPRange": "172.30.1.128/25", "Gateway": "172.30.1.1"}
-    assert str(subnet.static) == "172.30.1.0/25"
+    assert pool == {"Subnet": "172.16.0.0/21", "IPRange": "172.16.4.0/22", "Gateway": "172.16.0.1"}
+    assert str(subnet.static) == "172.16.0.0/22"
     place.networks.ensure()
     asked = len(api.asked)
     assert place.networks.ensure() == subnet
     assert len(api.asked) == asked, "it stays as it is"
     assert [it for it in api.asked if it.startswith("POST")] == ["POST /networks/create"] * 3
+    place.networks.ensure_color("blue")
+    place.networks.ensure_color("green")
+    assert _subnets(api) == {
+        "shop_bluegreen": "172.16.0.0/21", "shop_bluegreen_public": "172.16.8.0/23",
+        "shop_bluegreen_blue": "172.16.10.0/23", "shop_bluegreen_green": "172.16.12.0/23",
+    }  # fmt: skip
+
+
+def _network(api: EngineApi, name: str, **pool: str) -> None:
+    api.networks[name] = {"Id": name, "Name": name, "Labels": None, "IPAM": {"Config": [pool]}}
+
+
+def test_a_part_that_somebody_else_has_taken_and_small_pools(api: EngineApi, place: Place) -> None:
+    place.networks.ensure()
+    _network(api, "other", Subnet="172.16.10.0/24")
+    place.networks.ensure_color("blue")
+    place.networks.ensure_color("green")
+    found = _subnets(api)
+    assert (found["shop_bluegreen_blue"], found["shop_bluegreen_green"]) == ("172.16.16.0/20", "172.16.12.0/23")
+    api.networks.clear()
+    api.pool = 24
+    fresh = Networks(Api("shop"))
+    fresh.ensure()
+    fresh.ensure_color("blue")
+    assert _subnets(api) == {
+        "shop_bluegreen": "172.16.0.0/24", "shop_bluegreen_public": "172.16.1.0/24",
+        "shop_bluegreen_blue": "172.16.2.0/24",
+    }  # fmt: skip
+
+
+def test_networks_of_an_older_bluegreen_stay_as_they_are(api: EngineApi, place: Place) -> None:
+    _network(api, "shop_bluegreen", Subnet="172.16.0.0/20", IPRange="172.16.8.0/21", Gateway="172.16.0.1")
+    assert str(place.networks.ensure().network) == "172.16.0.0/20"
+    place.networks.ensure_color("blue")
+    assert _subnets(api)["shop_bluegreen_blue"] == "172.16.16.0/20"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from bluegreen.flow import flip_back as flips
 from bluegreen.flow import up as ups
 from bluegreen.flow.flip_back import FlipBack, FlipBackOptions
 from bluegreen.flow.steps import once
+from bluegreen.flow.steps.edge import Moving
 from bluegreen.flow.up import Repair
 from bluegreen.flow.values import Result, StepDone
 from bluegreen.frontdoor import route
@@ -226,9 +227,13 @@ def test_a_proxy_that_sees_gone_folders_is_restarted_only_when_nothing_else_has_
     for definition, restarted in (("same", True), ("other", False)):
         it = _repair(door={"intended": "a file"})
         it.world = replace(it.world, proxy=replace(PROXY, stale=True, definition=definition))
+        it._first_file = lambda it=it: it.tools.log.append(("first",))
+        it._moving = Moving(it.tools, it.stack, lacks=False)
         words = Repair._proxy(it)
         assert ("restart", "p", 2) in it.tools.log if restarted else it.tools.log[-1] == ("run",)
         assert words.startswith("restarted") is restarted
+        assert words.endswith("s without answers at most")
+        assert (("first",) in it.tools.log) is not restarted, "another nginx must accept its file first"
         assert it.tools.told.deferred_now == 0
 
 

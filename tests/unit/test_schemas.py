@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,8 +15,15 @@ from jsonschema import Draft202012Validator
 from bluegreen.cli.main import VERBS as COMMANDS
 from bluegreen.cli.main import cli
 from bluegreen.cli.shapes_verbs import VERBS, json_schema
+from bluegreen.domain.app import Edge
+from bluegreen.domain.edge import Claim
 from bluegreen.features.certificates.record import DAY, Record
 from bluegreen.features.certificates.store import Store
+from bluegreen.features.edge.claims import Claims
+from bluegreen.frontdoor.edge import render
+from bluegreen.frontdoor.files import Files
+from bluegreen.frontdoor.text import activate
+from bluegreen.shipped import shipped
 from tests.fakes.site import Site, Tell
 from tests.support import schemas
 
@@ -65,6 +73,16 @@ ACTING = ("up", "switch", "prepare", "flip-back", "down")  # they print the same
 NEVER = {".plan.notices"}  # `check` shows its notices as findings
 
 
+def _on_an_edge(shop: Site) -> None:
+    """An edge beside the app, with another one's names."""
+    state = Path(shop.state.parent, "bluegreen-edge")
+    state.mkdir(mode=0o700)
+    Claims(str(state)).write(Claim("blog", "/srv/blog", ("blog.test",)))
+    files = Files(str(state / "nginx"))
+    (state / "nginx").mkdir()
+    files.write(activate(render(Edge(), [], shipped("nginx")), 1, ""))
+
+
 def _with_certificates(shop: Site) -> None:
     """One that is good, and one whose CA does not answer."""
     store = Store(shop.state, (os.getuid(), os.getgid()))
@@ -83,6 +101,7 @@ def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
         tell(*words)
     shop.release("shop:2")
     _with_certificates(shop)
+    _on_an_edge(shop)
     for words in (["tls"], ["status"], ["tls", "renew"], ["tls", "timer"], ["status"]):
         tell(*words)
     for words in (

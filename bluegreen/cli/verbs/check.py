@@ -85,6 +85,6 @@ def runbook(options: Options) -> int:
     app = App(elsewhere, output.choose("none"))
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
-    facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.listen]), preview)
+    facts = story(app.tools(app.stack.app), app.stack, urls([str(at) for at in settings.visited()]), preview)
     output.result(page(facts, datetime.now(UTC)))
     return int(ExitCode.DONE)

@@ -99,9 +99,19 @@ def _proposal(app: App, document: dict[str, Any], service: str | None) -> Propos
             expected=f"NAME:PORT, NAME among {', '.join(document.get('services') or {})}", retry="safe",
             next=f"{app.command} init --service NAME:PORT", exit_code=ExitCode.USAGE,
         )  # fmt: skip
+    _beside_others(found, document["name"])
     names = [name for name in document["services"] if name not in found.gone]
     found.advice.extend(contexts.notices(document["services"], names))
     return found
+
+
+def _beside_others(found: Proposal, mine: str) -> None:
+    """Other apps of this server: whose port 80 is, and whether it is an edge's."""
+    from bluegreen.cli import apps
+    from bluegreen.features.init.neighbours import beside
+
+    known, edges, _ = apps.apps()
+    beside(found, known, edges, mine)
 
 
 def _places(document: dict[str, Any]) -> list[str]:

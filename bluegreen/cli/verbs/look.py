@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from bluegreen.cli.text import urls
 from bluegreen.compose.options import Options
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
+
+if TYPE_CHECKING:
+    from bluegreen.domain.routing import Routing
 
 
 @click.command()
@@ -34,7 +37,7 @@ def status(options: Options, json_: bool) -> int:
         tools = app.tools(app.running_app())
         differing = _differing(app, tools)
         shut = closed.read(str(app.state / "nginx"))
-        state = story(tools, urls(app.routing.listen), app.routing.preview, differing=differing, closed=shut)
+        state = story(tools, _urls(app, app.routing), app.routing.preview, differing=differing, closed=shut)
         state["certificates"] = _certificates(app)
     else:
         state = _status_without_state(app)
@@ -43,6 +46,14 @@ def status(options: Options, json_: bool) -> int:
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
     return 0
+
+
+def _urls(app: App, routing: Routing) -> list[str]:
+    if not routing.edge:
+        return urls(routing.listen)
+    from bluegreen.cli.visited import visited
+
+    return visited(routing, app.state)
 
 
 def _certificates(app: App) -> list[dict[str, Any]] | None:
@@ -75,7 +86,7 @@ def _status_without_state(app: App) -> dict[str, Any]:
         raise before_up(app)
     settings = app.stack.settings
     preview = str(settings.preview) if settings.preview else None
-    return story(app.tools(app.stack.app), urls([str(at) for at in settings.listen]), preview, app.stack)
+    return story(app.tools(app.stack.app), urls([str(at) for at in settings.visited()]), preview, app.stack)
 
 
 @click.command()
@@ -141,11 +152,11 @@ def all_apps(json_: bool) -> int:
     """All apps on this server: name, live release, URL, folder, owner."""
     from bluegreen.cli import apps
 
-    found, notes = apps.apps()
+    found, edges, notes = apps.apps()
     for words in notes:
         output.note(f"Note: {output.clean(words)}")
     if json_:
-        output.as_json({"apps": found, "notes": notes})
+        output.as_json({"apps": found, "edges": edges, "notes": notes})
     else:
-        output.result("\n".join(output.clean(line) for line in apps.lines(found)))
+        output.result("\n".join(output.clean(line) for line in apps.lines(found, edges)))
     return int(ExitCode.DONE)

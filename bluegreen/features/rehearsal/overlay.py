@@ -124,6 +124,9 @@ def text(stack: Stack, overlay: Overlay) -> str:
         f"  expected: !override {_quoted(overlay.nothing_expected)}",
     ]  # fmt: skip
     lines += ["  tls: !reset null"] if stack.settings.tls else []  # no certificate is asked for
+    lines += ["  edge: !reset null"] if stack.settings.edge else []  # visitors of production do not come here
+    found = [key for key in ("labels", "networks") if getattr(stack.settings.proxy, key)]
+    lines += ["  proxy:", *(f"    {key}: !reset null" for key in found)] if found else []
     lines += ["  services:"] if overlay.own else []
     lines += [f"    {_quoted(name)}: {{listen: !override {_quoted(at)}}}" for name, at in overlay.own.items()]
     built = built_references(stack, overlay.name)

@@ -7,6 +7,7 @@ from functools import partial
 from bluegreen.domain.color import Color, other
 from bluegreen.flow.jobs import hand_over_jobs
 from bluegreen.flow.making import Making
+from bluegreen.flow.prerequisites import at_the_edge
 from bluegreen.flow.steps.depends_on import await_dependencies
 from bluegreen.plans.release import start_order
 
@@ -48,4 +49,18 @@ def record(it: Making) -> str:
     it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", it.new.kept_images(), figures)
     it.tools.journal.releases.annotate(it.new.release, it.request.typed)
     it.tools.door.tidy(settled=True)
+    _let_names_go(it)
     return f"release {it.new.release}"
+
+
+def _let_names_go(it: Making) -> None:
+    """At the edge, names that only a release had that is gone now are free for other apps."""
+    if it.stack.settings.edge is None:
+        return
+    from bluegreen.domain.edge import claim
+
+    before, after = it.world.intended, it.tools.door.intended()
+    had = claim(it.stack, before.slots.values() if before else ())
+    has = claim(it.stack, after.slots.values() if after else ())
+    if set(had.plain) - set(has.plain):
+        at_the_edge(it.tools, it.stack)

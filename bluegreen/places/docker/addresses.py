@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 from dataclasses import dataclass
+from typing import Literal
 
 from bluegreen.domain.app import Listen
 from bluegreen.domain.color import Color, Place
@@ -13,6 +14,7 @@ from bluegreen.errors import COMMAND, BluegreenError
 RESERVED = 16  # lowest addresses of the network: the gateway, the proxy, and room
 LEAST = 3  # of a small network: itself, the gateway and the proxy
 SMALL = 32  # addresses of a static half; one with fewer has no room to spare
+SMALLEST_BLOCK = 22  # bits of its prefix at most; an Engine with smaller pools has many of them
 STRIDE = 16  # addresses that one release walks on by
 
 
@@ -39,6 +41,40 @@ def proxy_name(app: str) -> str:
 def public_network_name(app: str) -> str:
     """The network of the proxy alone: being on it is what publishes its ports."""
     return f"{app}_bluegreen_public"
+
+
+Part = Literal["public", "blue", "green"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The subnet that the Engine picks for an app, shared by the app's networks: a server has few of them.
+
+    Half of it is the app's own network; an eighth each are its public network's and those of its colors.
+    """
+
+    network: ipaddress.IPv4Network
+
+    @property
+    def wide(self) -> bool:
+        """Whether it has room for all of them; else each network gets a subnet of its own, as the Engine picks it."""
+        return self.network.prefixlen <= SMALLEST_BLOCK
+
+    @property
+    def own(self) -> ipaddress.IPv4Network:
+        return next(self.network.subnets(prefixlen_diff=1))
+
+    def part(self, name: Part) -> ipaddress.IPv4Network:
+        return list(self.network.subnets(prefixlen_diff=3))[{"public": 4, "blue": 5, "green": 6}[name]]
+
+
+def block_of(own: ipaddress.IPv4Network, text: str) -> Block | None:
+    """The block of an app's own network, as its label says it; None: it has a subnet of its own."""
+    try:
+        found = Block(ipaddress.IPv4Network(text))
+    except ValueError:
+        return None
+    return found if found.wide and found.own == own else None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
+from bluegreen.domain import subnets
 from bluegreen.errors import BluegreenError
 from bluegreen.places.docker.connection import DEFAULT, engine_address
 
@@ -37,7 +38,7 @@ def translated(call: Callable[P, R]) -> Callable[P, R]:
             return call(*args, **kwargs)
         except APIError as error:
             text = str(error.explanation or error)
-            raise BluegreenError(
+            raise subnets.none_left(text) or BluegreenError(
                 "The Docker Engine refused a request.",
                 code="engine-refused",
                 failed=f"{' '.join(text.split())[:400]}{_asked(error)}",

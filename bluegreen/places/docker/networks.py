@@ -7,11 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
-from bluegreen.domain.color import LABEL_APP, LABEL_COLOR, LABEL_ROLE, Color
+from bluegreen.domain.color import LABEL_APP, LABEL_BLOCK, LABEL_COLOR, LABEL_ROLE, Color
 from bluegreen.errors import BluegreenError
-from bluegreen.places.docker.addresses import Subnet, color_network_name, network_name, public_network_name
+from bluegreen.places.docker.addresses import (
+    Block,
+    Part,
+    Subnet,
+    block_of,
+    color_network_name,
+    network_name,
+    public_network_name,
+)
 from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.connection import refuse_rootless
 
@@ -40,18 +48,27 @@ class Networks:
         pool: Mapping[str, Any] = found["IPAM"]["Config"][0]
         return pool
 
+    def _block(self) -> Block | None:
+        """The subnet that the app's networks share; None: each has its own."""
+        try:
+            found = self._api.client.inspect_network(network_name(self._api.app))
+        except NotFound:
+            return None
+        own = ipaddress.IPv4Network(found["IPAM"]["Config"][0]["Subnet"])
+        return block_of(own, (found["Labels"] or {}).get(LABEL_BLOCK, ""))
+
     @translated
     def ensure(self) -> Subnet:
         """The app's network, made if there is none, with the subnet that the Engine itself picks.
 
-        The Engine gives fixed addresses only in a subnet that was named, so the network is made twice:
-        once to learn which subnet is free, once with that subnet named and its upper half left to the Engine.
+        The Engine gives fixed addresses only in a subnet that was named, so the network is made twice: once to learn
+        which subnet is free, once with that subnet named, or with half of it, and its upper half left to the Engine.
+        The rest is for the app's other networks: by default an Engine has 31 subnets, for everybody.
         It is internal: a service reaches of the outside world what its own networks let it reach, no more.
         """
         if existing := self.subnet():
             return existing
         refuse_rootless(self._api.client.info())
-        self._ensure_public()
         name = network_name(self._api.app)
         labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network"}
         if self._pool() is None:  # else a command was killed between the two
@@ -65,12 +82,15 @@ class Networks:
                 expected="it to be there",
                 retry="safe",
             )
-        picked = Subnet(ipaddress.IPv4Network(learned["Subnet"]))
+        block = Block(ipaddress.IPv4Network(learned["Subnet"]))
+        picked = Subnet(block.own if block.wide else block.network)
+        labels |= {LABEL_BLOCK: str(block.network)} if block.wide else {}
         self._api.client.remove_network(name)
         pool = {"Subnet": str(picked.network), "IPRange": str(picked.dynamic), "Gateway": picked.gateway}
         self._api.client.create_network(
             name, driver="bridge", internal=True, labels=labels, ipam={"Driver": "default", "Config": [pool]}
         )
+        self._ensure_public()
         return picked
 
     @translated
@@ -78,21 +98,34 @@ class Networks:
         """The network on which the services of one color find each other by their Compose names."""
         name = color_network_name(self._api.app, color)
         if not self.exists(name):
-            labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network", LABEL_COLOR: color}
-            self._api.client.create_network(name, driver="bridge", labels=labels)
+            self._create_beside(name, color, {"Driver": "bridge"}, {LABEL_COLOR: color})
 
     @translated
     def exists(self, name: str) -> bool:
         return bool(self._api.client.networks(filters={"name": f"^{re.escape(name)}$"}))
 
-    def _create_public(self, name: str) -> None:
-        """Without IPv6, even where the Engine gives it to every network: nginx listens on IPv4 inside, and the
-        Engine would send what comes to [::] to an address on which nobody does.
+    def _create_beside(
+        self, name: str, part: Part, more: Mapping[str, object], labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Another network of the app, in the block that it has, if it has one and nobody else has taken that part.
 
-        As docker-py's create_network, which cannot say so. Source: Engine API, NetworkCreate, EnableIPv6.
+        As docker-py's create_network, which cannot say all of `more`. Source: Engine API, NetworkCreate.
         """
-        labels = {LABEL_APP: self._api.app, LABEL_ROLE: "network"}
-        body = {"Name": name, "Driver": "bridge", "Labels": labels, "EnableIPv6": False, "CheckDuplicate": True}
+        block = self._block()
+        body = {
+            "Name": name, "Labels": {LABEL_APP: self._api.app, LABEL_ROLE: "network", **(labels or {})},
+            "CheckDuplicate": True, **more,
+        }  # fmt: skip
+        mine = block.part(part) if block else None
+        pool = {"Subnet": str(mine), "Gateway": str(mine[1])} if mine else None
+        try:
+            self._post({**body, "IPAM": {"Driver": "default", "Config": [pool]}} if pool else body)
+        except APIError as error:
+            if pool is None or "overlap" not in str(error.explanation):
+                raise
+            self._post(body)
+
+    def _post(self, body: Mapping[str, object]) -> None:
         client = self._api.client
         client._raise_for_status(client._post_json(client._url("/networks/create"), data=body))
 
@@ -120,5 +153,7 @@ class Networks:
     def _ensure_public(self) -> None:
         name = public_network_name(self._api.app)
         if not self._public and not self.exists(name):
-            self._create_public(name)
+            # Without IPv6, even where the Engine gives it to every network: nginx listens on IPv4 inside, and the
+            # Engine would send what comes to [::] to an address on which nobody does.
+            self._create_beside(name, "public", {"Driver": "bridge", "EnableIPv6": False})
         self._public = True

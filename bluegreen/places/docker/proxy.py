@@ -6,14 +6,17 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bluegreen.compose.run import resolve_shipped
+from bluegreen.domain import edge
 from bluegreen.domain.app import Stack
 from bluegreen.domain.color import (
     LABEL_APP,
     LABEL_DEFINITION,
+    LABEL_EDGE,
     LABEL_IMAGE,
     LABEL_LISTEN,
     LABEL_PORTS,
@@ -70,9 +73,9 @@ class Proxy:
             serves["Labels"].get(LABEL_DEFINITION, ""),
             address_on(entry, network_name(self._api.app)),
             public_network_name(self._api.app) in (entry["NetworkSettings"]["Networks"] or {}),
-            listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) else None,
+            listen=tuple(listen.split()) if (listen := entry["Labels"].get(LABEL_LISTEN)) is not None else None,
             preview=entry["Labels"].get(LABEL_PREVIEW) or None,
-            tls=tuple(entry["Labels"].get(LABEL_TLS, "").split()),
+            tls=tuple(entry["Labels"].get(LABEL_TLS, "").split()), edge=entry["Labels"].get(LABEL_EDGE, ""),
             image=serves["ImageID"], reference=serves["Labels"].get(LABEL_IMAGE, ""),
             ports=entry["Labels"].get(LABEL_PORTS, ""), serving=serves["Names"][0].lstrip("/"),
             first_serves=succession.first_serves(f"{self._state}/nginx"),
@@ -99,7 +102,10 @@ class Proxy:
             "User": ":".join(map(str, self._user)), "NetworkDisabled": True,
             "HostConfig": {
                 "Binds": [f"{self._state}/nginx:{CONF}:ro"],
-                "Tmpfs": {RUN: f"uid={self._user[0]},gid={self._user[1]},mode=0755"},
+                "Tmpfs": dict.fromkeys(
+                    [RUN, edge.SOCKETS] if stack.settings.edge else [RUN],
+                    f"uid={self._user[0]},gid={self._user[1]},mode=0755",
+                ),
                 "Sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"},
             },
         }  # fmt: skip
@@ -110,12 +116,13 @@ class Proxy:
 
     def definition(self, stack: Stack) -> str:
         """A fingerprint of all that only a new proxy container can change."""
-        return _hash([self._service(stack), _bindings(stack), *_volumes(stack)])
+        return _hash([self._service(stack), _bindings(stack), *_volumes(stack), *_of_first(stack)])
 
     def ports(self, stack: Stack) -> str:
         """A fingerprint of what only another container with the ports can change; the rest a successor can."""
         service = self._service(stack)
-        return _hash([_bindings(stack), *(service.get(key) for key in ("user", "entrypoint", "sysctls", "volumes"))])
+        own = [service.get(key) for key in ("user", "entrypoint", "sysctls", "volumes")]
+        return _hash([_bindings(stack), *own, *_of_first(stack)])
 
     def successor(self, stack: Stack, tell: Tell) -> Successor:
         """A container like the proxy's, in its network: its nginx can take over. It is made when it starts."""
@@ -146,6 +153,7 @@ class Proxy:
                 self._start(existing.id, stack)
                 return "started"
             return "running" if existing.published else "published"
+        _refuse_missing(self._networks, stack)
         if existing:
             self._containers.stop(existing.id, 1)
             self._containers.remove(existing.id)
@@ -170,9 +178,13 @@ class Proxy:
         request["HostConfig"]["PortBindings"] = bindings
         if MIGRATES.exists():  # what waits for a worker that ends is handed to another; Linux 5.14
             request["HostConfig"].setdefault("Sysctls", {})["net.ipv4.tcp_migrate_req"] = "1"
-        request["Labels"][LABEL_PORTS] = self.ports(stack)
+        wanted = stack.settings.proxy
+        request["Labels"] = {**wanted.labels, **request["Labels"], LABEL_PORTS: self.ports(stack)}
         endpoints = {network_name(stack.app): {"IPAMConfig": {"IPv4Address": subnet.proxy}}}
-        return creation.create(self._api, proxy_name(stack.app), request, endpoints)
+        container = creation.create(self._api, proxy_name(stack.app), request, endpoints)
+        for network in wanted.networks:
+            self._api.client.connect_container_to_network(container, network)
+        return container
 
     def _request(self, stack: Stack, tell: Tell) -> dict[str, Any]:
         """What every container of the proxy has."""
@@ -186,6 +198,7 @@ class Proxy:
             LABEL_PREVIEW: str(stack.settings.preview or ""),
             LABEL_IMAGE: stack.settings.proxy.image,
             **({LABEL_TLS: " ".join(map(str, stack.settings.tls.listen))} if stack.settings.tls else {}),
+            **({LABEL_EDGE: edge.label(stack.settings.edge)} if stack.settings.edge else {}),
         }  # fmt: skip
         return request
 
@@ -228,6 +241,18 @@ class Proxy:
         return self._resolved[key]
 
 
+def _refuse_missing(networks: Networks, stack: Stack) -> None:
+    """Raises BluegreenError for a network of proxy.networks that is not there, while nothing has changed."""
+    for network in stack.settings.proxy.networks:
+        if not networks.exists(network):
+            raise BluegreenError(
+                f"The network {network} does not exist.", code="external-missing",
+                failed=f"x-bluegreen.proxy.networks names {network}",
+                expected="networks that exist: of the proxy in front, which makes them",
+                retry="safe, after it exists", next="docker network ls",
+            )  # fmt: skip
+
+
 def _same_image(existing: ProxyContainer, means: str | None) -> bool:
     """Whether its image's name still means the image that it runs from; nobody's word counts as yes."""
     return means is None or means == existing.image
@@ -248,11 +273,20 @@ def _version(output: str) -> str:
 
 
 def _volumes(stack: Stack) -> list[dict[str, object]]:
-    """The volumes whose files nginx serves."""
+    """The volumes whose files nginx serves, and folders of this machine."""
     return [
         {"Type": "volume", "Source": it.name, "Target": f"{VOLUMES}{it.prefix}", "ReadOnly": True}
         for it in stack.settings.files if it.volume
+    ] + [
+        {"Type": "bind", "Source": it.source, "Target": it.target, "ReadOnly": not it.writable} for it in stack.binds
     ]  # fmt: skip
+
+
+def _of_first(stack: Stack) -> list[object]:
+    """What else only another container with the ports can change; nothing for an app without all of this."""
+    at_edge = [edge.label(stack.settings.edge), *map(asdict, stack.binds)] if stack.settings.edge else []
+    proxy = stack.settings.proxy
+    return [*at_edge, *([dict(proxy.labels), *proxy.networks] if proxy.labels or proxy.networks else [])]
 
 
 def _bindings(stack: Stack) -> dict[str, list[dict[str, str]]]:

@@ -14,6 +14,8 @@ from bluegreen.places.docker.api import Api, translated
 from bluegreen.places.docker.containers import Containers
 from bluegreen.places.docker.spec import restart_policy
 
+MOST_LEAVING = 4  # containers whose nginx ends when its last connection does
+
 Run = Callable[[Sequence[str]], tuple[int, str]]
 
 
@@ -37,16 +39,17 @@ class Successor:
 
 @translated
 def of(api: Api, state: Path, request: dict[str, Any], try_out: Run) -> Successor:
-    """The next one of this app. `request`: what every container of the proxy has. Those that serve nobody go."""
+    """The next one of this app. `request`: what every container of the proxy has. Those that have ended go."""
     there = _all(api)
     first, serves = _two(api, state, there)
     holder = first["Id"] if first else proxy_name(api.app)
-    taken = []
-    for it in there:
+    taken, leaving = [], 0
+    for it in there:  # the newest first. One that still runs answers what it was asked, such as a WebSocket
         number = it["Names"][0].rpartition("-")[2]
         taken += [int(number)] if LABEL_AFTER in it["Labels"] and number.isdecimal() else []
-        if it not in (first, serves):
+        if it not in (first, serves) and (it["State"] != "running" or leaving >= MOST_LEAVING):
             Containers(api).remove(it["Id"])
+        leaving += it not in (first, serves)
     name = f"{proxy_name(api.app)}-{max([1, *taken]) + 1}"
     host = {key: value for key, value in request["HostConfig"].items() if key != "Sysctls"}  # they are the network's
     host |= {"NetworkMode": f"container:{holder}", "RestartPolicy": restart_policy("no")}  # until it serves

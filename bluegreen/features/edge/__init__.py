@@ -1,0 +1,1 @@
+"""One nginx of this machine in front of several apps."""
