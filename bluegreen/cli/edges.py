@@ -174,7 +174,10 @@ class Edges:
         try:
             os.stat(state)
         except FileNotFoundError:  # somebody has removed it: its containers are all that there is
-            return _end(state, self._it.state / LINK)
+            if not _others(state, self._app):
+                return _end(state, self._it.state / LINK)
+            (self._it.state / LINK).unlink(missing_ok=True)
+            return "the state of the edge is gone; up in one of its other apps makes it again"
         with self._locked(state), _its_own(state):
             if not _others(state, self._app):
                 return _end(state, self._it.state / LINK)
@@ -256,7 +259,12 @@ def _kept(state: str) -> Claims:
 
 
 def _others(state: str, app: str) -> bool:
-    """Whether another app has claimed names, or is about to: its nginx has the folder for its sockets."""
+    """Whether another app is on it, or is about to be: its nginx has the folder for its sockets."""
+    from bluegreen.places.docker.proxies import on_edge
+
+    name = os.path.basename(state)
+    if on_edge(name.removeprefix(domain.APP)) - {app, name}:
+        return True
     with contextlib.suppress(FileNotFoundError):
         if set(os.listdir(Path(state, domain.FOLDER))) - {app}:
             return True

@@ -417,6 +417,13 @@ def test_the_state_of_the_edge_is_lost(street: Street) -> None:
     for name in ("shop", "blog"):
         assert soon(partial(street.serves, f"{name}.example.com"), 10), name
     assert blog.ok("up", "--json").json()["outcome"] == "unchanged"
+    shutil.rmtree(street.state)  # once more, and one of the two ends: the other one has its edge still
+    shop.ok("down", "--yes")
+    assert docker("ps", "-q", "--filter", f"name={street.app}-proxy")
+    blog.ok("up")
+    assert soon(partial(street.serves, "blog.example.com"), 10)
+    blog.ok("down", "--yes")
+    assert not street.state.exists()
 
 
 @pytest.mark.long

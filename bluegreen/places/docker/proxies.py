@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bluegreen.domain.color import LABEL_AFTER, LABEL_APP, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
+from bluegreen.domain.color import LABEL_AFTER, LABEL_APP, LABEL_EDGE, LABEL_PROJECT, LABEL_ROLE, LABEL_STATE
 from bluegreen.places.docker.addresses import proxy_name
 from bluegreen.places.docker.api import Api, translated
 
@@ -27,6 +27,13 @@ def proxies() -> list[Proxy]:
         for it in found
         if LABEL_AFTER not in it["Labels"]
     ]
+
+
+@translated
+def on_edge(name: str) -> set[str]:
+    """The apps whose nginx was made for visitors who come through the edge of this name. Raises BluegreenError."""
+    found = Api("").client.containers(all=True, filters={"label": [f"{LABEL_ROLE}=proxy", LABEL_EDGE]})
+    return {it["Labels"][LABEL_APP] for it in found if it["Labels"][LABEL_EDGE].partition(" ")[0] == name}
 
 
 @translated
