@@ -30,6 +30,7 @@ class Networks:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._subnet: Subnet | None = None
+        self._made: Block | None = None  # the block of a network that this command has made
         self._public = False  # whether the public network was seen or made
 
     @translated
@@ -90,6 +91,7 @@ class Networks:
         self._api.client.create_network(
             name, driver="bridge", internal=True, labels=labels, ipam={"Driver": "default", "Config": [pool]}
         )
+        self._made = block if block.wide else None
         self._ensure_public()
         return picked
 
@@ -111,7 +113,7 @@ class Networks:
 
         As docker-py's create_network, which cannot say all of `more`. Source: Engine API, NetworkCreate.
         """
-        block = self._block()
+        block = self._made or self._block()
         body = {
             "Name": name, "Labels": {LABEL_APP: self._api.app, LABEL_ROLE: "network", **(labels or {})},
             "CheckDuplicate": True, **more,
