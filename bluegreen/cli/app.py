@@ -126,7 +126,7 @@ class App:
         said += contexts.notices(stack.services, stack.settings.own_services())
         stack = replace(stack, notices=(*stack.notices, *said))
         if stack.settings.edge:
-            from bluegreen.cli.edges import with_edge
+            from bluegreen.cli.edge_state import with_edge
 
             stack = with_edge(stack)
         self.usual_preview = "preview" not in document["x-bluegreen"]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from bluegreen.cli.clock import utc_now
 from bluegreen.cli.doors import sockets_at_edge
+from bluegreen.cli.edge_state import LINK, claimed_at, its_own
 from bluegreen.cli.statefolder import writing
 from bluegreen.domain import edge as domain
 from bluegreen.domain.app import Edge, Stack
-from bluegreen.errors import COMMAND, BluegreenError, ExitCode
-from bluegreen.state import folder as folders
+from bluegreen.errors import BluegreenError
 
 if TYPE_CHECKING:  # loaded only by apps on an edge; start-up time is part of the product
     from bluegreen.cli.app import App
@@ -25,55 +25,8 @@ if TYPE_CHECKING:  # loaded only by apps on an edge; start-up time is part of th
     from bluegreen.features.edge.serve import Check, Run, Serving
     from bluegreen.flow.values import Tools
 
-LINK = "edge"  # in an app's state folder: leads to the sockets in which its nginx listens for the edge
 TRIES = 3  # to lock an edge that others may take away meanwhile
 WAIT = 60.0  # seconds for another app's command at the edge; each takes a few
-
-
-def with_edge(stack: Stack) -> Stack:
-    """The stack, with where its edge is on this machine. Raises BluegreenError."""
-    from dataclasses import replace
-
-    edge = stack.settings.edge
-    if edge is None:
-        return stack
-    settings = replace(stack.settings, edge=replace(edge, state=_state_of(edge)))
-    return domain.with_sockets(replace(stack, settings=settings))
-
-
-def _state_of(edge: Edge) -> str:
-    """Where the edge that there is has its state; else where this user makes it."""
-    from bluegreen.places.docker.proxies import proxies
-
-    name = domain.app_name(edge)
-    there = next((it.state for it in proxies() if it.app == name and it.state), None)
-    named = os.environ.get(folders.VARIABLE)
-    home = os.path.dirname(os.path.abspath(named)) if named else folders.home(os.environ)
-    if there is None and home is None:
-        raise BluegreenError(
-            "This user has no home for the edge's state.", code="no-home", failed="neither HOME nor XDG_STATE_HOME",
-            expected="one of them, or root", retry="safe", next=f"HOME=… {COMMAND} up", exit_code=ExitCode.USAGE,
-        )  # fmt: skip
-    state = there or os.path.join(str(home), name)
-    with _its_own(state):
-        if os.path.lexists(state):
-            os.listdir(state)
-    return state
-
-
-def claimed_at(state: Path, app: str) -> str | None:
-    """The state folder of the edge at which an app has claimed names; None: it has none.
-
-    The link may be lost with the app's state; the claim is in the edge's.
-    """
-    with contextlib.suppress(OSError):
-        return str(Path(os.readlink(state / LINK)).parent.parent)
-    edges = [it for it in folders.states(os.environ) if os.path.basename(it).startswith(domain.APP)]
-    for it in edges:
-        with contextlib.suppress(PermissionError):  # another user's
-            if any(claim.app == app for claim in _kept(it).all()):
-                return it
-    return None
 
 
 class Edges:
@@ -114,7 +67,7 @@ class Edges:
         there = claimed_at(self._it.state, self._app) if self.left(stack) else None
         if there is None:
             return ()
-        with _its_own(there):
+        with its_own(there):
             if _others(there, self._app):
                 return ()
         from bluegreen.places.docker.addresses import proxy_name
@@ -130,7 +83,7 @@ class Edges:
             return
         if self._asked == domain.said(edge):
             return
-        with self._locked(edge.state), _its_own(edge.state):
+        with self._locked(edge.state), its_own(edge.state):
             serving, claims = self._serving(edge, stack, look=False), _kept(edge.state).all()
             mine = domain.claim(stack)
             self._refuse(edge, serving, mine, claims)
@@ -147,7 +100,7 @@ class Edges:
         from bluegreen.frontdoor.folders import make_sockets, proxy_user
         from bluegreen.frontdoor.route import relink
 
-        with self._locked(edge.state), _its_own(edge.state):
+        with self._locked(edge.state), its_own(edge.state):
             make_sockets(Path(edge.state), [self._app], proxy_user(self._it.state))
         with writing(self._it.state):
             relink(str(self._it.state / LINK), f"{edge.state}/{domain.FOLDER}/{self._app}")
@@ -158,7 +111,7 @@ class Edges:
         if edge is None:
             return ""
         mine = domain.claim(stack, slots)
-        with self._locked(edge.state), _its_own(edge.state):
+        with self._locked(edge.state), its_own(edge.state):
             serving, kept = self._serving(edge, stack, look=False), _kept(edge.state)
             self._refuse(edge, serving, mine, kept.all())
             with kept.claimed(mine):
@@ -178,7 +131,7 @@ class Edges:
                 return _end(state, self._it.state / LINK)
             (self._it.state / LINK).unlink(missing_ok=True)
             return "the state of the edge is gone; up in one of its other apps makes it again"
-        with self._locked(state), _its_own(state):
+        with self._locked(state), its_own(state):
             if not _others(state, self._app):
                 return _end(state, self._it.state / LINK)
             _kept(state).forget(self._app)
@@ -193,7 +146,7 @@ class Edges:
     # -- small parts
 
     def _claims(self, state: str) -> list[Claim]:
-        with _its_own(state):
+        with its_own(state):
             return _kept(state).all()
 
     def _refuse(self, edge: Edge, serving: Serving, mine: Claim, claims: list[Claim]) -> None:
@@ -210,7 +163,7 @@ class Edges:
 
         with contextlib.ExitStack() as held:
             for more in reversed(range(TRIES)):
-                with _its_own(state):
+                with its_own(state):
                     make_state(Path(state))
                     make_sockets(Path(state), [], proxy_user(Path(state)))
                 try:
@@ -333,23 +286,3 @@ def _given_back(state: str) -> None:
 
 def _without(claims: Iterable[Claim], app: str) -> list[Claim]:
     return [claim for claim in claims if claim.app != app]
-
-
-@contextmanager
-def _its_own(state: str) -> Iterator[None]:
-    """What the file system refuses because the edge is another user's."""
-    try:
-        yield
-    except PermissionError as error:
-        from bluegreen.cli.where import owner
-
-        whose = owner(Path(state))
-        raise BluegreenError(
-            f"The edge of this machine belongs to {whose}.", code="edge-not-yours",
-            failed=f"{error.strerror}: {error.filename or state}",
-            expected="root, or the user whose up has made the edge: it writes into one folder for all its apps",
-            retry="safe, as that user or as root", next=f"sudo {COMMAND} up; or listen on a port of its own",
-        ) from None  # fmt: skip
-    except OSError:
-        with writing(Path(state)):
-            raise
