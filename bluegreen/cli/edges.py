@@ -34,7 +34,7 @@ class Edges:
 
     def __init__(self, it: App, app: str) -> None:
         self._it, self._app = it, app
-        self._asked = ""  # the edge that was asked already whether it could serve the app
+        self._asked: Edge | None = None  # the edge that was asked already whether it could serve the app
 
     # -- looks
 
@@ -45,7 +45,8 @@ class Edges:
             return ""
         mine = domain.claim(stack, slots)
         serving = self._serving(edge, stack, look=True)
-        claims = self._claims(edge.state)
+        with its_own(edge.state):
+            claims = _kept(edge.state).all()
         self._refuse(edge, serving, mine, claims)
         _refuse_held(self._app, edge, serving.found, self.goes(stack))
         return serving.lacks([*_without(claims, self._app), mine], thorough)
@@ -78,10 +79,8 @@ class Edges:
 
     def ask(self, stack: Stack) -> None:
         """Raises BluegreenError for what the edge could not serve, while nothing has changed."""
-        edge = stack.settings.edge
-        if edge is None or not edge.state or domain.app_name(edge) == self._app:  # the last: the edge itself
-            return
-        if self._asked == domain.said(edge):
+        edge = self._before(stack)
+        if edge is None or edge == self._asked:
             return
         with self._locked(edge.state), its_own(edge.state):
             serving, claims = self._serving(edge, stack, look=False), _kept(edge.state).all()
@@ -89,13 +88,13 @@ class Edges:
             self._refuse(edge, serving, mine, claims)
             _refuse_held(self._app, edge, serving.found, self.goes(stack))
             serving.rehearse([*_without(claims, self._app), mine])
-        self._asked = domain.said(edge)
+        self._asked = edge
 
     def prepare(self, stack: Stack) -> None:
         """The folder that its nginx mounts. Raises as `ask` does."""
         self.ask(stack)
-        edge = stack.settings.edge
-        if edge is None or not edge.state or domain.app_name(edge) == self._app:
+        edge = self._before(stack)
+        if edge is None:
             return
         from bluegreen.frontdoor.folders import make_sockets, proxy_user
         from bluegreen.frontdoor.route import relink
@@ -139,15 +138,15 @@ class Edges:
             there = serving.world.proxy is not None
             said = serving.serve(_kept(state).all()) if there else "its names are free; the edge itself is not there"
             shutil.rmtree(Path(state, domain.FOLDER, self._app), ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self._it.state / LINK).unlink()
+        (self._it.state / LINK).unlink(missing_ok=True)
         return said
 
     # -- small parts
 
-    def _claims(self, state: str) -> list[Claim]:
-        with its_own(state):
-            return _kept(state).all()
+    def _before(self, stack: Stack) -> Edge | None:
+        """The edge before this app; None: there is none, or this is the edge itself."""
+        edge = stack.settings.edge
+        return edge if edge and edge.state and domain.app_name(edge) != self._app else None
 
     def _refuse(self, edge: Edge, serving: Serving, mine: Claim, claims: list[Claim]) -> None:
         from bluegreen.features.edge.claims import refuse_other_settings, refuse_taken

@@ -31,7 +31,8 @@ class Claim:
     secure: tuple[str, ...] = ()
     request_headers: int = 64 * 1024  # bytes, as proxy.max_request_headers
     answer_headers: int = 64 * 1024  # bytes, as proxy.max_answer_headers
-    edge: str = ""  # what the app says of the edge, as a label, with the image that it names
+    edge: str = ""  # what the app says of the edge, as a label
+    image: str = ""  # and the image that it names for it
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,13 +81,9 @@ def claim(stack: Stack, slots: Iterable[Slot] = ()) -> Claim:
     limits = settings.proxy
     return Claim(
         stack.app, stack.project_directory, tuple(named), _secure(settings, named),
-        limits.max_request_headers, limits.max_answer_headers, said(settings.edge),
+        limits.max_request_headers, limits.max_answer_headers,
+        label(settings.edge), settings.edge.image if settings.edge else "",
     )  # fmt: skip
-
-
-def said(edge: Edge | None) -> str:
-    """What an app's settings say of its edge: all that its apps have in common."""
-    return f"{label(edge)} {edge.image}".strip() if edge else ""
 
 
 def _secure(settings: Settings, named: Iterable[str]) -> tuple[str, ...]:

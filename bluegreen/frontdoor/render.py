@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from bluegreen.domain.app import Edge, Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
-from bluegreen.domain.edge import SOCKETS
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
 from bluegreen.frontdoor import closed, headers, secure
 from bluegreen.frontdoor import types as static
 from bluegreen.frontdoor.headers import Lines
 from bluegreen.frontdoor.places import Choice, apart, prefix_pattern, served, servers, statuses, targets
-from bluegreen.frontdoor.route import CONF, NEXT, ROUTE, RUN
+from bluegreen.frontdoor.route import CONF, EDGE, NEXT, ROUTE, RUN
 from bluegreen.frontdoor.text import GENERATION_MARK, SINCE_MARK, header_lines
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _edge(at: Edge | None) -> dict[str, Any] | None:
     """The sockets in which nginx listens for the edge."""
     if at is None:
         return None
-    return {"plain": f"unix:{SOCKETS}/plain.sock", "secure": f"unix:{SOCKETS}/secure.sock"}
+    return {"plain": f"unix:{EDGE}/plain.sock", "secure": f"unix:{EDGE}/secure.sock"}
 
 
 def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:

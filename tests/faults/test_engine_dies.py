@@ -107,6 +107,16 @@ def test_power_cut_and_the_live_color_serves_with_nothing_typed(engine: Machine,
 DEATHS = 20 if THOROUGH else 2  # of the machine and of the daemon, in turn
 
 
+def _dies(engine: Machine, number: int) -> None:
+    """The power is cut, or every second time the daemon killed; then it runs again."""
+    if number % 2:
+        engine.kill_engine()
+        engine.start_engine()
+    else:
+        engine.cut_power()
+        engine.boot()
+
+
 @pytest.mark.long
 def test_a_proxy_of_two_containers_comes_back_whichever_starts_first(engine: Machine, two: Project) -> None:
     """nginx was replaced: another container has the ports than the one whose nginx serves."""
@@ -119,12 +129,7 @@ def test_a_proxy_of_two_containers_comes_back_whichever_starts_first(engine: Mac
         engine.docker("commit", "--change", f"LABEL number={number}", f"{two.name}-proxy", name)
         assert "took over, no request waited" in two.ok("up").err
         serving = (Path(two.variables["BLUEGREEN_STATE_FOLDER"]) / "nginx" / "serving").read_text().strip()
-        if number % 2:
-            engine.kill_engine()
-            engine.start_engine()
-        else:
-            engine.cut_power()
-            engine.boot()
+        _dies(engine, number)
         waited, answer = _await(engine, two)
         time.sleep(8)  # whoever is late has come
         states = engine.docker("ps", "-a", "--filter", f"name={two.name}-proxy", "--format", "{{.Names}} {{.State}}")
@@ -184,12 +189,7 @@ def test_an_edge_and_its_apps_come_back_in_any_order(engine: Machine, street: di
     for number in range(DEATHS):
         engine.docker("commit", "--change", f"LABEL number={number}", f"{shop.name}-proxy", name)
         assert shop.ok("up").err.count("took over") == 2
-        if number % 2:
-            engine.kill_engine()
-            engine.start_engine()
-        else:
-            engine.cut_power()
-            engine.boot()
+        _dies(engine, number)
         print(f"\nEngine {engine.version}, {number}: all answer {_await_all(engine, street):.1f} s after the Engine")
         time.sleep(8)  # whoever is late has come
         for host, project in street.items():

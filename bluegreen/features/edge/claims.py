@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bluegreen import files
 from bluegreen.domain.app import Edge
-from bluegreen.domain.edge import ANY, Claim, conflicts, label, said
+from bluegreen.domain.edge import ANY, Claim, conflicts, label
 from bluegreen.domain.edge import FOLDER as SOCKETS
 from bluegreen.errors import BluegreenError, ExitCode
 
@@ -102,10 +102,11 @@ def refuse_other_settings(edge: Edge, found: Edge | None, apps: Sequence[Claim],
     Unless they have changed since the app's last `up`: then it is meant, and the others have to follow.
     """
     others = [it for it in apps if it.app != app]
-    before = next((it.edge for it in apps if it.app == app), said(edge))
+    now = (label(edge), edge.image)
+    before = next(((it.edge, it.image) for it in apps if it.app == app), now)
     moved = found is not None and label(found) != label(edge)
-    images = {it.edge.split(" ")[3] for it in others if it.edge.count(" ") == 3 and edge.image} - {edge.image}
-    if not others or not (moved or images) or before != said(edge):
+    images = {it.image for it in others if it.image and edge.image} - {edge.image}
+    if not others or not (moved or images) or before != now:
         return
     there = f"listen {_shown(found.listen)}, tls {_shown(found.tls)}" if moved and found else f"image {min(images)}"
     mine = f"listen {_shown(edge.listen)}, tls {_shown(edge.tls)}" if moved else f"image {edge.image}"

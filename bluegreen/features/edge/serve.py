@@ -45,15 +45,13 @@ class Serving:
         proxy = self.world.proxy
         if proxy is None:
             return "there is no edge on this machine yet"
-        if not proxy.running or self.world.answer is None or proxy.stale or not proxy.published:
+        if not self._answers():
             return f"the edge is {proxy.state if not proxy.running else 'not answering'}"
         if thorough and differs(self.world, self._wish):
             return "its image or its settings have changed"
-        return (
-            ""
-            if not self._text_differs(self._render(self._edge, claims))
-            else "its names are not those of today's settings and releases"
-        )
+        if self._text_differs(self._render(self._edge, claims)):
+            return "its names are not those of today's settings and releases"
+        return ""
 
     def rehearse(self, claims: Sequence[Claim]) -> None:
         """Raises BluegreenError when its image is not there, or its nginx refuses the file. Nothing changes."""
