@@ -169,6 +169,13 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def seen(self, color: str, seconds: float = 10.0) -> None:
+        """Waits until this color has answered a client. Raises AssertionError after so many seconds."""
+        end = time.monotonic() + seconds
+        while not any(answer.color == color for answer in self.tally.answers):
+            assert time.monotonic() < end, f"{color} answered nobody in {seconds:g} s: {self.tally.colors()}"
+            time.sleep(0.05)
+
     def stop(self) -> Tally:
         """Lets every client finish what it is at, and returns what they saw."""
         self._stop.set()
