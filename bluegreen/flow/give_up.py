@@ -73,3 +73,4 @@ def _load(tools: Tools, stack: Stack, routing: Routing) -> None:
     if routing.live:
         with tools.signals.deferred():
             tools.door.load(sealed[routing.live], sealed, routing.live, routing.since or "")
+            tools.edge.ensure(stack, list(routing.slots.values()))  # the names of what is given up are free

@@ -129,6 +129,7 @@ class Repair:
             operation.phase("prepare", actions)
             refuse_unreached(tools, tools.proxy.container(), self.live)
         except BluegreenError as error:
+            error.traffic = error.traffic or self._moving.traffic
             return operation.failed(error, self.world)
         after = look_again(tools, self.world)
         describe(self.result, after)

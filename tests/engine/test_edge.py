@@ -441,3 +441,19 @@ def test_commands_of_several_apps_at_once(street: Street) -> None:
         assert process.returncode == 0, words
     assert [street.ask(f"app{number}.example.com")[0] for number in range(3)] == [200] * 3
     assert len(list(Path(street.state, "claims").iterdir())) == 3
+
+
+def test_a_release_that_is_given_up_gives_its_names_up_too(street: Street) -> None:
+    shop, blog = street.app_of("shop.example.com"), street.app_of("new.example.com")
+    shop.ok("up")
+    before = shop.file.read_text()
+    shop.write(before.replace("host: shop.example.com", "host: [shop.example.com, new.example.com]"))
+    shop.ok("prepare", GREETING="two")
+    shop.write(before)
+    refused = blog.run("up")
+    assert refused.code == 2, refused
+    assert f"{shop.name}, in" in refused.err
+    shop.ok("prepare", "--give-up")
+    blog.ok("up")
+    assert street.serves("new.example.com")
+    assert street.serves("shop.example.com")

@@ -237,6 +237,20 @@ def test_a_proxy_that_sees_gone_folders_is_restarted_only_when_nothing_else_has_
         assert it.tools.told.deferred_now == 0
 
 
+def test_between_two_doors_a_signal_is_only_noted_and_an_error_says_that_nobody_is_answered() -> None:
+    it = _repair()
+    moving = Moving(it.tools, it.stack, lacks=False)
+    assert moving.published("nginx") == "nginx"
+    assert not it.tools.told.held
+    assert moving.traffic == ""
+    moving.begins()
+    it.tools.told.now += 2
+    assert it.tools.told.held
+    assert moving.traffic == "no visitor gets an answer until bluegreen -p shop up is done"
+    assert moving.published("nginx") == "nginx, 2.0 s without answers at most"
+    assert moving.traffic == "", "they get answers again"
+
+
 @pytest.mark.parametrize("wrong", [{}, {"web-2": (7, "answered 503"), "web-1": (7, "is silent")}])
 def test_a_live_color_has_to_be_healthy_and_the_way_back_should(wrong: dict[str, Any]) -> None:
     it = _repair(prober={"wait": wrong}, containers={"replicas": ()})

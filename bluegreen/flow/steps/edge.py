@@ -14,8 +14,14 @@ class Moving:
         self._tools, self._stack, self._lacks = tools, stack, lacks
         self._silent: float | None = None  # since when no visitor may have had an answer
 
+    @property
+    def traffic(self) -> str:
+        """For an error: that visitors get no answers now. Empty: they get them."""
+        return f"no visitor gets an answer until {self._tools.command} up is done" if self._silent is not None else ""
+
     def begins(self) -> None:
-        """From now on there may be no answers."""
+        """From now on there may be no answers, so the command goes on to the end: a signal is only noted."""
+        self._tools.signals.hold()
         if self._silent is None:
             self._silent = self._tools.clock()
 
@@ -39,4 +45,5 @@ class Moving:
     def _gap(self) -> str:
         if self._silent is None:
             return ""
-        return f", {self._tools.clock() - self._silent:.1f} s without answers at most"
+        seconds, self._silent = self._tools.clock() - self._silent, None
+        return f", {seconds:.1f} s without answers at most"
