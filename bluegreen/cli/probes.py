@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +13,14 @@ from bluegreen.domain.verdict import Unreached
 from bluegreen.flow.values import Check
 from bluegreen.probe import public
 from bluegreen.probe.once import Target, once
+from bluegreen.probe.one import MAX_BODY, OURS
+from bluegreen.unix_http import NoAnswer, get
 
 if TYPE_CHECKING:
     from bluegreen.domain.answers import Answer, Expectation
     from bluegreen.probe.health import Prober, Tries
+
+AGAIN = {"X-Bluegreen-Again": "1"}  # how an application tells such a request from a visitor's
 
 
 class Probes:
@@ -57,6 +62,17 @@ class Probes:
 
     def ask(self, where: str, request: Expectation) -> Answer:
         return self._prober.ask(f"{where}.sock", request)
+
+    def again(self, address: str, port: int, host: str, target: str, timeout: float) -> tuple[int, float, bytes]:
+        """A visitor's GET asked of one replica: (status, seconds, the beginning of the body); status 0: no answer."""
+        began = time.monotonic()
+        try:
+            status, headers, body = get(
+                f"{self._sockets}/probe.sock", f"/probe/{address}/{port}{target}", host, timeout, MAX_BODY, AGAIN
+            )
+        except NoAnswer:
+            status, headers, body = 0, {}, b""
+        return 0 if OURS in headers else status, time.monotonic() - began, body
 
     def _target(self, check: Check) -> Target:
         if any("\0" in value for value in check.policy.request_headers.values()):

@@ -128,15 +128,19 @@ class Containers:
         return output.decode(errors="replace").splitlines()
 
     @translated
-    def follow_log(self, container: str, tail: int | None, follow: bool) -> Iterator[bytes]:
-        """What a container writes, as it arrives; ends with the container unless `follow` is off before."""
+    def follow_log(self, container: str, tail: int | None, follow: bool, since: float | None = None) -> Iterator[bytes]:
+        """What a container writes, as it arrives; ends with the container unless `follow` is off before.
+
+        `since`: only what was written from this moment on, in seconds since the epoch.
+        """
         try:  # asked for a stream, docker-py takes the Engine's refusal for what the container wrote
             self._api.client.logs(container, tail=1)
         except APIError as error:  # one that cannot be read hides no other
             return iter([f"{_no_log(error)}\n".encode()])
         stream: Iterator[bytes] = self._api.client.logs(
-            container, stream=True, follow=follow, timestamps=True, tail=tail if tail is not None else "all"
-        )
+            container, stream=True, follow=follow, timestamps=True, tail=tail if tail is not None else "all",
+            since=since,
+        )  # fmt: skip
         return stream
 
     @translated

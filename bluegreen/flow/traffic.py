@@ -1,0 +1,78 @@
+"""nginx's log, read: the requests of visitors, as values, up to now or as they come."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+from bluegreen.domain.traffic import Seen, parse
+from bluegreen.flow.ports import ContainersPort
+
+WAITING = 20_000  # requests that may wait to be looked at; who reads more slowly makes the Engine wait
+MOST = 4 * 1024 * 1024  # bytes without the end of a line
+
+
+def recent(
+    containers: ContainersPort, proxy: str, most: int | None = None, since: float | None = None
+) -> Iterator[Seen]:
+    """The last requests, oldest first. `most`: lines of the log; `since`: seconds since the epoch.
+
+    Raises BluegreenError.
+    """
+    return seen(containers.follow_log(proxy, most, follow=False, since=since))
+
+
+def seen(chunks: Iterable[bytes]) -> Iterator[Seen]:
+    """The requests in what the Engine gives of a log: lines, each behind the Engine's own time stamp."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        rest = rest if len(rest) < MOST else b""
+        yield from filter(None, (parse(line.partition(b" ")[2]) for line in lines))
+    if rest and (last := parse(rest.partition(b" ")[2])):
+        yield last
+
+
+class Following:
+    """Requests as they come, from its start on, taken in by a thread of its own. Never raises."""
+
+    def __init__(self, containers: ContainersPort, proxy: str) -> None:
+        self._containers, self._proxy = containers, proxy
+        self._queue: queue.Queue[Seen] = queue.Queue(WAITING)
+        self._left = threading.Event()
+        self.ended = ""  # why there are no more; empty: they go on
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def take(self, seconds: float) -> list[Seen]:
+        """What has come; waits for the first for so long at most."""
+        try:
+            found = [self._queue.get(timeout=seconds)]
+        except queue.Empty:
+            return []
+        while len(found) < WAITING:
+            try:
+                found.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        return found
+
+    def leave(self) -> None:
+        """Nobody listens any more; the thread ends with the next line, or with the process."""
+        self._left.set()
+
+    def _read(self) -> None:
+        try:
+            for one in seen(self._containers.follow_log(self._proxy, 0, follow=True)):
+                while not self._left.is_set():
+                    try:
+                        self._queue.put(one, timeout=0.5)
+                        break
+                    except queue.Full:
+                        continue
+                if self._left.is_set():
+                    return
+            self.ended = "nginx's log has ended"
+        except Exception as error:  # noqa: BLE001 - whatever ends it, the command goes on, and says so
+            self.ended = f"nginx's log cannot be read: {error}"
