@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.support.files import LEAN, SERVER, SHOP
 from tests.support.project import Project
 
 Make = Callable[..., Project]
+os.environ["BLUEGREEN_WATCH"] = "0s"  # what has no visitors need not be watched; tests of watching say how long
 
 
 @pytest.fixture

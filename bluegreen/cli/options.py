@@ -32,6 +32,10 @@ MIGRATE = click.option(
     "--migrate", type=click.Choice(["again", "skip"]), default=None,
     help="What to do about a migration that was cut: run it again, or take it as done.",
 )  # fmt: skip
+WATCH = click.option(
+    "--watch", type=arguments.Seconds(), default=None, metavar="DURATION", envvar="BLUEGREEN_WATCH",
+    help="How long to watch real traffic before it is settled, instead of the setting; 0s: not.",
+)  # fmt: skip
 HERE = click.option("--here", is_flag=True, help="This folder takes the place of the one that the app was made from.")
 IMAGE = click.option(
     "--image",
@@ -78,6 +82,7 @@ class Typed:
     images: tuple[str, ...] = ()
     to: int | None = None
     live: Literal["blue", "green"] | None = None
+    watch: float | None = None
 
     @property
     def said(self) -> Note:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from bluegreen.errors import COMMAND, OF_MACHINE, BluegreenError, ExitCode, of_machine
 
 TRAFFIC = {
-    "cutover": "unknown; look now", "settle": "moved, and confirmed; what comes after is not complete",
+    "cutover": "unknown; look now", "watch": "moved, and confirmed; it was not watched to the end",
+    "settle": "moved, and confirmed; what comes after is not complete",
     "end": "none: down has begun",
 }  # fmt: skip
 

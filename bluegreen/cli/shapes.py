@@ -65,7 +65,7 @@ def thing(words: str, properties: Mapping[str, Shape], optional: Mapping[str, Sh
 
 
 COLOR = text("The color.", "blue", "green")
-PHASES = ("prepare", "cutover", "settle", "end")
+PHASES = ("prepare", "cutover", "watch", "settle", "end")
 STANDINGS = ("live", "previous", "prepared", "aside")
 IMAGES = mapped("The image of each service.", thing("An image.", {
     "ref": text("Its name in the Compose file."), "id": text("Its id on this server."),

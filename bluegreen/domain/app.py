@@ -179,6 +179,7 @@ class Settings:
     files: tuple[FilesAt, ...] = ()  # what nginx serves itself
     assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
     edge: Edge | None = None  # None: visitors reach this app's nginx without one
+    watch: float = 60.0  # how long a switch looks at real traffic before it is settled; 0: not at all
 
     @property
     def fronts(self) -> tuple[Route, ...]:

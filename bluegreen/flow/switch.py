@@ -28,6 +28,7 @@ from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give
 from bluegreen.flow.shared import DIFFERS
 from bluegreen.flow.steps import aside, files, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
+from bluegreen.flow.watch import Watch, Worse, taken_back
 from bluegreen.plans.differences import returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import plan_release, start_order
@@ -93,6 +94,8 @@ def _refuse_to_clear_what_serves(tools: Tools, world: World, plan: Plan) -> None
 class Release(Making):
     """One run of a switch, prepare or first up."""
 
+    watching: Watch | None = None
+
     def run(self) -> Result:
         tools, world = self.tools, self.world
         try:
@@ -108,14 +111,8 @@ class Release(Making):
             error.next = error.next or f"{tools.command} {f'logs {self.new.color}' if self.new.created else 'check'}"
             withdraw.withdraw(self, remove=False)
             return self.operation.failed(self._serving_still(error), world)
-        try:
-            self._phase("cutover")
-        except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
-            moved = self._move_back(cause)
-            tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
-            if self.keep and moved.exit_code != ExitCode.UNKNOWN:
-                withdraw.bring_back_kept(self)
-            return self.operation.failed(moved, look_again(tools, self.world))
+        if moved := self._move():
+            return moved
         self._phase("settle")
         after = look_again(tools, self.world)
         shifted = self.request.verb != "prepare"
@@ -129,7 +126,45 @@ class Release(Making):
         describe(self.result, after)
         return self.operation.ended()
 
-    def _phase(self, phase: Literal["prepare", "cutover", "settle"]) -> None:
+    def _move(self) -> Result | None:
+        """Traffic moves, and is watched. The result, if it is back; None: it stays."""
+        watching = self._listen()
+        try:
+            self._phase("cutover")
+            self._phase("watch")
+        except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
+            moved = self._move_back(cause)
+            if isinstance(cause, Worse) and moved.exit_code == ExitCode.MOVED_BACK:
+                moved = taken_back(self, cause, moved)
+            self.tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
+            if self.keep and moved.exit_code != ExitCode.UNKNOWN:
+                withdraw.bring_back_kept(self)
+            return self.operation.failed(moved, look_again(self.tools, self.world))
+        finally:
+            if watching:
+                watching.leave()
+        return None
+
+    def _listen(self) -> Watch | None:
+        """Listens to nginx's log from before traffic moves on, if the plan watches."""
+        old = self.world.slot(self.world.live) if self.world.live else None
+        proxy = self.proxy()
+        if (
+            old is None
+            or proxy is None
+            or self.new.slot is None
+            or not any(it.phase == "watch" for it in self.plan.steps)
+        ):
+            return None
+        self.watching = Watch(self.tools, proxy.speaker, old, self.new.slot)
+        return self.watching
+
+    def _watch(self) -> str:
+        if self.watching is None:
+            return "there was nothing to compare with"
+        return self.watching.run(self.wish.watch, self.cutover.since)
+
+    def _phase(self, phase: Literal["prepare", "cutover", "watch", "settle"]) -> None:
         self.operation.phase(phase, self._actions())
 
     def _actions(self) -> dict[str, Action]:
@@ -142,7 +177,7 @@ class Release(Making):
         }  # fmt: skip
         return {
             **prerequisite_steps(self.tools, self.stack, asleep=self.wish.asleep),
-            "proxy": self._proxy, "handover": self._handover, "expect": self._expect,
+            "proxy": self._proxy, "handover": self._handover, "expect": self._expect, "watch": self._watch,
             "before_switch": partial(once.hooks, self, "before_switch", "prepared"),
             "after_switch": partial(once.hooks, self, "after_switch", "switched"),
             "prune": partial(prune, self.tools, self.stack.settings.keep),

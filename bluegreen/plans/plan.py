@@ -9,20 +9,21 @@ from typing import Any, Literal, get_args
 from bluegreen.domain.answers import Expectation
 from bluegreen.domain.color import Color
 
-Phase = Literal["prepare", "cutover", "settle", "end"]
+Phase = Literal["prepare", "cutover", "watch", "settle", "end"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 StepName = Literal[
     "shared", "network", "tls", "proxy", "undrift", "handover", "image", "migrate", "aside", "clear", "create",
     "recreate", "connect", "bring_back", "start", "health", "files", "warm", "preview", "check", "expect",
     "before_switch", "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard",
     "after_switch", "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
-    "edge", "leave_edge",
+    "edge", "leave_edge", "watch",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
-WAITS: tuple[StepName, ...] = ("drain",)  # steps that only wait: left out when the person wants to leave
+WAITS: tuple[StepName, ...] = ("drain", "watch")  # steps that only wait: left out when the person wants to leave
 FAILURE: Mapping[Phase, str] = {
     "prepare": "traffic does not move; exit 1; safe to retry",
     "cutover": "traffic is moved back and that is confirmed: exit 4; if it cannot be confirmed: exit 5",
+    "watch": "traffic is moved back by one rename; exit 4",
     "settle": "a warning; traffic stays where it is; the next command repairs it",
     "end": "what is left keeps running; exit 1; the same command continues",
 }
@@ -109,5 +110,6 @@ class Wish:
     files_gone: bool = False  # whether those of the live release are not there any more; only up asks
     certificates: tuple[str, ...] = ()  # names whose certificate nginx does not have yet
     edge: str = ""  # why the edge does not serve the app as it should
+    watch: float = 0.0  # seconds of real traffic that are looked at before the release is settled; only switch
     edge_left: str = ""  # the edge that the app leaves; only up asks
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

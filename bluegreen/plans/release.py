@@ -44,22 +44,32 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
         asked = counted(len(wish.expected), "recorded answer")
         steps.append(Step("prepare", "expect", f"{asked} must match, through the preview listener", target))
     if verb != "prepare":
-        if "before_switch" in wish.hooks:
-            steps.append(Step("prepare", "before_switch", "your hook can stop the switch", target))
-        steps += cutover_steps(world, target)
-        if wish.adopts:
-            names = ", ".join(wish.adopts)
-            steps.append(Step("cutover", "adopt", f"stop {names}; nginx takes the ports", target))
-            steps.append(Step("settle", "adopted", f"remove {names}; volumes stay", target))
-        steps += settle_steps(world, wish.jobs, target, wait=world.live is not None)
-        if keep := way_back(world):
-            steps.append(Step("settle", "discard", f"remove release {keep.release}, which was set aside", target))
-        if "after_switch" in wish.hooks:
-            steps.append(Step("settle", "after_switch", "run your hook", target))
+        steps += _shift(world, wish, target, watched=verb == "switch")
     steps.append(Step("settle", "record", "write the history, and the number of the next release"))
     if verb == "switch":
         steps.append(Step("settle", "prune", "remove images that no kept release needs"))
     return Plan(verb, target, release, tuple(steps))
+
+
+def _shift(world: World, wish: Wish, target: Color, watched: bool) -> Iterable[Step]:
+    if "before_switch" in wish.hooks:
+        yield Step("prepare", "before_switch", "your hook can stop the switch", target)
+    yield from cutover_steps(world, target)
+    if wish.adopts:
+        yield Step("cutover", "adopt", f"stop {', '.join(wish.adopts)}; nginx takes the ports", target)
+    if watched and world.live and wish.watch:
+        yield Step("watch", "watch", _watched(wish.watch, world.live), target)
+    if wish.adopts:
+        yield Step("settle", "adopted", f"remove {', '.join(wish.adopts)}; volumes stay", target)
+    yield from settle_steps(world, wish.jobs, target, wait=world.live is not None)
+    if keep := way_back(world):
+        yield Step("settle", "discard", f"remove release {keep.release}, which was set aside", target)
+    if "after_switch" in wish.hooks:
+        yield Step("settle", "after_switch", "run your hook", target)
+
+
+def _watched(seconds: float, before: Color) -> str:
+    return f"{seconds:g} s of real traffic: if the release fails for visitors, it moves back to {before}"
 
 
 def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:

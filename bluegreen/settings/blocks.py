@@ -22,6 +22,7 @@ from bluegreen.settings.edge import EdgeBlock, PublicListens
 from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
 from bluegreen.settings.tls import TlsBlock
 from bluegreen.settings.types import (
+    DURATION_SCHEMA,
     HEADERS_SCHEMA,
     HEALTH_PATH,
     LISTEN_SCHEMA,
@@ -43,7 +44,7 @@ from bluegreen.settings.types import (
 )
 
 # Keys that a later version will have. Today they are refused, not ignored.
-LATER = ("watch", "idle")
+LATER = ("idle",)
 
 
 class ExpectBlock(StrictBlock):
@@ -231,6 +232,21 @@ class _ByName:
         return {"anyOf": [{"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
 
 
+class WatchBlock(StrictBlock):
+    """How long a switch looks at the traffic of a new release before it is settled."""
+
+    for_: Duration = Field(default=60.0, alias="for")
+    """How long. If the release fails for visitors, or is much slower than the one before, traffic moves back."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [DURATION_SCHEMA, handler(core_schema)]}
+
+
+def _watch_block(value: object) -> object:
+    return value if isinstance(value, dict) else {"for": value}
+
+
 class HooksBlock(StrictBlock):
     """Commands at named moments. A hook that fails is a warning; before_switch stops the switch."""
 
@@ -296,6 +312,10 @@ class Block(StrictBlock):
     """Services of the release that only its other services call: one per color, healthy before traffic moves."""
     drain: Duration = 30.0
     """How long running requests may take after traffic has moved."""
+    watch: Annotated[WatchBlock, BeforeValidator(_watch_block)] = Field(
+        default_factory=WatchBlock, json_schema_extra={"default": "60s"}
+    )
+    """How long a switch watches real traffic before it is settled, such as 60s; 0s: not at all."""
     failover: bool = False
     """Whether nginx asks the previous release while it cannot reach the live one."""
     migrate: MigrateBlock | None = None

@@ -28,6 +28,7 @@ from bluegreen.settings.blocks import (
     MigrateBlock,
     ProxyBlock,
     ServiceBlock,
+    WatchBlock,
 )
 from bluegreen.settings.strict import StrictBlock
 from bluegreen.settings.tls import DnsBlock, TlsBlock
@@ -88,8 +89,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),
         require=tuple(dict.fromkeys(parsed.require)),
-        expected=parsed.expected,
-        keep=parsed.keep,
+        expected=parsed.expected, keep=parsed.keep, watch=parsed.watch.for_,
         redirect=parsed.redirect,
         tls=_tls(parsed),
         files=tuple(
@@ -318,7 +318,7 @@ def _written(place: tuple[int | str, ...], block: object) -> tuple[int | str, ..
 def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
-        "tls": TlsBlock, "edge": edge.EdgeBlock, "dns": DnsBlock, "files": FilesBlock,
+        "tls": TlsBlock, "edge": edge.EdgeBlock, "dns": DnsBlock, "files": FilesBlock, "watch": WatchBlock,
         **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]

@@ -113,9 +113,8 @@ LISTEN_SCHEMA = {
     "minimum": 1,
     "maximum": 65535,
 }
-Duration = Annotated[
-    float, BeforeValidator(parse_duration), WithJsonSchema({"anyOf": [_TEXT_DURATION, {"type": "integer", "const": 0}]})
-]
+DURATION_SCHEMA: dict[str, Any] = {"anyOf": [_TEXT_DURATION, {"type": "integer", "const": 0}]}
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
 PositiveDuration = Annotated[
     float, BeforeValidator(parse_duration), AfterValidator(_positive), WithJsonSchema(_TEXT_DURATION)
 ]

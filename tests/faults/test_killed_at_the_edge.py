@@ -70,6 +70,7 @@ QUICK = ("another name",)  # what `make test` runs
 ROWS = [pytest.param(it, marks=() if it.name in QUICK else pytest.mark.long, id=it.name) for it in SCENARIOS]
 
 
+@pytest.mark.timeout(3600 if THOROUGH else 300)
 @pytest.mark.parametrize("scenario", ROWS)
 def test_killed_in_a_step_of_the_edge(street: Street, scenario: Scenario) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")

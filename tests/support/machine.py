@@ -29,7 +29,8 @@ def images() -> dict[str, str]:
 def environment(**more: str) -> dict[str, str]:
     """The environment of a person at this machine, with the images and whatever a test adds."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "DOCKER_HOST", "TERM") if name in os.environ}
-    return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", **images(), **more}
+    usual = {"BLUEGREEN_WATCH": "0s"}  # what has no visitors need not be watched; tests of watching say how long
+    return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", **usual, **images(), **more}
 
 
 PORTS_OF_A_WORKER = 3000  # tests that run side by side look in different places

@@ -265,7 +265,7 @@ BAD: list[dict[str, Any]] = [
     {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
     {"services": {"web": {"port": 1, "host": "a b"}}},
     {"services": {"web": {"p": 1}}},
-    {**WEB, "watch": "60s"},
+    *_each("watch", "soon", 5, {"for": "x"}, {"until": "5s"}),
     *_each("migrate", "web", {}, {"service": "web", "command": "alembic upgrade"}, {"service": "web", "timeout": 5}),
     *_each("hooks", [], {"before": ["a"]}, {"before_switch": "a b"}, {"before_switch": []}, {"on_failure": [[]]}),
     *_each("hooks", {"after_switch": [{"comand": ["a"]}]}, {"after_switch": {"command": "a"}}),

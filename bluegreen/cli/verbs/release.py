@@ -13,7 +13,7 @@ from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.complete import offers, releases
-from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, Typed
+from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, WATCH, Typed
 from bluegreen.compose.options import Options
 from bluegreen.domain.app import Stack
 from bluegreen.flow.values import Result, Tools
@@ -109,6 +109,7 @@ def _after_up(app: App, typed: Typed, result: Result) -> int:
     is_flag=True,
     help="Release even if nothing has changed. With --to: even if a later migration is not reversible.",
 )
+@WATCH
 @BUILD
 @PULL
 @IMAGE
@@ -181,6 +182,7 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
             wish = wishes.wish(app, tools, stack)
         else:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
+        wish = replace(wish, watch=stack.settings.watch if typed.watch is None else typed.watch)
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
         result = story(tools, stack, wish, request)

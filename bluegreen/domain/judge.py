@@ -1,0 +1,192 @@
+"""Whether a new release may stay: what its visitors get, compared with what the release before gave. Pure.
+
+The evidence is that of `evidence.py`, which may be looked at after every request. It says that something is worse, and
+not who is to blame: that is asked (see `blame.py`), and what one visitor alone has met is not enough.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bluegreen.domain.evidence import Bets, Histogram, Slower, allowed_rate
+from bluegreen.domain.traffic import Seen
+
+OURS = "bluegreen"  # the agent of our own questions
+HURT = 200  # requests that are kept for who asks which ones
+SUSPECTS = 60  # requests that are kept to be asked again
+VISITORS = 10_000  # that are counted apart; more count as one
+ALONE = 0.8  # the share of all requests from which on one visitor is a proxy with many behind it
+UPGRADED = 101
+MOST_SHARED = 0.5  # one URL that always fails is no cause for everything else to fail
+SETTLING = 3.0  # seconds in which a cold cache is no slow release
+
+Kind = Literal["failures", "slow"]
+KINDS: tuple[Kind, ...] = ("failures", "slow")
+
+
+@dataclass
+class Before:
+    """What the release before has answered lately: the measure."""
+
+    requests: int = 0
+    failed: int = 0
+    latency: dict[str, Histogram] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, seen: Iterable[Seen], release: int) -> Before:
+        found = cls()
+        for one in seen:
+            if counts(one, release):
+                found.requests += 1
+                found.failed += one.failed
+                if one.status != UPGRADED and not one.failed:
+                    found.latency.setdefault(one.route, Histogram()).add(one.seconds)
+        return found
+
+    @property
+    def all_latency(self) -> Histogram:
+        merged = Histogram()
+        for one in self.latency.values():
+            merged.merge(one)
+        return merged
+
+
+def counts(one: Seen, release: int) -> bool:
+    """Whether a request says something of a release: nginx did not answer by itself, and a visitor asked."""
+    return one.release == release and bool(one.service) and one.agent != OURS
+
+
+class Judge:
+    """The traffic of one new release, request by request. `since`: when it got traffic, by the clock of the log."""
+
+    def __init__(self, release: int, before: Before, since: float) -> None:
+        self.release, self.before, self._since = release, before, since
+        self.requests = self.failed = 0
+        self.latency = Histogram()
+        self.hurt: deque[Seen] = deque(maxlen=HURT)
+        self.slow_ones: deque[Seen] = deque(maxlen=SUSPECTS)
+        self.failing: Counter[str] = Counter()  # route and status
+        self._by_route: dict[str, list[int]] = {}  # requests, failed
+        self._visitors: Counter[str] = Counter()
+        self._hurt_visitors: Counter[str] = Counter()
+        self._bets = Bets(allowed_rate(before.failed, before.requests))
+        self._slower = Slower(before.latency)
+        self.cleared: dict[Kind, set[str]] = {"failures": set(), "slow": set()}  # routes; see `clear`
+
+    def see(self, one: Seen) -> None:
+        """Takes one request in; others' are left alone."""
+        if not counts(one, self.release) or one.began < self._since:
+            return
+        self.requests += 1
+        visitor = one.visitor if one.visitor in self._visitors or len(self._visitors) < VISITORS else "others"
+        self._visitors[visitor] += 1
+        known = self._by_route.setdefault(one.route if len(self._by_route) < VISITORS else "others", [0, 0])
+        known[0] += 1
+        known[1] += one.failed
+        ours = one.route not in self.cleared["failures"]
+        if ours:
+            self._bets.see(one.failed)
+        if one.failed:
+            self.failed += 1
+            self.hurt.append(one)
+            self.failing[f"{one.route} {one.status}"] += ours
+            self._hurt_visitors[visitor] += ours
+        elif one.status != UPGRADED:
+            self.latency.add(one.seconds)
+            if one.ended - self._since >= SETTLING and one.route not in self.cleared["slow"]:
+                before = self._slower.strength
+                self._slower.see(one.route, one.seconds)
+                if self._slower.strength > before:
+                    self.slow_ones.append(one)
+
+    def strength(self, kind: Kind) -> float:
+        """How far the evidence has come: 1 and more is enough, if who is to blame is known."""
+        return self._bets.strength if kind == "failures" else self._slower.strength
+
+    def suspects(self, kind: Kind) -> list[Seen]:
+        """The requests that can be asked again, the latest first, each of a visitor and an address once."""
+        found: dict[tuple[str, str], Seen] = {}
+        for one in reversed(self.hurt if kind == "failures" else self.slow_ones):
+            known = one.route in self.cleared[kind]
+            if one.method == "GET" and one.uri.startswith("/") and not known:
+                found.setdefault((one.host, one.uri), one)
+        return list(found.values())[:SUSPECTS]
+
+    @property
+    def spread(self) -> bool:
+        """Whether more than one visitor on one route is hurt; a proxy that hides its visitors counts as many."""
+        visitors = [name for name, count in self._hurt_visitors.most_common(2) if count]
+        routes = {name.rpartition(" ")[0] for name, count in self.failing.items() if count}
+        hidden = any(self._visitors[name] >= ALONE * self.requests for name in visitors)
+        return len(visitors) > 1 or len(routes) > 1 or (hidden and self.requests > self.failed)
+
+    def clear(self, kind: Kind, routes: Iterable[str]) -> None:
+        """On these routes both releases do the same: what happens there is no evidence against either.
+
+        What fails elsewhere, and cannot be asked again, may have the same cause: so it must fail more often than they.
+        """
+        self.cleared[kind] |= set(routes)
+        if kind == "slow":
+            self._slower = Slower(
+                {name: it for name, it in self.before.latency.items() if name not in self.cleared[kind]}
+            )
+            self.slow_ones.clear()
+            return
+        shared = [
+            allowed_rate(self._by_route[it][1], self._by_route[it][0])
+            for it in self.cleared[kind] & set(self._by_route)
+        ]
+        usual = allowed_rate(self.before.failed, self.before.requests)
+        self._bets = Bets(max(usual, min([MOST_SHARED, *shared]) if shared else 0.0))
+        for route, (requests, failed) in self._by_route.items():
+            if route not in self.cleared[kind]:
+                self._bets.see(failed=False, times=requests - failed)
+                self._bets.see(failed=True, times=failed)
+        for name in [it for it in self.failing if it.rpartition(" ")[0] in self.cleared[kind]]:
+            self.failing[name] = 0
+
+    def figures(self) -> str:
+        """What was seen so far, in a line."""
+        return f"{_said(self.requests, self.failed, self.latency)}; before: {self.was()}"
+
+    def was(self) -> str:
+        """The same of the release before."""
+        return _said(self.before.requests, self.before.failed, self.before.all_latency)
+
+    def evidence(self, kind: Kind) -> str:
+        """What speaks against the release, in a sentence."""
+        if kind == "failures":
+            most = ", ".join(f"{name} ({count} x)" for name, count in self.failing.most_common(3) if count)
+            of_before = f"{self.before.failed} of {self.before.requests} before"
+            return f"{self.failed} of {self.requests} requests failed: {most}; {of_before}"
+        was, now = self._slower.shown
+        return f"p95 is {milliseconds(now)}, before it was {milliseconds(was)}, in {self.requests} requests"
+
+
+def _said(requests: int, failed: int, latency: Histogram) -> str:
+    if not requests:
+        return "no requests"
+    share = f"{100 * failed / requests:.1f} % failed"
+    if not latency.count:
+        return f"{requests:,} requests, {share}"
+    quantiles = (f"p{round(100 * q)} {milliseconds(latency.quantile(q))}" for q in (0.5, 0.95, 0.99))
+    return f"{requests:,} requests, {share}, {', '.join(quantiles)}"
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 10 else f"{1000 * seconds:.0f} ms"
+
+
+def hurt_lines(hurt: Iterable[Seen], most: int) -> list[str]:
+    """The requests that failed, for who has to look after them: when (UTC), what, how, and its id. Without queries."""
+    from datetime import UTC, datetime
+
+    found = [*hurt]
+    lines = []
+    for one in found[-most:]:
+        path, moment = one.uri.partition("?")[0][:80], datetime.fromtimestamp(one.ended, UTC)
+        lines.append(f"{moment:%H:%M:%S} {one.method} {path} {one.status} {one.request_id}")
+    return [*([f"the last {most} of {len(found)}"] if len(found) > most else []), *lines]
