@@ -42,13 +42,13 @@ class Watch:
     def __init__(self, tools: Tools, proxy: str, old: Slot, new: Slot) -> None:
         self._tools, self._proxy, self._old, self._new = tools, proxy, old, new
         self._before = Before()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self._following = Following(tools.containers, proxy)
         self._doubts: dict[Kind, Doubt] = {}
         self._asked: dict[Kind, float] = {}  # when to ask again
         self._proof: dict[Kind, str] = {}  # what accuses the new release
         self._notes: list[str] = []
+        self._following = Following(tools.containers, proxy)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def run(self, seconds: float, since: str) -> str:
         """Watches for so long; returns what was seen, in a sentence. `since`: when traffic moved. Raises Worse."""

@@ -177,6 +177,7 @@ SCENARIOS = (
 FIXED = (
     ("switch", "prepare", "create", "SIGKILL", "middle"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
+    ("switch", "watch", "watch", "SIGINT", "before"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
 )
@@ -212,6 +213,7 @@ def _greeting(project: Project, scenario: Scenario) -> str:
 def pair(make_project: Make) -> Project:
     project = make_project(PAIR)
     project.variables["TLS_LISTEN"] = f"127.0.0.1:{free_port()}"
+    project.variables["BLUEGREEN_WATCH"] = "200ms"
     _furnish(project)
     return project
 
