@@ -78,7 +78,7 @@ class Nginx:
 
     def sees_our_folders(self) -> bool:
         """Whether nginx has mounted the folders that are there now, not deleted ones; unknown counts as yes."""
-        beside = self._beside()
+        beside = {at: folder for at, folder in self._beside().items() if folder}  # of others its image may have some
         try:
             code, output = self._run(["sh", "-c", SEEN, "sh", route.CONF, route.RUN, *beside])
             here = [str(os.stat(folder).st_ino) for folder in (self._files.folder, self._sockets)]
@@ -120,7 +120,7 @@ class Nginx:
 def _inode(folder: str) -> str:
     """Empty: it is not there, which is no inode that nginx sees."""
     try:
-        return str(os.stat(folder).st_ino) if folder else ""
+        return str(os.stat(folder).st_ino)
     except OSError:
         return ""
 

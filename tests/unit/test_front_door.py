@@ -278,12 +278,12 @@ def test_whether_nginx_has_mounted_the_folders_that_are_there(proxy: Proxy) -> N
     for result, sees in (((0, "\n".join(here)), True), ((0, "1\n2"), False), ((1, "no stat"), True)):
         proxy.result = result
         assert proxy.nginx.sees_our_folders() is sees
-    # A folder beside those: not mounted, mounted as it is, another one than there is, one that is gone.
+    # A folder beside those: not mounted, mounted as it is, another one than there is, of the image alone, gone.
     beside = {"/run/x": str(proxy.state)}
     proxy.nginx = Nginx(proxy.files, proxy.change, str(proxy.state / "run"), proxy.run, lambda: beside)
     for seen, there, sees in (
         ("-", proxy.state, True), (str(os.stat(proxy.state).st_ino), proxy.state, True), ("7", proxy.state, False),
-        ("7", "", False), ("7", proxy.state / "gone", False),
+        ("7", "", True), ("7", proxy.state / "gone", False),
     ):  # fmt: skip
         beside["/run/x"] = str(there)
         proxy.result = (0, "\n".join([*here, seen]))
