@@ -60,10 +60,10 @@ def counts(one: Seen, release: int) -> bool:
 
 
 class Judge:
-    """The traffic of one new release, request by request. `since`: when it got traffic, by the clock of the log."""
+    """The traffic of one new release, request by request. It needs no clock of the log, which may be set back."""
 
-    def __init__(self, release: int, before: Before, since: float) -> None:
-        self.release, self.before, self._since = release, before, since
+    def __init__(self, release: int, before: Before) -> None:
+        self.release, self.before = release, before
         self.requests = self.failed = 0
         self.latency = Histogram()
         self.hurt: deque[Seen] = deque(maxlen=HURT)
@@ -76,9 +76,9 @@ class Judge:
         self._slower = Slower(before.latency)
         self.cleared: dict[Kind, set[str]] = {"failures": set(), "slow": set()}  # routes; see `clear`
 
-    def see(self, one: Seen) -> None:
-        """Takes one request in; others' are left alone."""
-        if not counts(one, self.release) or one.began < self._since:
+    def see(self, one: Seen, elapsed: float) -> None:
+        """Takes one request in; others' are left alone. `elapsed`: seconds since the release got traffic."""
+        if not counts(one, self.release):
             return
         self.requests += 1
         visitor = one.visitor if one.visitor in self._visitors or len(self._visitors) < VISITORS else "others"
@@ -96,7 +96,7 @@ class Judge:
             self._hurt_visitors[visitor] += ours
         elif one.status != UPGRADED:
             self.latency.add(one.seconds)
-            if one.ended - self._since >= SETTLING and one.route not in self.cleared["slow"]:
+            if elapsed >= SETTLING and one.route not in self.cleared["slow"]:
                 before = self._slower.strength
                 self._slower.see(one.route, one.seconds)
                 if self._slower.strength > before:

@@ -162,7 +162,7 @@ class Release(Making):
     def _watch(self) -> str:
         if self.watching is None:
             return "there was nothing to compare with"
-        return self.watching.run(self.wish.watch, self.cutover.since)
+        return self.watching.run(self.wish.watch)
 
     def _phase(self, phase: Literal["prepare", "cutover", "watch", "settle"]) -> None:
         self.operation.phase(phase, self._actions())

@@ -6,7 +6,6 @@ Nothing here raises but `Worse`: what cannot be seen is said, and the release st
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 
 from bluegreen.domain.judge import KINDS, Before, Judge, Kind, hurt_lines
 from bluegreen.domain.routing import Slot
@@ -50,10 +49,10 @@ class Watch:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def run(self, seconds: float, since: str) -> str:
-        """Watches for so long; returns what was seen, in a sentence. `since`: when traffic moved. Raises Worse."""
+    def run(self, seconds: float) -> str:
+        """Watches for so long; returns what was seen, in a sentence. Raises Worse."""
         self._reader.join(READING)
-        judge = Judge(self._new.release, self._before, datetime.fromisoformat(since).timestamp())
+        judge = Judge(self._new.release, self._before)
         signs = Signs(self._tools, self._new)
         try:
             return self._loop(judge, signs, seconds)
@@ -76,7 +75,7 @@ class Watch:
         began, told = tools.clock(), 0.0
         while tools.clock() - began < seconds + LATE and not tools.signals.asked:
             for one in self._following.take(TICK):
-                judge.see(one)
+                judge.see(one, tools.clock() - began)
             self._decide(judge, signs)
             now = tools.clock()
             if now - told >= TELL:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import pytest
 
 from tests.conftest import Make
+from tests.support.machine import THOROUGH
 from tests.support.project import Done, Project
 from tests.support.visitors import Visitors
 
@@ -86,6 +88,7 @@ services:
     volumes: ["./watched.py:/srv/watched.py:ro", "./shared:/srv/shared:ro"]
     stop_grace_period: 0s
 """
+GOOD = int(os.environ.get("GOOD_RELEASES", "200" if THOROUGH else "2"))
 PATHS = ("/", "/items/1", "/items/2", "POST /orders", "/about")
 
 
@@ -185,3 +188,24 @@ def test_a_release_that_answers_nothing_any_more_is_taken_back(watched: Project)
         (watched.folder / "shared" / "wedged-green").unlink(missing_ok=True)
     error = taken_back(done)
     assert "healthy" in error["failed"], error
+
+
+@pytest.mark.timeout(7200 if THOROUGH else 300)
+def test_good_releases_stay(watched: Project) -> None:
+    """Mixed traffic: some requests fail with every release, a crawler, one who tries a broken address, POSTs."""
+    watched.ok("switch", FAILING="0.01", NUMBER="begin")
+    back = 0
+    with (
+        Visitors(watched.port, 30, PATHS, people=30) as visitors,
+        Visitors(watched.port, 5, ("/missing", "/missing?page=2"), seed=5),
+        Visitors(watched.port, 2, ("/always", "/", "/about"), seed=6),
+    ):
+        time.sleep(6)
+        for number in range(GOOD):
+            done = switch(watched, "4s", FAILING="0.01", NUMBER=str(number))
+            back += done.code != 0
+            if done.code:
+                print(f"\nrelease {number}: {done.json()['error']}")
+        last = len(visitors.answers)
+    print(f"\n{GOOD} good releases, {back} taken back; {last} requests, {len(visitors.failed())} failed as they should")
+    assert back == 0

@@ -6,7 +6,6 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from tests.unit.test_traffic import line
 from tests.unit.worlds import slot
 
 OLD, NEW = slot("blue", 1), slot("green", 2)
-SINCE = datetime.fromtimestamp(1000, UTC).isoformat()
 REFUSED = BluegreenError("No.", failed="the Engine is gone", expected="an Engine")
 
 
@@ -34,7 +32,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def _requests(release: int, **fields: Any) -> Iterator[bytes]:
     for number in itertools.count():
         uri = fields.get("uri", f"/items/{number}")
-        given = {"service": "web", "client": f"203.0.113.{number % 50}", "ended": 1005.0 + number, "nth": number}
+        given = {"service": "web", "client": f"203.0.113.{number % 50}", "ended": 1005.0 - number, "nth": number}
         yield b"2026-11-27T14:10:27Z " + line(release=str(release), **{**given, **fields, "uri": uri}) + b"\n"
 
 
@@ -69,7 +67,7 @@ def _watch(log: Log, answers: dict[str, int], seconds: float = 1.0, **prober: An
     )  # fmt: skip
     it.clock, it.sleep = time.monotonic, time.sleep
     try:
-        return Watch(it, "proxy", OLD, NEW).run(seconds, SINCE)
+        return Watch(it, "proxy", OLD, NEW).run(seconds)
     finally:
         log.over.set()
 
@@ -134,5 +132,5 @@ def test_a_signal_ends_the_watch_and_the_release_stays() -> None:
     it.clock, it.sleep = time.monotonic, time.sleep
     it.signals.asked = "SIGINT"
     began = time.monotonic()
-    assert Watch(it, "proxy", OLD, NEW).run(60.0, SINCE).startswith("ended by SIGINT after 0 s: ")
+    assert Watch(it, "proxy", OLD, NEW).run(60.0).startswith("ended by SIGINT after 0 s: ")
     assert time.monotonic() - began < 5
