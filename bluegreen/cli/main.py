@@ -22,6 +22,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "check",
         "Check everything that a switch needs. Changes nothing. Exit 1: not ready.",
     ),
+    "compare": (
+        "compare",
+        "compare",
+        "Ask both colors recent GETs of visitors again and show how the answers differ. Traffic does not move.",
+    ),
     "completion": ("shell", "completion", 'Print the shell\'s completion script: eval "$(bluegreen completion bash)".'),
     "down": ("ending", "down", "Stop and remove everything of this app. Named volumes stay, unless --volumes."),
     "expect": (

@@ -83,6 +83,7 @@ class Typed:
     to: int | None = None
     live: Literal["blue", "green"] | None = None
     watch: float | None = None
+    compare: int | None = None
 
     @property
     def said(self) -> Note:

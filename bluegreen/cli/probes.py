@@ -18,6 +18,7 @@ from bluegreen.unix_http import NoAnswer, get
 
 if TYPE_CHECKING:
     from bluegreen.domain.answers import Answer, Expectation
+    from bluegreen.domain.traffic import Seen
     from bluegreen.probe.health import Prober, Tries
 
 AGAIN = {"X-Bluegreen-Again": "1"}  # how an application tells such a request from a visitor's
@@ -73,6 +74,24 @@ class Probes:
         except NoAnswer:
             status, headers, body = 0, {}, b""
         return 0 if OURS in headers else status, time.monotonic() - began, body
+
+    def replay(self, address: str, port: int, seen: Seen, target: str, timeout: float) -> tuple[Answer, float]:
+        """The same with all of the answer, at most 64 KB of its body; and it is asked by the visitor's scheme."""
+        from bluegreen.domain.answers import Answer
+
+        more = {**AGAIN, **({"X-Forwarded-Proto": "https"} if seen.scheme == "https" else {})}
+        began = time.monotonic()
+        try:
+            status, headers, body = get(
+                f"{self._sockets}/probe.sock", f"/probe/{address}/{port}{target}", seen.host, timeout, MAX_BODY, more
+            )
+            words = body.decode(errors="replace")
+            found = (
+                Answer(problem=words or "nginx has no answer") if OURS in headers else Answer(status, headers, words)
+            )
+        except NoAnswer as error:
+            found = Answer(problem=str(error))
+        return found, time.monotonic() - began
 
     def _target(self, check: Check) -> Target:
         if any("\0" in value for value in check.policy.request_headers.values()):

@@ -24,6 +24,7 @@ from bluegreen.cli.shapes import (
     text,
     thing,
 )
+from bluegreen.domain.differing import KINDS
 
 APPS = thing("All apps on this server.", {
     "apps": listed("The apps.", thing("An app.", {
@@ -52,6 +53,28 @@ CHECK = thing("Whether a release is possible now.", {
 COMPARED = thing("How a color's answers compare with the recorded ones.", {
     "color": COLOR, "release": integer("Its release."), "ok": flag("Whether all are as recorded."),
     "answers": listed("The recorded requests.", ref("answers", "A request.")),
+})  # fmt: skip
+TIMES = thing("How long answers took.", {"p50": seconds("The median."), "p95": seconds("The 95th percentile.")})
+BESIDE = thing("How the idle release answers recent requests, beside the live one.", {
+    "live": ref("release", "The live release."), "idle": ref("release", "The idle release."),
+    "standing": text("What the idle release is.", "previous", "prepared"),
+    "read": integer("Requests of nginx's log that were looked at."), "compared": integer("How many were compared."),
+    "differ": integer("How many of them differ."), "complete": flag("Whether there was time for all that were chosen."),
+    "ok": flag("Whether no more differ than compare.fail allows."), "summary": text("The result in one line."),
+    "routes": listed("The routes; those that differ most come first.", thing("A route.", {
+        "route": text("Method and path; * is a part that names one thing."), "compared": integer("Its requests."),
+        "differ": integer("How many of them differ."),
+        "differences": listed("The most frequent first.", thing("A kind of difference.", {
+            "kind": text("Its kind.", *KINDS), "where": text("The key of the JSON or the header; empty: all of it."),
+            "count": integer("How many requests have it."), "words": text("What they do, in a phrase."),
+            "example": text("The path of one, without the values of its parameters."),
+        })),
+    })),
+    "not_reached": mapped("Routes that could not be compared, and why.", {"type": "string"}),
+    "left_out": mapped("Why requests were not asked again, and how many.", {"type": "integer"}),
+    "seconds": thing("How long the answers took.", {
+        "live": null_or(TIMES), "idle": null_or(TIMES),
+    }),
 })  # fmt: skip
 RECORDED = thing("What was recorded.", {
     "file": text("The file."), "recorded": names("The requests."), "all": integer("How many the file has now."),
@@ -132,7 +155,8 @@ TIMER = thing("What renews certificates.", {"app": text("The app's name."), "tim
 })})  # fmt: skip
 ACTS: dict[str, Shape | str] = {"result": "What was done.", "plan": "With --dry-run."}
 VERBS: dict[str, dict[str, Shape | str]] = {
-    "apps": {"apps": APPS}, "check": {"check": CHECK}, "expect": {"compared": COMPARED, "recorded": RECORDED},
+    "apps": {"apps": APPS}, "check": {"check": CHECK}, "compare": {"comparison": BESIDE},
+    "expect": {"compared": COMPARED, "recorded": RECORDED},
     "history": {"history": HISTORY},
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
     "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},

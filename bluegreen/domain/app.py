@@ -154,6 +154,14 @@ class Migration:
     reversible: bool = True  # whether the previous release works with the migrated data
 
 
+@dataclass(frozen=True)
+class Compare:
+    """What `x-bluegreen.compare` says. `fail`: the share of requests, 0 to 1, from which on a switch stops."""
+
+    fail: float | None = None  # None: differences are shown, and stop nothing
+    leave_out: tuple[str, ...] = ()  # prefixes of paths that are not asked again
+
+
 HookName = Literal["before_switch", "after_switch", "after_flip_back", "on_failure"]
 HOOKS: tuple[HookName, ...] = get_args(HookName)
 
@@ -180,6 +188,8 @@ class Settings:
     assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
     edge: Edge | None = None  # None: visitors reach this app's nginx without one
     watch: float = 60.0  # how long a switch looks at real traffic before it is settled; 0: not at all
+    compare: Compare = field(default_factory=Compare)
+    notify: tuple[str, ...] = field(default=(), repr=False)  # URLs, which are secrets
 
     @property
     def fronts(self) -> tuple[Route, ...]:

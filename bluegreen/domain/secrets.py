@@ -47,6 +47,7 @@ def remember(document: Mapping[str, Any]) -> None:
             remember_variables(values if isinstance(values, Mapping) else {})
     for headers in _headers(document.get("x-bluegreen")):
         remember_variables(headers)
+    remember_variables(dict(_webhooks(document.get("x-bluegreen"))))
     for entry in (document.get("secrets") or {}).values():
         if isinstance(entry, Mapping):
             remember_variables({"secret": entry.get("content")})
@@ -63,6 +64,13 @@ def _headers(block: Any) -> Iterator[Mapping[str, object]]:
         headers = policy.get("headers") if isinstance(policy, Mapping) else None
         if isinstance(headers, Mapping):
             yield {str(name): value for name, value in headers.items()}
+
+
+def _webhooks(block: Any) -> Iterator[tuple[str, object]]:
+    """The URLs of `notify`, each under a name of a secret."""
+    found = block.get("notify") if isinstance(block, Mapping) else None
+    for number, url in enumerate(found if isinstance(found, list) else [found]):
+        yield f"webhook {number}", url
 
 
 def remember_variables(values: Mapping[str, object]) -> None:

@@ -37,6 +37,7 @@ class Seen:
     upstream_status: str = ""
     connection: int = 0  # nginx's own count of connections
     nth: int = 0  # and of the requests on this one
+    scheme: str = ""  # http or https, as the release was given it; empty: an older bluegreen's file
 
     @property
     def began(self) -> float:
@@ -82,7 +83,7 @@ def parse(line: bytes) -> Seen | None:
             int(release) if release else None, str(found["service"]), str(found["method"]), str(found["uri"]),
             str(found["host"]), str(found["client"]), str(found["request_id"]), str(found["agent"]),
             int(found["bytes"]), str(found["upstream"]), str(found["upstream_status"]), int(found["connection"]),
-            int(found["nth"]),
+            int(found["nth"]), str(found.get("scheme", "")),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

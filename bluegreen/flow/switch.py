@@ -178,6 +178,7 @@ class Release(Making):
         return {
             **prerequisite_steps(self.tools, self.stack, asleep=self.wish.asleep),
             "proxy": self._proxy, "handover": self._handover, "expect": self._expect, "watch": self._watch,
+            "compare": self._compare,
             "before_switch": partial(once.hooks, self, "before_switch", "prepared"),
             "after_switch": partial(once.hooks, self, "after_switch", "switched"),
             "prune": partial(prune, self.tools, self.stack.settings.keep),
@@ -201,6 +202,11 @@ class Release(Making):
 
     def _expect(self) -> str:
         return gate(self.tools, self.wish.expected, self.new.color, self.stack.project_directory)
+
+    def _compare(self) -> str:
+        from bluegreen.flow.compare import gate as compared  # who compares nothing does not wait for it
+
+        return compared(self)
 
     def _move_back(self, cause: Exception) -> BluegreenError:
         if self.adoption is None or not self.adoption.begun:

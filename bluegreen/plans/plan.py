@@ -16,7 +16,7 @@ StepName = Literal[
     "recreate", "connect", "bring_back", "start", "health", "files", "warm", "preview", "check", "expect",
     "before_switch", "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard",
     "after_switch", "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
-    "edge", "leave_edge", "watch",
+    "edge", "leave_edge", "watch", "compare",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain", "watch")  # steps that only wait: left out when the person wants to leave
@@ -106,6 +106,7 @@ class Wish:
     asleep: tuple[str, ...] = ()  # shared services that the release depends on and that are not running
     proxy_ports: str = ""  # a fingerprint of what only another container with the ports can change
     proxy_image: str = ""  # the name of the proxy's image, if it points to another one by now; only up asks
+    compare: int = 0  # recent requests that are asked of both releases; 0: none
     files: tuple[str, ...] = ()  # prefixes of a release's files that nginx serves itself
     files_gone: bool = False  # whether those of the live release are not there any more; only up asks
     certificates: tuple[str, ...] = ()  # names whose certificate nginx does not have yet

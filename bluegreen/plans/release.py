@@ -40,9 +40,7 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
     else:
         release = wish.release
         steps += _prepare(world, wish, target)
-    if wish.expected:
-        asked = counted(len(wish.expected), "recorded answer")
-        steps.append(Step("prepare", "expect", f"{asked} must match, through the preview listener", target))
+    steps += _last_checks(verb, wish, target)
     if verb != "prepare":
         steps += _shift(world, wish, target, watched=verb == "switch")
     steps.append(Step("settle", "record", "write the history, and the number of the next release"))
@@ -51,9 +49,19 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
     return Plan(verb, target, release, tuple(steps))
 
 
-def _shift(world: World, wish: Wish, target: Color, watched: bool) -> Iterable[Step]:
-    if "before_switch" in wish.hooks:
+def _last_checks(verb: str, wish: Wish, target: Color) -> Iterable[Step]:
+    """What the new release is asked when it is healthy, and who can still stop it."""
+    if wish.expected:
+        asked = counted(len(wish.expected), "recorded answer")
+        yield Step("prepare", "expect", f"{asked} must match, through the preview listener", target)
+    if wish.compare and verb == "switch":
+        asked = counted(wish.compare, "recent GET")
+        yield Step("prepare", "compare", f"at most {asked} of visitors are asked of both colors", target)
+    if verb != "prepare" and "before_switch" in wish.hooks:
         yield Step("prepare", "before_switch", "your hook can stop the switch", target)
+
+
+def _shift(world: World, wish: Wish, target: Color, watched: bool) -> Iterable[Step]:
     yield from cutover_steps(world, target)
     if wish.adopts:
         yield Step("cutover", "adopt", f"stop {', '.join(wish.adopts)}; nginx takes the ports", target)

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from bluegreen.domain import app as model
+from bluegreen.settings.compare import CompareBlock, Urls
 from bluegreen.settings.edge import EdgeBlock, PublicListens
 from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
 from bluegreen.settings.tls import TlsBlock
@@ -326,6 +327,10 @@ class Block(StrictBlock):
     """Options that every release must have: owner, expect, note, revision."""
     expected: Annotated[str, Field(min_length=1)] = model.EXPECTED_FILE
     """The file of recorded requests and the answers that a release must give; without it, nothing is compared."""
+    compare: CompareBlock = Field(default_factory=CompareBlock)
+    """Recent requests of visitors that are asked of both releases before traffic moves."""
+    notify: Urls = Field(default_factory=list)
+    """URLs that get a notice, in Slack's form, when traffic has moved or a switch has failed: `["${SLACK_HOOK:-}"]`."""
     keep: Annotated[int, Field(ge=1)] = 5
     """How many releases are kept for switch --to. Images of older ones that bluegreen built or pulled are removed."""
     files: dict[PathPrefix, FilesBlock] = Field(default_factory=dict)

@@ -15,7 +15,7 @@ from pydantic import (
 from bluegreen.domain import app as model
 from bluegreen.domain import asked, loopback
 from bluegreen.domain.tls import Tls
-from bluegreen.settings import edge, tls
+from bluegreen.settings import compare, edge, tls
 from bluegreen.settings.blocks import (
     LATER,
     Block,
@@ -70,8 +70,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
     except ValidationError as error:
         found = error.errors(include_url=False)[:MOST_PROBLEMS]
         raise InvalidSettings(_problem(entry, block) for entry in found) from None
-    problems = [*_header_problems(parsed), *_service_problems(parsed, names), *_listen_problems(parsed)]
-    if problems:
+    if problems := [*_own_problems(parsed), *_service_problems(parsed, names), *_listen_problems(parsed)]:
         raise InvalidSettings(problems)
     settings = model.Settings(
         routes=_routes(parsed),
@@ -97,7 +96,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
             for prefix, it in parsed.files.items()
         ),
         assets=tuple(map(_prefix, parsed.assets)),
-        edge=_edge(parsed),
+        edge=_edge(parsed), compare=parsed.compare.compare(), notify=compare.urls(parsed.notify),
     )  # fmt: skip
     wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls), *edge.problems(parsed))]
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed), *wrong]:
@@ -149,6 +148,12 @@ def _places(block: ServiceBlock) -> list[tuple[str | None, str]]:
     """(host or None, path) of each place of a service."""
     hosts: list[str | None] = [*block.host] if block.host else [None]
     return [(host, _prefix(path)) for host in hosts for path in block.path]
+
+
+def _own_problems(parsed: Block) -> Iterable[Problem]:
+    """Of values that no message may quote."""
+    yield from _header_problems(parsed)
+    yield from (Problem(*it) for it in compare.wrong_urls(parsed.notify))
 
 
 def _header_problems(parsed: Block) -> Iterable[Problem]:
@@ -319,6 +324,7 @@ def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
         "tls": TlsBlock, "edge": edge.EdgeBlock, "dns": DnsBlock, "files": FilesBlock, "watch": WatchBlock,
+        "compare": compare.CompareBlock,
         **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]

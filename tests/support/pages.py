@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from bluegreen.cli.main import VERBS, cli
 from bluegreen.places.docker.spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
 from bluegreen.settings import blocks as settings
+from bluegreen.settings.compare import CompareBlock
 from tests.support import faults
 from tests.support.json_page import json_page
 from tests.support.machine import ROOT
@@ -27,6 +28,7 @@ BLOCKS = (
     ("health.expect.", settings.ExpectBlock),
     ("proxy.", settings.ProxyBlock),
     ("migrate.", settings.MigrateBlock),
+    ("compare.", CompareBlock),
     ("hooks.", settings.HooksBlock),
     ("hooks.*.", settings.HookBlock),
 )

@@ -110,6 +110,10 @@ def _after_up(app: App, typed: Typed, result: Result) -> int:
     help="Release even if nothing has changed. With --to: even if a later migration is not reversible.",
 )
 @WATCH
+@click.option(
+    "--compare", type=click.IntRange(0, 1000), default=None, metavar="COUNT",
+    help="Ask both colors so many recent GETs before traffic moves, and show how the answers differ; 0: none.",
+)  # fmt: skip
 @BUILD
 @PULL
 @IMAGE
@@ -183,11 +187,23 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
         else:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
         wish = replace(wish, watch=stack.settings.watch if typed.watch is None else typed.watch)
+        wish = replace(wish, compare=_compared(stack, typed))
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
         result = story(tools, stack, wish, request)
     _after(app, stack, result)
     return show(result, app, typed.json_)
+
+
+def _compared(stack: Stack, typed: Typed) -> int:
+    """How many requests are asked of both colors: as typed, else the usual number if they can stop the switch."""
+    if typed.compare is not None:
+        return typed.compare
+    if stack.settings.compare.fail is None:
+        return 0
+    from bluegreen.flow.compare import USUAL
+
+    return USUAL
 
 
 def _restoring(app: App, tools: Tools, to: int, request: Any, images: Sequence[str]) -> tuple[Any, Any, Any]:
