@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bluegreen.cli import output
 from bluegreen.cli.app import App
+from bluegreen.cli.notices import after_back
 from bluegreen.cli.show import show_result
 from bluegreen.cli.wishes import owner
 from bluegreen.compose.options import Options
@@ -39,4 +40,5 @@ def resume(quick: Quick, wrong: str) -> int:
     tools = app.tools(routing.app)
     with contextlib.closing(tools.journal):
         result = go_on(tools, wanted, world, Begun(quick.steps, quick.since, wrong))
+    after_back(app, result)
     return show_result(result, app.command, routing.preview, typed.json)

@@ -122,7 +122,7 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
         secured = secure.Secure(settings.tls, tls.certificates(settings)) if settings.tls else None
         frame = config.ProxyConfig(
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
-            settings.failover, tuple(settings.hooks), own, settings.proxy,
+            settings.failover, settings.moments(), own, settings.proxy,
             (str(subnet.network),) if subnet else (), secured, settings.edge,
             pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look),
         )  # fmt: skip

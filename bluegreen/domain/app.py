@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from bluegreen.domain.shape import shaped
+from bluegreen.domain.words import NOTIFY
 
 if TYPE_CHECKING:
     from bluegreen.domain.tls import Tls
@@ -195,6 +196,10 @@ class Settings:
     def fronts(self) -> tuple[Route, ...]:
         """One route of each routed service."""
         return by_service(self.routes)
+
+    def moments(self) -> tuple[str, ...]:
+        """For whose sake flip-back reads the Compose file, once traffic is back: hooks by name, and notices."""
+        return (*self.hooks, *([NOTIFY] if self.notify else []))
 
     def visited(self) -> tuple[Listen, ...]:
         """Where visitors without TLS come in: at this app's nginx, or at the edge."""

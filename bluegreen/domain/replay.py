@@ -17,6 +17,8 @@ URI = re.compile(r"/[!-~]*")  # what can be written into the first line of a req
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 LONGEST = 4000  # characters of a URI; nginx takes at least 4k
 SWITCHED = 101  # the status of a WebSocket
+AGENT = "bluegreen"  # how our own checks call themselves
+CHECK = "a check of bluegreen"
 ODD = "cannot be written into a request again"
 # What may not be asked of a replica again, in words that a summary counts.
 OTHER_METHOD, OWN, LEFT_OUT, HAS_SECRET = "no GET", "nginx answered", "in leave_out", "a parameter that may be a secret"
@@ -54,6 +56,8 @@ def unfit(one: Seen, leave_out: Sequence[str]) -> str:
         return OTHER_METHOD
     if not one.upstream.strip("- ") or not one.service:
         return OWN
+    if one.agent == AGENT:
+        return CHECK
     fits = URI.fullmatch(one.uri) and HOST.fullmatch(one.host) and len(one.uri) <= LONGEST
     if not fits or one.status == SWITCHED:
         return ODD

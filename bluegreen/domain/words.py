@@ -6,6 +6,9 @@ COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-co
 OUTSIDE_DOCKER = "a process outside Docker"  # who holds a port, when no container does
 
 
+NOTIFY = "notify"  # beside the names of hooks in the rendered file: this app has notices
+
+
 def counted(number: int, word: str) -> str:
     """A number and its noun: 1 replica, 2 replicas."""
     return f"{number} {word}{'' if number == 1 else 's'}"

@@ -36,6 +36,7 @@ class Typed:
 @click.pass_obj
 def flip_back(options: Options, /, **words: Any) -> int:
     """Move traffic back to the previous release. Needs no Compose file and no registry."""
+    from bluegreen.cli.notices import after_back
     from bluegreen.flow.flip_back import FlipBackOptions
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
@@ -50,4 +51,6 @@ def flip_back(options: Options, /, **words: Any) -> int:
     with app.acting("flip-back", typed.wait, typed.now):
         refuse_before_up(app, live=False)
         wanted = FlipBackOptions(typed.force, lambda: app.stack, lambda: wishes.owner(app))
-        return show(story(app.tools(name), wanted), app, typed.json_)
+        result = story(app.tools(name), wanted)
+    after_back(app, result)
+    return show(result, app, typed.json_)

@@ -80,11 +80,17 @@ def _write_down(app: App, stack: Stack) -> None:
 
 
 def _after(app: App, stack: Stack, result: Result) -> None:
-    """The lock is free again: nobody waits for a CA but who typed this command."""
+    """The lock is free again: nobody waits for a CA or a webhook but who typed this command."""
+    if stack.settings.notify:
+        from bluegreen.cli import notices
+
+        notices.after(app, result, stack.settings.notify)
     if stack.settings.tls and result.error is None:
         from bluegreen.cli import certificates
 
         result.warnings += certificates.in_passing(app)
+        if stack.settings.notify:
+            result.warnings += notices.of_certificates(app)
 
 
 def _after_up(app: App, typed: Typed, result: Result) -> int:

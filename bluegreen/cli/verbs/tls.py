@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bluegreen.cli import certificates, output
+from bluegreen.cli import certificates, notices, output
 from bluegreen.cli.app import App
 from bluegreen.cli.common import refuse_before_up
 from bluegreen.cli.options import JSON, PROGRESS
@@ -36,6 +36,8 @@ def tls(options: Options, /, what: str, now: bool, install: bool, json_: bool, p
     if what == "timer":
         return _timer(app, name, install, json_)
     done, code = _renew(app, now) if what == "renew" else ([], ExitCode.DONE)
+    for words in notices.of_certificates(app) if what == "renew" else ():
+        output.note(f"Warning: {output.clean(words)}")
     found = {"app": name, "names": certificates.looked_at(app.state) or [], "done": done}
     if json_:
         output.as_json(found)
