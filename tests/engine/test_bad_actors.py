@@ -399,7 +399,7 @@ def test_canary_values_are_never_in_output_journal_files_or_tracebacks(make_proj
         (("up", "--progress", "json"), {}), (("status", "--json"), {}),
         (("switch", "--dry-run", "--json"), {"GREETING": "two"}), (("switch", "--json"), {"GREETING": "two"}),
         (("expect", "--record", "-H", "X-Api-Key: ${TOLD}", "GET", "/health"), {}), (("expect",), {}),
-        (("expect", "--color", "idle", "--json"), {}),
+        (("expect", "--color", "idle", "--json"), {}), (("compare", "--json"), {}),
         (("prepare",), {"GREETING": "three"}), (("switch",), {"GREETING": "three"}), (("flip-back", "--json"), {}),
         (("check", "--json"), {"GREETING": "to come"}), (("history",), {}), (("history", "--json"), {}),
         (("show",), {}),

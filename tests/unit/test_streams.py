@@ -23,6 +23,7 @@ from tests.fakes.site import Site, at_once, site
 TYPED: dict[str, list[list[str]]] = {
     "apps": [["apps"]],
     "check": [["check"]],
+    "compare": [["compare"]],
     "completion": [["completion", "bash"]],
     "down": [["down", "--yes"]],
     "expect": [["expect", "--record", "GET", "/"]],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-EVENTS = ("switched", "flipped-back", "moved-back", "failed", "unknown")  # outcomes that somebody is told of
+EVENTS = ("switched", "flipped-back", "moved-back", "failed", "unknown")  # outcomes that have a notice
 SOON = 7  # days before the end of a certificate
 
 

@@ -125,7 +125,7 @@ def text(stack: Stack, overlay: Overlay) -> str:
     ]  # fmt: skip
     lines += ["  tls: !reset null"] if stack.settings.tls else []  # no certificate is asked for
     lines += ["  edge: !reset null"] if stack.settings.edge else []  # visitors of production do not come here
-    lines += ["  notify: !reset null"] if stack.settings.notify else []  # nobody is told of a rehearsal
+    lines += ["  notify: !reset null"] if stack.settings.notify else []  # a rehearsal sends no notice
     found = [key for key in ("labels", "networks") if getattr(stack.settings.proxy, key)]
     lines += ["  proxy:", *(f"    {key}: !reset null" for key in found)] if found else []
     lines += ["  services:"] if overlay.own else []
