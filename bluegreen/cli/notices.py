@@ -72,7 +72,7 @@ def _urls(app: App) -> tuple[tuple[str, ...], str]:
         found = app.stack.settings.notify
     except BluegreenError as error:
         return (), f"the Compose file cannot be read ({error.summary.rstrip('.')})"
-    return found, "" if found else "notify has no URL here; is its variable set?"
+    return found, "" if found else "notify has no URL here (is its variable set?)"
 
 
 def _name(app: App) -> str:

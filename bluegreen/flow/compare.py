@@ -166,7 +166,7 @@ def summary(found: Compared) -> str:
     if not it.compared:
         why = "none could be compared" if it.not_reached else "no recent GET in nginx's log"
         return f"nothing compared: {why}"
-    words = f"{it.differ} differ" if it.differ else "none differs"
+    words = f"{it.differ} differ{'s' if it.differ == 1 else ''}" if it.differ else "none differs"
     late = "" if found.complete else f" (time was up after {LONGEST:g} s)"
     return f"{counted(it.compared, 'GET')} of {counted(len(it.routes), 'route')} compared, {words}{late}"
 

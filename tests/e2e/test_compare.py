@@ -83,7 +83,7 @@ def test_what_a_release_answers_otherwise_is_shown_before_traffic_moves(visited:
     assert "GET /account (401)" in switched.err
     assert "canary" not in switched.err + switched.out
     for word in ("luck", "dice", "token", "at", "color"):
-        assert f"\"{word}\"" not in switched.err, "what varies by itself, and who answers, is no difference"
+        assert f'"{word}"' not in switched.err, "what varies by itself, and who answers, is no difference"
     both = {color: asked(project, color) for color in ("blue", "green")}
     assert (len(both["blue"]), len(both["green"])) == (84, 42), "live is asked twice"
     assert not any(line[0] != "GET" for color in both for line in _asked(project, color) if color == "green")
