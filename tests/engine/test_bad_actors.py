@@ -325,6 +325,7 @@ x-bluegreen:
   migrate: {service: schema}
   hooks: {after_switch: [echo, "told ${TOLD}", "${CI_TOKEN}"], on_failure: [echo, "failed, told ${TOLD}"]}
   proxy: {image: "${NGINX_IMAGE}"}
+  notify: ["http://127.0.0.1:9/canary-7f3a-in-notify"]
 services:
   schema:
     profiles: [release]

@@ -20,7 +20,8 @@ from bluegreen.domain import secrets
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.features.notices.message import ending, of_certificates, of_result
 from bluegreen.features.notices.post import post
-from bluegreen.flow import switch as switches
+from bluegreen.flow.steps import health
+from bluegreen.frontdoor import change
 from bluegreen.settings.compare import urls, wrong_urls
 from bluegreen.settings.parse import InvalidSettings, parse_settings
 from tests.fakes.site import Site, Tell
@@ -126,8 +127,9 @@ def test_urls_are_masked_wherever_something_is_shown() -> None:
         assert CANARY not in secrets.masked(said)
     finally:
         secrets.forget()
-    for odd in ({"notify": None}, {"notify": 3}, {"notify": [{}]}, [], None, "x"):
-        secrets.remember({"x-bluegreen": odd})
+    odd: list[Any] = [{"notify": None}, {"notify": 3}, {"notify": [{}]}, [], None, "x"]
+    for block in odd:
+        secrets.remember({"x-bluegreen": block})
 
 
 # -- sending
@@ -261,9 +263,22 @@ def test_who_typed_something_wrong_or_ended_it_causes_no_notice(
     assert tell("switch")[0] == 2
     del live.document["x-bluegreen"]["require"]
     live.release("shop:2")
-    monkeypatch.setattr(switches.health, "health", lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(health, "health", lambda _: signal.raise_signal(signal.SIGINT))
     assert tell("switch")[0] == ExitCode.INTERRUPTED
     assert hook.got == []
+
+
+def test_traffic_that_was_moved_back_is_said(
+    two: Site, tell: Tell, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change, "CONFIRM_TIMEOUT", 0.1)
+    _notified(two, hook)
+    two.release("shop:1")
+    two.stubborn = True
+    code, found = tell("switch")
+    assert (code, found["outcome"]) == (4, "moved-back"), found
+    assert hook.events == ["moved-back"]
+    assert hook.got[0]["text"].startswith("shop: traffic was moved back.")
 
 
 def test_a_signal_while_it_is_sent_changes_nothing(
