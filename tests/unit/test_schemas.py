@@ -25,7 +25,9 @@ from bluegreen.frontdoor.files import Files
 from bluegreen.frontdoor.text import activate
 from bluegreen.shipped import shipped
 from tests.fakes.site import Site, Tell
+from tests.fakes.sockets import Pieces, answer
 from tests.support import schemas
+from tests.unit.test_traffic import line
 
 pytestmark = pytest.mark.whole
 
@@ -93,6 +95,22 @@ def _with_certificates(shop: Site) -> None:
     store.note(Record("b.test", real=True, issuer="CA", begins=now, ends=now + 90 * DAY, ask_at=now + DAY))
 
 
+def _visited(shop: Site) -> None:
+    """Requests in nginx's log, of which the releases answer one in two ways."""
+    uris = ("/color", "/health", "/account")
+    lines = [line(uri=uri, upstream="10.0.0.1:80") for uri in uris] + [line(method="POST")]
+    shop.engine.named("shop-proxy").output = b"".join(b"2026 " + each + b"\n" for each in lines)
+    really = shop.reply_of
+
+    def reply(address: str, port: int, path: str) -> Pieces:
+        here = [it for it in shop.replicas("blue") if it.address("shop_bluegreen") == address]
+        if path == "/color":
+            return answer(200, "{}" if here else '{"more": 1}')
+        return answer(401) if path == "/account" else really(address, port, path)
+
+    shop.reply_of = reply  # type: ignore[method-assign]  # of this test
+
+
 def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
     """Something in every list, and in everything that may be null."""
     block = shop.document["x-bluegreen"]
@@ -109,6 +127,9 @@ def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
         ["status"], ["show"], ["apps"], ["flip-back", "--dry-run"],
         ["history"], ["flip-back"], ["down", "--dry-run"],
     ):  # fmt: skip
+        tell(*words)
+    _visited(shop)
+    for words in (["compare"],):
         tell(*words)
     shop.release("shop:3")
     shop.sick.add(3)

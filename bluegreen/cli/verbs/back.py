@@ -36,7 +36,6 @@ class Typed:
 @click.pass_obj
 def flip_back(options: Options, /, **words: Any) -> int:
     """Move traffic back to the previous release. Needs no Compose file and no registry."""
-    from bluegreen.cli.notices import after_back
     from bluegreen.flow.flip_back import FlipBackOptions
     from bluegreen.flow.flip_back import flip_back as story
     from bluegreen.flow.observe import observe
@@ -52,5 +51,7 @@ def flip_back(options: Options, /, **words: Any) -> int:
         refuse_before_up(app, live=False)
         wanted = FlipBackOptions(typed.force, lambda: app.stack, lambda: wishes.owner(app))
         result = story(app.tools(name), wanted)
+    from bluegreen.cli.notices import after_back  # traffic has moved
+
     after_back(app, result)
     return show(result, app, typed.json_)
