@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bluegreen.domain.answers import Answer
 from bluegreen.domain.app import Settings
 from bluegreen.domain.color import Color
-from bluegreen.domain.comparison import Asked, Comparison, compare
+from bluegreen.domain.comparison import Asked, Comparison, compare, percentile
 from bluegreen.domain.learning import Identity
 from bluegreen.domain.replay import Sample, asked_of, sample
 from bluegreen.domain.routing import Slot
@@ -143,7 +143,9 @@ def gate(it: Making) -> str:
     for line in lines[:SHOWN_LINES]:
         tools.show.notice(line)
     if found.found.not_reached:
-        tools.show.notice(f"Not compared: {not_reached(found.found)}")
+        tools.show.notice(tools.mask(f"Not compared: {not_reached(found.found)}"))
+    if words := times(found):
+        tools.show.notice(words)
     return ", ".join([summary(found), *lines[:1]])
 
 
@@ -169,6 +171,16 @@ def summary(found: Compared) -> str:
     words = f"{it.differ} differ{'s' if it.differ == 1 else ''}" if it.differ else "none differs"
     late = "" if found.complete else f" (time was up after {LONGEST:g} s)"
     return f"{counted(it.compared, 'GET')} of {counted(len(it.routes), 'route')} compared, {words}{late}"
+
+
+def times(found: Compared) -> str:
+    """How long the answers of both took, half of them and nearly all."""
+    both = ((found.live.color, found.found.live_seconds), (found.other.color, found.found.other_seconds))
+    words = [
+        f"{color} {half * 1000:.0f} ms (95%: {most * 1000:.0f} ms)" for color, seconds in both
+        if (half := percentile(seconds, 0.5)) is not None and (most := percentile(seconds, 0.95)) is not None
+    ]  # fmt: skip
+    return f"Answers took: {', '.join(words)}" if words else ""
 
 
 def not_reached(found: Comparison) -> str:

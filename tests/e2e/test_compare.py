@@ -38,7 +38,7 @@ NOTING = SERVER.replace("    def do_GET(self):\n", f"    def do_GET(self):\n{PAG
     "    def do_POST(self):\n", '    def do_POST(self):\n        print("asked", self.command, flush=True)\n', 1
 )
 SHOWN = LEAN.replace('"${GREETING:-Hello}"}', '"${GREETING:-Hello}", LESS: "${LESS:-}"}').replace(
-    "  drain: 2s\n", "  drain: 2s\n  compare: ${COMPARE:-{}}\n"
+    "  drain: 2s\n  proxy: {", "  drain: 2s\n  compare: ${COMPARE:-{}}\n  proxy: {trust: [127.0.0.1], "
 )
 
 
@@ -57,7 +57,7 @@ def visit(project: Project) -> None:
     asked += [("GET", "/old"), ("GET", "/account"), ("GET", "/private/list"), ("GET", "/x?token=canary-4713")]
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", project.port, timeout=30)) as connection:
         for method, path in asked * 2 + [("POST", "/api/items/7"), ("DELETE", "/api/items/7")]:
-            connection.request(method, path, headers={"Cookie": "session=1"})
+            connection.request(method, path, headers={"Cookie": "session=1", "X-Forwarded-Proto": "https"})
             connection.getresponse().read()
 
 
@@ -88,6 +88,7 @@ def test_what_a_release_answers_otherwise_is_shown_before_traffic_moves(visited:
     assert (len(both["blue"]), len(both["green"])) == (84, 42), "live is asked twice"
     assert not any(line[0] != "GET" for color in both for line in _asked(project, color) if color == "green")
     assert not any(line[1].startswith(("/private", "/x")) for lines in both.values() for line in lines)
+    assert {line[3] for lines in both.values() for line in lines} == {"https"}, "as the visitors came"
     times = sorted(float(line[4]) for line in both["blue"])
     rate = (len(times) - 1) / (times[-1] - times[0])
     print(f"rate of requests to the live color: {rate:.1f} a second")

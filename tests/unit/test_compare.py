@@ -6,12 +6,14 @@ import json
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bluegreen.cli.probes import Probes
 from bluegreen.domain.answers import Answer
 from bluegreen.domain.app import Compare, Route, Settings
 from bluegreen.domain.comparison import Asked, compare, percentile
@@ -36,7 +38,7 @@ from bluegreen.flow import compare as story
 from bluegreen.flow.compare import ask_again, compare_idle, gate
 from tests.fakes.noted import tools
 from tests.fakes.site import Site, Tell
-from tests.fakes.sockets import answer
+from tests.fakes.sockets import Pieces, Server, answer
 from tests.unit.test_traffic import line
 from tests.unit.worlds import PROXY, routing, slot
 
@@ -297,6 +299,29 @@ def test_a_service_that_the_new_release_has_no_more_is_a_difference() -> None:
     assert next(compare(found, BLUE, GREEN).lines()).endswith("does not answer (release 8 has no such place)")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "given", "found"),
+    [
+        ("https", answer(200, "{}", Content_Type="application/json"), (200, "{}", "")),
+        ("http", answer(503, "no"), (503, "no", "")), ("", answer(200, "x" * 70_000), (200, "x" * 65_536, "")),
+        ("http", answer(502, "refused", X_Bluegreen_Probe="- - - -"), (0, "", "refused")),
+        ("http", [], (0, "", "the connection ended before the headers did")),
+    ],
+)  # fmt: skip
+def test_a_request_goes_through_the_probe_socket_as_the_visitor_asked(
+    tmp_path: Path, scheme: str, given: Pieces, found: tuple[int, str, str]
+) -> None:
+    with Server(tmp_path / "probe.sock", lambda _: given) as server:
+        got, seconds = Probes(tmp_path).replay("10.0.0.7", 8000, seen("/x?a=1", scheme=scheme), "/x?a=1", 2.0)
+    assert (got.status, got.body, got.problem) == found
+    assert 0 < seconds < 2
+    (text,) = server.asked
+    assert text.startswith("GET /probe/10.0.0.7/8000/x?a=1 HTTP/1.0\r\nHost: shop.example\r\n")
+    assert "\r\nX-Bluegreen-Again: 1\r\n" in text
+    assert ("\r\nX-Forwarded-Proto: https\r\n" in text) == (scheme == "https")
+    assert not any(name in text.lower() for name in ("cookie", "authorization"))
+
+
 # -- as a step, and as a verb
 
 
@@ -321,7 +346,9 @@ def _making(limit: float | None, differ: bool, lines: bytes | None = None) -> An
 def test_differences_are_shown_and_stop_nothing_unless_the_settings_say_so() -> None:
     it = _making(None, differ=True)
     assert gate(it) == '20 GETs of 1 route compared, 20 differ, GET /items/*: 20 of 20 also have "a"'
-    assert it.tools.told.notices == ['GET /items/*: 20 of 20 also have "a"']
+    assert it.tools.told.notices == [
+        'GET /items/*: 20 of 20 also have "a"', "Answers took: blue 10 ms (95%: 10 ms), green 10 ms (95%: 10 ms)",
+    ]  # fmt: skip
     assert gate(_making(0.01, differ=False)) == "20 GETs of 1 route compared, none differs"
     assert gate(_making(1.0, differ=True)).startswith("20 GETs")
     assert gate(_making(0.01, False, b"")) == "nothing compared: no recent GET in nginx's log"
