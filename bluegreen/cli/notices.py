@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,11 @@ def after_back(app: App, result: Result) -> None:
     """The same of a flip-back, which reads the Compose file for it only now, and only if there are notices."""
     if not _wanted(app):
         return
-    urls, why = _urls(app)
-    if why:
-        result.warnings.append(f"No notice was sent: {why}.")
-    after(app, result, urls)
+    with _undisturbed():
+        urls, why = _urls(app)
+        if why:
+            result.warnings.append(f"No notice was sent: {why}.")
+        after(app, result, urls)
 
 
 def of_certificates(app: App) -> list[str]:
@@ -81,17 +82,25 @@ def _name(app: App) -> str:
 
 def _send(app: App, urls: Sequence[str], notice: Mapping[str, Any]) -> list[str]:
     from bluegreen.cli.clock import utc_now
-    from bluegreen.cli.signals import Signals
     from bluegreen.cli.wishes import owner
     from bluegreen.domain.secrets import without_secrets
     from bluegreen.features.notices.post import post
 
-    signals = Signals()
-    signals.hold()  # a few seconds at most, and what was done is done
-    with signals.listening():
+    with _undisturbed():
         sent = {"app": _name(app), "host": socket.gethostname(), "owner": owner(app), "at": utc_now(), **notice}
         failed = post(urls, _masked(sent, without_secrets))
     return [f"Notice {number} of {len(urls)} was not sent: it {why}." for number, why in enumerate(failed, 1) if why]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal changes nothing meanwhile: it takes a few seconds at most, and what was done is done."""
+    from bluegreen.cli.signals import Signals
+
+    signals = Signals()
+    signals.hold()
+    with signals.listening():
+        yield
 
 
 def _masked(value: Any, mask: Any) -> Any:

@@ -131,12 +131,7 @@ def gate(it: Making) -> str:
     live, new, proxy = it.world.slot(it.world.live) if it.world.live else None, it.new.slot, it.proxy()
     if live is None or new is None or proxy is None:
         return "nothing is live to compare with"
-    try:
-        found = compared(tools, (live, new), proxy.speaker, it.stack.settings, it.wish.compare)
-    except BluegreenError as error:
-        if limit is not None:
-            raise
-        return f"not compared: {error.failed or error.summary}"
+    found = compared(tools, (live, new), proxy.speaker, it.stack.settings, it.wish.compare)
     lines = [tools.mask(line) for line in found.found.lines()]
     if limit is not None and found.found.differ and found.found.share > limit:
         raise _too_many(tools, found, limit, lines)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections import Counter
 from dataclasses import replace
@@ -361,17 +363,6 @@ def test_differences_are_shown_and_stop_nothing_unless_the_settings_say_so() -> 
         gate(_making(0.0, differ=True))
 
 
-def test_a_log_that_cannot_be_read_stops_only_a_gate() -> None:
-    for limit in (None, 0.01):
-        it = _making(limit, differ=False)
-        it.tools.containers._answers["follow_log"] = BluegreenError("No.", failed="no log", expected="a log")
-        if limit is None:
-            assert gate(it) == "not compared: no log"
-        else:
-            with pytest.raises(BluegreenError, match="No"):
-                gate(it)
-
-
 def test_two_releases_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = World("shop", PROXY, None, routing("blue", None, blue=slot("blue", 7)), ())
     monkeypatch.setattr(story, "observe", lambda _: alone)
@@ -434,3 +425,21 @@ def test_the_verb_says_which_releases_it_compares(two: Site, tell: Tell, capsys:
     assert "canary" not in said
     two.document["x-bluegreen"]["compare"] = {"fail": "1%"}
     assert two.run("compare", "--progress", "none") == 1
+
+
+def test_a_signal_while_it_compares_ends_the_switch_before_traffic_moves(live: Site, tell: Tell) -> None:
+    _visited(live)
+    reply = live.reply_of
+
+    def interrupted(address: str, port: int, path: str) -> Any:
+        if path.startswith("/items/5"):
+            os.kill(os.getpid(), signal.SIGINT)
+        return reply(address, port, path)
+
+    live.reply_of = interrupted  # type: ignore[method-assign]  # of this test
+    live.release("shop:2")
+    code, found = tell("switch", "--compare", "50")
+    assert (code, found["error"]["exit_code"], found["live"]["release"]) == (130, 130, 1), found
+    assert live.nginx
+    assert live.nginx.live == "blue"
+    assert live.running("green") == 0

@@ -69,12 +69,12 @@ def test_an_overlay_that_changes_no_service_has_no_empty_mapping() -> None:
     assert "services:" not in text(stack, OVERLAY)
 
 
-def test_a_rehearsal_asks_for_no_certificate_and_takes_no_port_of_production() -> None:
+def test_a_rehearsal_asks_for_no_certificate_sends_no_notice_and_takes_no_port_of_production() -> None:
     routes = (Route("web", 8000), Route("admin", 9000, listen=("127.0.0.1:9000",)))
-    settings = replace(_stack().settings, routes=routes, tls=Tls(email="ops@example.com"))
+    settings = replace(_stack().settings, routes=routes, tls=Tls(email="ops@example.com"), notify=("https://a",))
     overlay = replace(OVERLAY, own={"admin": "127.0.0.1:9002"})
     lines = text(replace(_stack(admin={"image": "shop:1"}), settings=settings), overlay).splitlines()
-    assert "  tls: !reset null" in lines
+    assert {"  tls: !reset null", "  notify: !reset null"} <= set(lines)
     assert lines[lines.index("  services:") + 1] == '    "admin": {listen: !override "127.0.0.1:9002"}'
 
 
