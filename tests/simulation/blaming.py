@@ -54,8 +54,7 @@ def slow(seed: int, factor: float, constant: bool, doubts: int) -> Answers:
         blame = Blame(slow=True)
         for _ in range(PAIRS):
             took = [
-                times * TAKES * (dice.uniform(0.9, 1.1) if constant else dice.expovariate(1))
-                for times in (1.0, factor)
+                times * TAKES * (dice.uniform(0.9, 1.1) if constant else dice.expovariate(1)) for times in (1.0, factor)
             ]
             blame.see(Pair(dice.choice(ROUTES), "/", *(Answered(200, it) for it in took)))
             if blame.answer != "unknown":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bluegreen.domain.evidence import Histogram, Slower
 from bluegreen.domain.judge import SETTLING
+from bluegreen.flow.watch import LINES
 from tests.simulation.failing import WATCHED, Verdict, baseline, dice_of
 
 # Routes, each with its share of the requests and its usual latency in seconds.
@@ -16,7 +17,7 @@ NAMES = [name for name, _, _ in ROUTES]
 SHARES = [share for _, share, _ in ROUTES]
 USUAL = {name: seconds for name, _, seconds in ROUTES}
 TOGETHER = 20  # releases that are compared with one release before: to make that takes long
-LONGEST = 6000  # requests until which it is waited for a verdict
+LONGEST = 4000  # requests until which it is waited for a verdict
 
 Latency = Callable[[random.Random], float]
 
@@ -47,13 +48,22 @@ def before(dice: random.Random, kind: str, requests: int) -> dict[str, Histogram
     return found
 
 
-def watch(
-    dice: random.Random, known: dict[str, Histogram], kind: str, factor: float, requests: int
-) -> Verdict | None:
-    """The verdict over one release that takes `factor` times as long."""
+@dataclass(frozen=True)
+class Slowed:
+    """A release that takes `factor` times as long, on one route or (empty) on all of them."""
+
+    factor: float = 1.0
+    route: str = ""
+
+    def times(self, route: str) -> float:
+        return self.factor if self.route in ("", route) else 1.0
+
+
+def watch(dice: random.Random, known: dict[str, Histogram], kind: str, slowed: Slowed, requests: int) -> Verdict | None:
+    """The verdict over one release."""
     slower, latency = Slower(known), KINDS[kind]
     for number, name in enumerate(dice.choices(NAMES, SHARES, k=requests), 1):
-        slower.see(name, factor * USUAL[name] * latency(dice))
+        slower.see(name, slowed.times(name) * USUAL[name] * latency(dice))
         if slower.strength >= 1:
             return Verdict(number, number)
     return None
@@ -63,21 +73,19 @@ def false_verdicts(seed: int, kind: str, per_second: int, releases: int, known: 
     """Of so many releases that are as fast as the one before, of which `known` requests are known (0: an hour)."""
     dice, found = dice_of(seed, "not slow", kind, per_second, known), 0
     requests = round((WATCHED - SETTLING) * per_second)
-    make = functools.partial(before, dice, kind, known or baseline(per_second))
-    was = make()
     for number in range(releases):
         if number % (1 if known else TOGETHER) == 0:
-            was = make()
-        found += watch(dice, was, kind, 1.0, requests) is not None
+            was = before(dice, kind, known or baseline(per_second))
+        found += watch(dice, was, kind, Slowed(), requests) is not None
     return found
 
 
-def caught(seed: int, kind: str, factor: float, releases: int) -> list[Verdict]:
-    """The verdicts over releases that take `factor` times as long."""
-    dice = dice_of(seed, "slow", kind, factor)
+def caught(seed: int, kind: str, slowed: Slowed, releases: int) -> list[Verdict]:
+    """The verdicts over releases that are slow."""
+    dice = dice_of(seed, "slow", kind, slowed.factor, slowed.route)
     found = []
     for number in range(releases):
         if number % TOGETHER == 0:
-            was = before(dice, kind, 20_000)
-        found.append(watch(dice, was, kind, factor, LONGEST))
+            was = before(dice, kind, LINES)
+        found.append(watch(dice, was, kind, slowed, LONGEST))
     return [it for it in found if it is not None]
