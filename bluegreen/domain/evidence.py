@@ -125,9 +125,16 @@ class Histogram:
         self.count = sum(self.counts.values())
 
     def add(self, seconds: float, times: int = 1) -> None:
-        bucket = 0 if seconds <= self.FIRST else min(self.LAST, 1 + int(math.log(seconds / self.FIRST) / self.STEP))
+        bucket = self.bucket(seconds)
         self.counts[bucket] = self.counts.get(bucket, 0) + times
         self.count += times
+
+    @classmethod
+    def bucket(cls, seconds: float) -> int:
+        """The number of the bucket."""
+        if seconds <= cls.FIRST:
+            return 0
+        return min(cls.LAST, 1 + int(math.log(seconds / cls.FIRST) / cls.STEP))
 
     def merge(self, other: Histogram) -> None:
         for bucket, count in other.counts.items():
