@@ -14,7 +14,7 @@ from tests.simulation.slow import KINDS, Slowed
 
 PROCESSES = 2
 FEW = 30  # requests of a release before that has hardly been asked
-FALSE_FAILING = {1: 4000, 10: 4000, 200: 400}  # requests a second: releases
+FALSE_FAILING = {1: 4000, 10: 4000, 200: 4000}  # requests a second: releases
 FALSE_SLOW = {1: 2000, 10: 600, 50: 200}
 CAUGHT, CAUGHT_SLOW, DOUBTS = 2000, 60, 2000
 QUICK = 20  # times fewer

@@ -109,7 +109,7 @@ def test_a_shared_route_is_no_evidence_any_more() -> None:
     for one in bad:
         judge.see(one)
     assert (judge.strength("failures"), judge.failed, judge.spread) == (0, 40, False)
-    for number in range(16):  # more than for a release that shares nothing: this may have the same cause
+    for number in range(24):  # more than for a release that shares nothing: this may have the same cause
         judge.see(by(number))
     assert judge.strength("failures") >= 1
     assert judge.spread
