@@ -178,7 +178,7 @@ class Late:
         self._bets = {q: Bets(1 - q, alpha) for q in QUANTILES}
 
     def see(self, seconds: float, limits: Iterable[tuple[float, float]]) -> bool:
-        """Takes one request in; returns whether it is beyond any of the limits, each with its quantile."""
+        """Takes one request in; returns whether it exceeds any of the limits, each with its quantile."""
         late = False
         for q, limit in limits:
             self._bets[q].see(seconds > limit)

@@ -219,7 +219,7 @@ def test_a_difference_that_nobody_notices_is_none(was: float, now: float, slow_e
     for _ in range(300):
         slower.see("GET /", now)
     assert (slower.strength >= 1) is slow_enough
-    assert slower.shown == (pytest.approx(was, rel=0.11), pytest.approx(now, rel=0.11))
+    assert slower.shown == pytest.approx((was, now), rel=0.11)
 
 
 def test_one_slow_route_shows_among_many_quick_ones() -> None:
