@@ -125,9 +125,16 @@ class Histogram:
         self.count = sum(self.counts.values())
 
     def add(self, seconds: float, times: int = 1) -> None:
-        bucket = 0 if seconds <= self.FIRST else min(self.LAST, 1 + int(math.log(seconds / self.FIRST) / self.STEP))
+        bucket = self.bucket(seconds)
         self.counts[bucket] = self.counts.get(bucket, 0) + times
         self.count += times
+
+    @classmethod
+    def bucket(cls, seconds: float) -> int:
+        """The number of the bucket."""
+        if seconds <= cls.FIRST:
+            return 0
+        return min(cls.LAST, 1 + int(math.log(seconds / cls.FIRST) / cls.STEP))
 
     def merge(self, other: Histogram) -> None:
         for bucket, count in other.counts.items():
@@ -161,25 +168,48 @@ class Histogram:
 
 
 QUANTILES = (0.5, 0.75, 0.95)
+APART = 20  # routes, those most asked for, that are also looked at each by itself
+
+
+class Late:
+    """Trials of latencies against limits: one bet for each quantile, averaged."""
+
+    def __init__(self, alpha: float) -> None:
+        self._bets = {q: Bets(1 - q, alpha) for q in QUANTILES}
+
+    def see(self, seconds: float, limits: Iterable[tuple[float, float]]) -> bool:
+        """Takes one request in; returns whether it exceeds any of the limits, each with its quantile."""
+        late = False
+        for q, limit in limits:
+            self._bets[q].see(seconds > limit)
+            late = late or seconds > limit
+        return late
+
+    @property
+    def log_e(self) -> float:
+        return log_sum(bets.log_e for bets in self._bets.values()) - math.log(len(QUANTILES))
 
 
 class Slower:
     """Whether a release is `factor` times as slow, by no assumption of how latencies are distributed.
 
     If each route's quantile q is at most twice the bound of what it was, a request takes longer than that with a chance
-    of at most 1-q: again a trial, and the e-processes of several quantiles are averaged. Routes that the release before
-    did not have, or hardly, say nothing. Less than `least` seconds more is not slow.
+    of at most 1-q: again a trial, and the e-processes of several quantiles are averaged. Half of the bet is on all
+    routes together; the other half is shared by the routes most asked for, each by itself, because one slow route does
+    not show among many quick ones. Routes that the release before did not have, or hardly, say nothing. Less than
+    `least` seconds more is not slow.
     """
 
     def __init__(
         self, before: Mapping[str, Histogram], alpha: float = ALPHA, factor: float = 2.0, least: float = 0.05
     ) -> None:
         self._goal = math.log(1 / alpha)
-        self._bets = {q: Bets(1 - q, alpha) for q in QUANTILES}
         self._limits: dict[str, list[tuple[float, float]]] = {}
         for route, histogram in before.items():
             bounds = [(q, histogram.quantile_bound(q)) for q in QUANTILES]
             self._limits[route] = [(q, max(factor * it, it + least)) for q, it in bounds if it is not None]
+        most = sorted(before, key=lambda route: before[route].count, reverse=True)[:APART]
+        self._together, self._apart = Late(alpha), {route: Late(alpha) for route in most}
         self._before, self._after = before, dict[str, Histogram]()
         self.strength = 0.0  # as of Bets
 
@@ -189,15 +219,13 @@ class Slower:
         if not limits:
             return
         self._after.setdefault(route, Histogram()).add(seconds)
-        late = False
-        for q, limit in limits:
-            self._bets[q].see(seconds > limit)
-            late = late or seconds > limit
+        late = self._together.see(seconds, limits)
+        if alone := self._apart.get(route):
+            alone.see(seconds, limits)
         if late:
-            log_e = log_sum(bets.log_e if bets.trials else 0.0 for bets in self._bets.values()) - math.log(
-                len(QUANTILES)
-            )
-            self.strength = max(self.strength, log_e / self._goal)
+            share = -math.log(len(self._apart))
+            each = log_sum(it.log_e + share for it in self._apart.values())
+            self.strength = max(self.strength, (log_sum((self._together.log_e, each)) - math.log(2)) / self._goal)
 
     @property
     def shown(self) -> tuple[float, float]:

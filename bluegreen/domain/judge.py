@@ -7,7 +7,7 @@ not who is to blame: that is asked (see `blame.py`), and what one visitor alone 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +17,8 @@ from bluegreen.domain.traffic import Seen
 OURS = "bluegreen"  # the agent of our own questions
 HURT = 200  # requests that are kept for who asks which ones
 SUSPECTS = 60  # requests that are kept to be asked again
-VISITORS = 10_000  # that are counted apart; more count as one
+VISITORS = 10_000  # that are counted apart, and routes; more count as one
+OTHERS = "others"
 ALONE = 0.8  # the share of all requests from which on one visitor is a proxy with many behind it
 UPGRADED = 101
 MOST_SHARED = 0.5  # one URL that always fails is no cause for everything else to fail
@@ -59,6 +60,10 @@ def counts(one: Seen, release: int) -> bool:
     return one.release == release and bool(one.service) and one.agent != OURS
 
 
+def _named(name: str, known: Mapping[str, object]) -> str:
+    return name if name in known or len(known) < VISITORS else OTHERS
+
+
 class Judge:
     """The traffic of one new release, request by request. It needs no clock of the log, which may be set back."""
 
@@ -73,6 +78,7 @@ class Judge:
         self._visitors: Counter[str] = Counter()
         self._hurt_visitors: Counter[str] = Counter()
         self._bets = Bets(allowed_rate(before.failed, before.requests))
+        self._rest: Bets | None = None  # for what cannot be asked again, once there is a shared cause
         self._slower = Slower(before.latency)
         self.cleared: dict[Kind, set[str]] = {"failures": set(), "slow": set()}  # routes; see `clear`
 
@@ -80,31 +86,42 @@ class Judge:
         """Takes one request in; others' are left alone. `elapsed`: seconds since the release got traffic."""
         if not counts(one, self.release):
             return
+        route = one.route
         self.requests += 1
-        visitor = one.visitor if one.visitor in self._visitors or len(self._visitors) < VISITORS else "others"
+        visitor = _named(one.visitor, self._visitors)
         self._visitors[visitor] += 1
-        known = self._by_route.setdefault(one.route if len(self._by_route) < VISITORS else "others", [0, 0])
+        known = self._by_route.setdefault(_named(route, self._by_route), [0, 0])
         known[0] += 1
         known[1] += one.failed
-        ours = one.route not in self.cleared["failures"]
+        ours = route not in self.cleared["failures"]
         if ours:
-            self._bets.see(one.failed)
+            self._of(route).see(one.failed)
         if one.failed:
             self.failed += 1
             self.hurt.append(one)
-            self.failing[f"{one.route} {one.status}"] += ours
-            self._hurt_visitors[visitor] += ours
+            self._fails(one, route, visitor, ours)
         elif one.status != UPGRADED:
             self.latency.add(one.seconds)
-            if elapsed >= SETTLING and one.route not in self.cleared["slow"]:
+            if elapsed >= SETTLING and route not in self.cleared["slow"]:
                 before = self._slower.strength
-                self._slower.see(one.route, one.seconds)
+                self._slower.see(route, one.seconds)
                 if self._slower.strength > before:
                     self.slow_ones.append(one)
 
+    def _fails(self, one: Seen, route: str, visitor: str, ours: bool) -> None:
+        name = f"{route} {one.status}"
+        full = len(self.failing) >= VISITORS and name not in self.failing
+        self.failing[f"{OTHERS} {one.status}" if full else name] += ours
+        self._hurt_visitors[visitor] += ours
+
+    def _of(self, route: str) -> Bets:
+        return self._bets if self._rest is None or route.startswith("GET ") else self._rest
+
     def strength(self, kind: Kind) -> float:
         """How far the evidence has come: 1 and more is enough, if who is to blame is known."""
-        return self._bets.strength if kind == "failures" else self._slower.strength
+        if kind == "slow":
+            return self._slower.strength
+        return max(self._bets.strength, self._rest.strength if self._rest else 0.0)
 
     def suspects(self, kind: Kind) -> list[Seen]:
         """The requests that can be asked again, the latest first, each of a visitor and an address once."""
@@ -126,7 +143,8 @@ class Judge:
     def clear(self, kind: Kind, routes: Iterable[str]) -> None:
         """On these routes both releases do the same: what happens there is no evidence against either.
 
-        What fails elsewhere, and cannot be asked again, may have the same cause: so it must fail more often than they.
+        What fails elsewhere and cannot be asked again may have the same cause, so it must fail more often than the
+        best of them does. What can be asked again is measured as before.
         """
         self.cleared[kind] |= set(routes)
         if kind == "slow":
@@ -135,18 +153,18 @@ class Judge:
             )
             self.slow_ones.clear()
             return
-        shared = [
-            allowed_rate(self._by_route[it][1], self._by_route[it][0])
-            for it in self.cleared[kind] & set(self._by_route)
-        ]
+        counted = {route: it for route, it in self._by_route.items() if route in self.cleared[kind]}
+        shared = [allowed_rate(failed, requests) for requests, failed in counted.values()]
         usual = allowed_rate(self.before.failed, self.before.requests)
-        self._bets = Bets(max(usual, min([MOST_SHARED, *shared]) if shared else 0.0))
+        self._bets, self._rest = Bets(usual), Bets(max(usual, min([MOST_SHARED, *shared])))
         for route, (requests, failed) in self._by_route.items():
             if route not in self.cleared[kind]:
-                self._bets.see(failed=False, times=requests - failed)
-                self._bets.see(failed=True, times=failed)
+                self._of(route).see(failed=False, times=requests - failed)
+                self._of(route).see(failed=True, times=failed)
         for name in [it for it in self.failing if it.rpartition(" ")[0] in self.cleared[kind]]:
             self.failing[name] = 0
+        hurt = [one for one in self.hurt if one.route not in self.cleared[kind]]
+        self._hurt_visitors = Counter(_named(one.visitor, self._visitors) for one in hurt)
 
     def figures(self) -> str:
         """What was seen so far, in a line."""
