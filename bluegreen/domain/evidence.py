@@ -19,9 +19,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 ALPHA = 0.001  # the chance of a false verdict for one release
+EACH = ALPHA / 5  # of one test of failures: what both releases share begins another one, up to four times
 # Worse rates, as parts of the way from p0 to 1, each with its share of the bet. The last catches what always fails
-# after two requests, those in the middle what fails often, the first ones what fails now and then.
-GRID = ((0.02, 0.15), (0.04, 0.25), (0.1, 0.17), (0.2, 0.2), (0.5, 0.11), (0.98, 0.12))
+# after three requests, those in the middle what fails often, the first ones what fails now and then.
+GRID = ((0.02, 0.12), (0.03, 0.3), (0.1, 0.16), (0.2, 0.2), (0.5, 0.1), (0.98, 0.12))
 LEAST_RATE = 0.01  # fewer failures are no reason to go back, however seldom the release before has failed
 MOST_UNKNOWN = 0.1  # what a release before of which too little is known is taken to have failed at most
 
@@ -29,7 +30,7 @@ MOST_UNKNOWN = 0.1  # what a release before of which too little is known is take
 class Bets:
     """An e-process against "each trial fails with a chance of at most p0". The order of trials does not matter."""
 
-    def __init__(self, p0: float, alpha: float = ALPHA) -> None:
+    def __init__(self, p0: float, alpha: float = EACH) -> None:
         """Raises ValueError for a chance that is none."""
         if not 0 < p0 < 1 or not 0 < alpha < 1:
             raise ValueError("a chance between 0 and 1")
@@ -64,12 +65,13 @@ def log_sum(logs: Iterable[float]) -> float:
 def allowed_rate(failed: int, requests: int) -> float:
     """p0 for failures: what the release before may fail at most (99 % sure), and 1 % in any case.
 
-    Of a release before that has hardly been asked the bound is useless; then 10 % is allowed, so that a release that
-    always fails is still seen after four requests.
+    Of a release before that has hardly been asked the bound is useless; then 10 % is allowed, or three times what was
+    seen, so that a release that always fails is still seen after five requests.
     """
-    bound = upper_bound(failed, requests) if requests else 1.0
-    seen = (failed + 1) / (requests + 1)
-    return min(0.99, max(LEAST_RATE, min(bound, max(MOST_UNKNOWN, 2 * seen))))
+    if not requests:
+        return MOST_UNKNOWN
+    most = max(MOST_UNKNOWN, 3 * failed / requests)
+    return min(0.99, max(LEAST_RATE, min(upper_bound(failed, requests), most)))
 
 
 def upper_bound(failed: int, trials: int, confidence: float = 0.99) -> float:
@@ -132,8 +134,10 @@ class Histogram:
     @classmethod
     def bucket(cls, seconds: float) -> int:
         """The number of the bucket."""
-        if seconds <= cls.FIRST:
+        if not seconds > cls.FIRST:
             return 0
+        if math.isinf(seconds):
+            return cls.LAST
         return min(cls.LAST, 1 + int(math.log(seconds / cls.FIRST) / cls.STEP))
 
     def merge(self, other: Histogram) -> None:

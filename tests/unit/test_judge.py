@@ -53,12 +53,12 @@ def test_what_was_usual_is_read_from_the_release_before() -> None:
     assert list(before.latency) == ["GET /"]
 
 
-def test_a_release_that_always_fails_is_seen_after_two_requests() -> None:
-    judge = judge_of(BROKEN)
-    assert 0.4 <= judge.strength("failures") < 1
-    judge.see(by(8), LATER)
+def test_a_release_that_always_fails_is_seen_after_three_requests() -> None:
+    judge = judge_of(BROKEN, by(8))
+    assert 0.5 <= judge.strength("failures") < 1
+    judge.see(by(9), LATER)
     assert judge.strength("failures") >= 1
-    assert judge.evidence("failures") == "2 of 2 requests failed: GET / 500 (2 x); 0 of 20000 before"
+    assert judge.evidence("failures") == "3 of 3 requests failed: GET / 500 (3 x); 0 of 20000 before"
 
 
 def test_who_left_early_and_who_asked_wrong_are_no_failures() -> None:
