@@ -5,6 +5,7 @@ from __future__ import annotations
 from bluegreen.domain.color import Color
 from bluegreen.domain.world import World
 from bluegreen.errors import COMMAND, BluegreenError
+from bluegreen.plans.canary import plan_take_back
 from bluegreen.plans.plan import Plan, Step
 from bluegreen.plans.steps import cutover_steps, settle_steps
 
@@ -20,6 +21,8 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         )  # fmt: skip
     if world.intended is None:
         raise _no_file(world)
+    if world.canary:
+        return plan_take_back(world)
     if world.intended.standing == "prepared":
         raise _prepared(world, target)
     slot = world.slot(target)
