@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import Make
+from tests.e2e.test_watch import COMPOSE, PATHS, SERVER
 from tests.support.files import LEAN
 from tests.support.machine import docker
 from tests.support.project import Done, Project
 from tests.support.shares import Visitors, addresses, colors_of
+from tests.support.visitors import Visitors as Audience
 
 VISITORS = 100_000
 WHICH = 'keepalive_requests 1000000;\nlocation = /which {\n    access_log off;\n    return 200 "$bg_color";\n}\n'
@@ -378,3 +380,21 @@ def test_a_canary_that_becomes_unhealthy_loses_its_visitors(app: Project) -> Non
     assert "no replica of web is healthy any more" in found["error"]["failed"]
     state = app.status()
     assert (state["live"]["release"], state["idle"]["release"]) == (2, 1), "release 1 is the way back again"
+
+
+def test_a_canary_that_fails_its_visitors_is_taken_back_by_its_verdict(make_project: Make) -> None:
+    app = make_project(COMPOSE)
+    (app.folder / "watched.py").write_text(SERVER)
+    (app.folder / "shared").mkdir()
+    app.ok("up")
+    with Audience(app.port, 50, PATHS, people=200) as audience:
+        time.sleep(6)
+        done = app.run("switch", "--canary", "20%", "--watch", "40s", "--json", FAILING="0.5")
+        time.sleep(1)
+    assert done.code == 4, done
+    found = done.json()
+    assert (found["error"]["code"], found["shares"]) == ("release-taken-back", {"blue": 100})
+    hurt = audience.failed()
+    assert 0 < len(hurt) <= 30
+    assert {it.color for it in audience.answers if it.status == 200} == {"blue", "green"}
+    print(f"\n{len(hurt)} of {len(audience.answers)} requests failed; {found['error']['failed']}")
