@@ -5,7 +5,6 @@ from __future__ import annotations
 from bluegreen.domain.color import Color
 from bluegreen.domain.world import World
 from bluegreen.errors import COMMAND, BluegreenError
-from bluegreen.plans.canary import plan_take_back
 from bluegreen.plans.plan import Plan, Step
 from bluegreen.plans.steps import cutover_steps, settle_steps
 
@@ -22,6 +21,8 @@ def plan_flip_back(world: World, force: bool) -> Plan:
     if world.intended is None:
         raise _no_file(world)
     if world.canary:
+        from bluegreen.plans.canary import plan_take_back  # a usual flip-back does not wait for it
+
         return plan_take_back(world)
     if world.intended.standing == "prepared":
         raise _prepared(world, target)

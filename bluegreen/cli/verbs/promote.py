@@ -41,17 +41,18 @@ class Typed:
 @click.pass_obj
 def promote(options: Options, /, **words: Any) -> int:
     """Give the release of a canary to all visitors, or to a larger share."""
-    from bluegreen.domain.release import Note
-    from bluegreen.flow.making import Request
-    from bluegreen.flow.switch import plan_switch
-    from bluegreen.flow.switch import switch as story
-
     typed = Typed(**words)
     steps = shares(typed.canary, typed.steps, typed.every)
     app = App(options, output.choose(typed.progress))
     refuse_before_up(app, 0.0 if typed.dry_run else typed.wait)
     app.running_app(acts=True)
     stack = app.stack
+
+    from bluegreen.domain.release import Note
+    from bluegreen.flow.making import Request
+    from bluegreen.flow.switch import plan_switch
+    from bluegreen.flow.switch import switch as story
+
     request = Request("promote", note=Note(owner=wishes.owner(app)))
     with contextlib.nullcontext() if typed.dry_run else app.acting("promote", typed.wait, typed.now):
         tools = app.tools(stack.app)
