@@ -12,6 +12,8 @@ import click
 from bluegreen.domain.answers import METHODS, Expectation
 from bluegreen.domain.units import parse_duration
 
+ALL = 100  # percent
+
 
 class Seconds(click.ParamType[float]):
     """A duration as Compose writes it (60s, 1m30s); a plain number counts seconds."""
@@ -25,6 +27,40 @@ class Seconds(click.ParamType[float]):
             return parse_duration(f"{value}s" if str(value).isdecimal() else value)
         except ValueError as error:
             self.fail(f"{value!r} is not {error}", param, context)
+
+
+class Share(click.ParamType[int]):
+    """A share of visitors: 5% or 5."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _percent(str(value))
+        if not 0 < found < ALL:
+            self.fail(f"{value!r} is not a share from 1% to 99%", param, context)
+        return found
+
+
+class Shares(click.ParamType[tuple[int, ...]]):
+    """Growing shares of visitors: 1,5,25,100."""
+
+    name = "shares"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        found = tuple(_percent(part.strip()) for part in str(value).split(","))
+        if not all(0 < part <= ALL for part in found) or list(found) != sorted(set(found)):
+            self.fail(f"{value!r} is not a list of growing shares from 1 to 100, such as 1,5,25,100", param, context)
+        return found
+
+
+def _percent(text: str) -> int:
+    """0: it is no percentage."""
+    match = re.fullmatch(r"([0-9]{1,3})%?", text)
+    return int(match[1]) if match else 0
 
 
 def overrides(images: tuple[str, ...]) -> dict[str, str]:

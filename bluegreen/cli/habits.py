@@ -11,7 +11,7 @@ INSTEAD = {
     "rollback": "bluegreen flip-back", "revert": "bluegreen flip-back", "undo": "bluegreen flip-back",
     "back": "bluegreen flip-back", "flipback": "bluegreen flip-back", "flip": "bluegreen flip-back",
     "deploy": "bluegreen switch", "redeploy": "bluegreen switch --force", "release": "bluegreen switch",
-    "promote": "bluegreen switch", "rollout": "bluegreen switch", "update": "bluegreen switch",
+    "rollout": "bluegreen switch", "update": "bluegreen switch",
     "upgrade": "bluegreen switch", "push": "bluegreen switch", "apply": "bluegreen switch",
     "restart": "bluegreen switch --force", "reload": "bluegreen switch --force",
     "reboot": "bluegreen switch --force", "recreate": "bluegreen switch --force",

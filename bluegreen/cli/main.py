@@ -61,6 +61,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "prepare",
         "The first half of a switch: start and check the new release on the idle color. Traffic does not move.",
     ),
+    "promote": ("promote", "promote", "Give the release of a canary to all visitors, or to a larger share."),
     "rehearse": (
         "check",
         "rehearse",

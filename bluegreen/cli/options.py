@@ -37,6 +37,15 @@ WATCH = click.option(
     help="How long to watch real traffic before it is settled, instead of the setting; 0s: not.",
 )  # fmt: skip
 HERE = click.option("--here", is_flag=True, help="This folder takes the place of the one that the app was made from.")
+EVERY = 300.0  # seconds between two steps of --steps
+CANARY = (
+    click.option("--canary", type=arguments.Share(), default=None, metavar="SHARE",
+                 help="Only for this share of visitors, such as 5%. All others stay where they are."),
+    click.option("--steps", type=arguments.Shares(), default=None, metavar="SHARES",
+                 help="Growing shares of visitors, one after the other: 1,5,25,100."),
+    click.option("--every", type=arguments.Seconds(), default=None, metavar="DURATION",
+                 help="With --steps: how long each share is on, such as 10m (default: 5m)."),
+)  # fmt: skip
 IMAGE = click.option(
     "--image",
     "images",
@@ -84,7 +93,24 @@ class Typed:
     live: Literal["blue", "green"] | None = None
     watch: float | None = None
     compare: int | None = None
+    canary: int | None = None
+    steps: tuple[int, ...] | None = None
+    every: float | None = None
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """Percent of visitors, step by step; empty: all of them. Raises click.UsageError."""
+        return shares(self.canary, self.steps, self.every)
 
     @property
     def said(self) -> Note:
         return Note(self.owner, self.expect, self.note, self.revision)
+
+
+def shares(canary: int | None, steps: tuple[int, ...] | None, every: float | None) -> tuple[int, ...]:
+    """Percent of visitors, step by step; empty: all of them. Raises click.UsageError."""
+    if canary is not None and steps is not None:
+        raise click.UsageError("--canary is one share, --steps several; give one of the two")
+    if every is not None and steps is None:
+        raise click.UsageError("--every goes with --steps 1,5,25,100")
+    return (canary,) if canary is not None else steps or ()

@@ -9,6 +9,7 @@ from bluegreen.errors import COMMAND, OF_MACHINE, BluegreenError, ExitCode, of_m
 
 TRAFFIC = {
     "cutover": "unknown; look now", "watch": "moved, and confirmed; it was not watched to the end",
+    "canary": "unknown; look now",
     "settle": "moved, and confirmed; what comes after is not complete",
     "end": "none: down has begun",
 }  # fmt: skip

@@ -82,8 +82,8 @@ def _find(typed: Any) -> Any:
     if state is None or routing is None or not _mine(state):
         return None
     answer, named = control.ask(f"{state}/run"), route.read(f"{state}/nginx")
-    two_serve = os.path.lexists(f"{state}/nginx/{disk.SUCCEEDING}")
-    if two_serve or not usual(routing, answer, named) or typed.name not in (None, routing["app"]):
+    unusual = os.path.lexists(f"{state}/nginx/{disk.SUCCEEDING}") or route.share(f"{state}/nginx")
+    if unusual or not usual(routing, answer, named) or typed.name not in (None, routing["app"]):
         return None
     return SimpleNamespace(state=state, routing=routing, answer=answer, live=routing["live"])
 
@@ -264,12 +264,10 @@ class Quick:
             "outcome": "flipped-back",
             "live": {"color": self.target, "release": self.slot["release"]},
             "previous": {"color": self.live, "release": left["release"]},
-            "steps": self.steps,
-            "error": None,
-            "message": "",
+            "steps": self.steps, "error": None, "message": "",
             "warnings": [*_of_migration(left, self.slot), *_of_signal(self.signals.asked)],
-            "next": None,
-        }
+            "next": None, "shares": {self.target: 100},
+        }  # fmt: skip
 
     def _go_on(self, wrong: str = "") -> int:
         """Hands over to the full story, with what was done so far; `wrong`: why traffic has to be moved back."""

@@ -33,6 +33,7 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
 
 def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
     """What else is worth knowing, by name; empty: nothing of it."""
+    yield "canary", _canary(state, command)
     silent = clean("; ".join(state.get("unreached") or ()))
     yield "unreached", f"{silent}: visitors do not reach nginx" if silent else ""
     if shut := state.get("closed"):
@@ -58,6 +59,14 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
         f" (forward to release {state['idle']['release']}; somebody went back from it)" if state.get("forward") else ""
     )
     yield "back", f"{back}{forward}"
+
+
+def _canary(state: Mapping[str, Any], command: str) -> str:
+    idle, shares = state["idle"], state.get("shares") or {}
+    if not idle or not shares.get(idle["color"]):
+        return ""
+    share = f"{shares[idle['color']]} % of visitors on {idle['color']}, release {idle['release']}"
+    return f"{share} (all of them: {command} promote; nobody: {command} flip-back)"
 
 
 def _certificates(found: Sequence[Mapping[str, Any]], command: str) -> str:

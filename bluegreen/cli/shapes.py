@@ -66,7 +66,9 @@ def thing(words: str, properties: Mapping[str, Shape], optional: Mapping[str, Sh
 
 COLOR = text("The color.", "blue", "green")
 PHASES = ("prepare", "cutover", "watch", "settle", "end")
-STANDINGS = ("live", "previous", "prepared", "aside")
+STANDINGS = ("live", "previous", "prepared", "canary", "aside")
+
+SHARES = mapped("Percent of visitors of each color that has some, as nginx says.", {"type": "integer"})
 IMAGES = mapped("The image of each service.", thing("An image.", {
     "ref": text("Its name in the Compose file."), "id": text("Its id on this server."),
 }))  # fmt: skip
@@ -88,8 +90,8 @@ SHARED: dict[str, Shape] = {
     }),
     "result": thing("What a command did.", {
         "outcome": text(
-            "How it ended. moved-back and unknown: exit codes 4 and 5.", "switched", "flipped-back", "prepared",
-            "given-up", "repaired", "unchanged", "down", "failed", "moved-back", "unknown",
+            "How it ended. moved-back and unknown: exit codes 4 and 5.", "switched", "canary", "flipped-back",
+            "prepared", "given-up", "repaired", "unchanged", "down", "failed", "moved-back", "unknown",
         ),
         "live": null_or(ref("release", "What serves now, as nginx says.")),
         "previous": null_or(ref("release", "Where flip-back goes.")),
@@ -101,7 +103,7 @@ SHARED: dict[str, Shape] = {
         })),
         "error": null_or(ref("error", "What failed.")), "message": text("What else to know, in a sentence."),
         "warnings": names("What did not go as it should, after traffic had moved."),
-        "next": null_or(text("A command that goes on from here.")),
+        "next": null_or(text("A command that goes on from here.")), "shares": null_or(SHARES),
     }),
     "plan": thing("What a command would do, and why.", {
         "verb": text("The command."), "target": null_or(COLOR), "release": null_or(integer("The release's number.")),
@@ -171,7 +173,7 @@ CLOSED = thing("Maintenance.", {
 STATUS = thing("What serves, and how to go back.", {
     "app": text("The app's name."), "live": null_or(ref("color", "What nginx sends traffic to.")),
     "idle": null_or(ref("color", "The other color.")), "urls": names("Where visitors reach the app."),
-    "preview": null_or(text("Where the idle color can be looked at.")),
+    "shares": null_or(SHARES), "preview": null_or(text("Where the idle color can be looked at.")),
     "set_aside": null_or(integer("The release that is stopped and kept while another one is prepared in its place.")),
     "drift": null_or(text("How nginx, files and containers differ; null: they do not.")),
     "closed": null_or(CLOSED),

@@ -161,7 +161,7 @@ VERBS: dict[str, dict[str, Shape | str]] = {
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
     "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},
     "tls": {"tls": TLS, "timer": TIMER},
-    "up": ACTS, "switch": ACTS, "prepare": ACTS, "flip-back": ACTS, "down": ACTS,
+    "up": ACTS, "switch": ACTS, "prepare": ACTS, "promote": ACTS, "flip-back": ACTS, "down": ACTS,
 }  # fmt: skip
 
 

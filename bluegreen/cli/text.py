@@ -58,6 +58,8 @@ def _result_lines(
         if message:
             yield message
             yield f"To remove the prepared release: {command} prepare --give-up"
+    elif outcome == "canary":
+        yield message
     elif outcome == "unchanged":
         yield f"Nothing to do: {message}."
     else:

@@ -124,7 +124,7 @@ def _render(networks: Networks, nginx: Path, look: bool) -> Render:
             settings.listen, settings.preview, (*settings.proxy.trust, *here), probed, snippets,
             settings.failover, settings.moments(), own, settings.proxy,
             (str(subnet.network),) if subnet else (), secured, settings.edge,
-            pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look),
+            pages.take(Path(stack.project_directory, own_pages) if own_pages else None, nginx, look), settings.canary,
         )  # fmt: skip
         return config.render(routing, frame, shipped("nginx"))
 

@@ -136,6 +136,18 @@ class ProxySettings:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """What `x-bluegreen.canary` says: who counts as one visitor, and who may choose a color."""
+
+    by: Literal["address", "cookie", "header"] = "address"
+    name: str = ""  # of that cookie or header
+    header: str = "X-Bluegreen"  # in which a tester asks for a color; empty: in none
+    cookie: str = ""  # the same of a cookie
+    secret: str = field(default="", repr=False)  # that has to come with it; empty: none
+    pin: bool = False  # whether what a page asks for comes from the color of the page
+
+
+@dataclass(frozen=True)
 class Task:
     """A command that runs once: on the host, or (with `service`) in a container of its own. `timeout` in seconds.
 
@@ -191,6 +203,7 @@ class Settings:
     watch: float = 60.0  # how long a switch looks at real traffic before it is settled; 0: not at all
     compare: Compare = field(default_factory=Compare)
     notify: tuple[str, ...] = field(default=(), repr=False)  # URLs, which are secrets
+    canary: Canary = field(default_factory=Canary)
 
     @property
     def fronts(self) -> tuple[Route, ...]:

@@ -12,6 +12,7 @@ from bluegreen.domain.color import Color, other
 from bluegreen.domain.release import Image
 from bluegreen.domain.shape import shaped
 
+BUCKETS = 100  # parts into which visitors are divided: percent
 OLDEST_NGINX = (1, 27, 4)  # the first with keepalive_min_timeout
 
 
@@ -73,6 +74,7 @@ class Routing:
     aside: Slot | None = None  # the release that was set aside for one that is only prepared
     edge: str = ""  # the one through which visitors come; empty: none
     own: Routing | None = None  # what the file says by itself, when the route says something else
+    canary: int = 0  # percent of visitors whom the route sends to the idle color; never in the file
 
     def releases(self) -> tuple[int, ...]:
         """The numbers of the releases that are in a slot or set aside."""
@@ -142,6 +144,19 @@ class ControlAnswer:
     worker: int  # process id of the worker that answered, in the proxy's own numbering
     default: Color | None = None
     closed: bool | None = None  # for maintenance; None: the loaded file does not look
+    canary: int = 0  # percent of visitors who get the other color, by the same test
+
+    def sends(self, color: Color | None, percent: int) -> bool:
+        """Whether so many percent of visitors get this color, and all others the other one."""
+        if color is None or percent == BUCKETS:
+            return (self.live, self.canary) == (color, 0)
+        return (self.live, self.canary) == (other(color), percent)
+
+    def words(self) -> str:
+        """What it answers, for an error."""
+        if self.live and self.canary:
+            return f"{BUCKETS - self.canary} % {self.live}, {self.canary} % {other(self.live)}"
+        return self.live or "no color"
 
 
 def too_old(version: str) -> bool:

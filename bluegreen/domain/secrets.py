@@ -48,12 +48,19 @@ def remember(document: Mapping[str, Any]) -> None:
     for headers in _headers(document.get("x-bluegreen")):
         remember_variables(headers)
     remember_variables(dict(_webhooks(document.get("x-bluegreen"))))
+    remember_variables(_canary(document.get("x-bluegreen")))
     for entry in (document.get("secrets") or {}).values():
         if isinstance(entry, Mapping):
             remember_variables({"secret": entry.get("content")})
     for entry in (document.get("configs") or {}).values():
         if isinstance(entry, Mapping) and isinstance(entry.get("content"), str):
             remember_config(entry["content"])
+
+
+def _canary(block: Any) -> Mapping[str, object]:
+    """The secret of testers, by a name that says that it is one."""
+    canary = block.get("canary") if isinstance(block, Mapping) else None
+    return {"secret": canary.get("secret")} if isinstance(canary, Mapping) else {}
 
 
 def _headers(block: Any) -> Iterator[Mapping[str, object]]:

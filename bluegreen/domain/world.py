@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bluegreen.domain.color import Color, Place, Role, other
-from bluegreen.domain.routing import ControlAnswer, Routing, Slot
+from bluegreen.domain.routing import BUCKETS, ControlAnswer, Routing, Slot
 
 SHOWN = 200  # characters of foreign output that a message quotes
 
@@ -235,10 +235,33 @@ class World:
         known += [slot.release for slot in self.intended.slots.values()] if self.intended else []
         return max(known, default=0)
 
-    def traffic(self) -> str:
+    @property
+    def canary(self) -> int:
+        """Percent of visitors who get the idle color, as nginx answers; if it does not, as the route says."""
+        if self.answer:
+            return self.answer.canary
+        return self.intended.canary if self.intended else 0
+
+    @property
+    def shares(self) -> dict[Color, int] | None:
+        """Percent of visitors of each color that has some; None: no color is live."""
+        if self.live is None:
+            return None
+        found: dict[Color, int] = {self.live: BUCKETS - self.canary}
+        return found | ({self.idle: self.canary} if self.canary else {})
+
+    def traffic(self, how: str = "unchanged") -> str:
         """In words, for an error: where public traffic goes now."""
         if self.live is None:
             return "none yet"
-        slot = self.slot(self.live)
-        release = f", release {slot.release}" if slot else ""
-        return f"{self.live}{release} (unchanged)"
+        return f"{self.visited()} ({how})"
+
+    def visited(self) -> str:
+        """Which release visitors get; during a canary, which shares of them."""
+        if not self.canary:
+            return self._named(self.live)
+        return f"{BUCKETS - self.canary} % {self._named(self.live)}; {self.canary} % {self._named(self.idle)}"
+
+    def _named(self, color: Color | None) -> str:
+        slot = self.slot(color) if color else None
+        return f"{color}, release {slot.release}" if slot else str(color)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bluegreen.domain.color import Color
+from bluegreen.domain.routing import BUCKETS
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.run import Action
@@ -10,35 +11,52 @@ from bluegreen.flow.values import Tools
 
 
 class Cutover:
-    """Public traffic from what is live now to `target`. nginx knows both colors before it begins."""
+    """Public traffic from what is live now to `target`: all of it, or `shares` of visitors, step by step.
 
-    def __init__(self, tools: Tools, world: World, target: Color) -> None:
+    nginx knows both colors before it begins.
+    """
+
+    def __init__(self, tools: Tools, world: World, target: Color, shares: tuple[int, ...] = ()) -> None:
         self._tools, self._world, self._target = tools, world, target
         self._renamed = False
+        self._steps = list(shares)
+        self.percent = world.canary  # of visitors who get the target now
+        self.canary = world.canary  # what move_back brings back
         self.since = ""  # when the target became live
 
     def turned(self, since: str) -> None:
         """The rename was made already, at this moment."""
-        self._renamed, self.since = True, since
+        self._renamed, self.since, self.percent = True, since, BUCKETS
 
     def actions(self) -> dict[str, Action]:
-        return {"route": self.route, "confirm": self.confirm, "seal": self.seal}
+        return {"route": self.route, "share": self.share, "confirm": self.confirm, "seal": self.seal}
 
     def route(self) -> str:
-        self.since = self._tools.now()
+        there = self._world.intended
+        stays = there.since if there and self._target == self._world.live else None  # the end of a canary
+        self.since = stays or self._tools.now()
         self._tools.door.turn(self._target)
-        self._renamed = True
+        self._renamed, self.percent = True, BUCKETS
         return f"renamed to {self._target}"
 
+    def share(self) -> str:
+        """The next share."""
+        percent = self._steps.pop(0)
+        self.since = self._tools.now()
+        self._tools.door.turn(self._target, percent)
+        self._renamed, self.percent = True, percent
+        return f"{percent} % of visitors to {self._target}"
+
     def confirm(self) -> str:
-        if instead := self._tools.door.confirm(self._target):
+        wanted = self._target if self.percent == BUCKETS else f"{self.percent} % {self._target}"
+        if instead := self._tools.door.confirm(self._target, self.percent):
             raise BluegreenError(
                 "nginx does not follow the route.",
                 code="route-not-followed",
                 failed=instead,
-                expected=f"nginx to answer {self._target}",
+                expected=f"nginx to answer {wanted}",
             )
-        return f"nginx answers {self._target}"
+        return f"nginx answers {wanted}"
 
     def seal(self, wait: bool = True) -> str:
         generation = self._tools.door.seal(self._target, self.since, wait)
@@ -46,19 +64,23 @@ class Cutover:
 
     def move_back(self, cause: Exception) -> BluegreenError:
         """Renames the route back and asks nginx; returns the error that says how that went."""
-        before, why = self._world.live, str(cause)
+        before, why = self._before(), str(cause)
         answer = self._tools.door.answer()
-        if not self._renamed and (answer is None or answer.live == before) and self._on_disk() == before:
+        if not self._renamed and (answer is None or answer.sends(*before)) and self._on_disk() == self._world.live:
             return self._nothing_moved(cause)
         try:
-            self._tools.door.turn(before)
-            instead = self._tools.door.confirm(before)
+            self._tools.door.turn(*before)
+            instead = self._tools.door.confirm(*before)
         except BluegreenError as error:
             instead = str(error)
         answer = self._tools.door.answer()
-        if answer and answer.live == before:
+        if answer and answer.sends(*before):
             return self._moved_back(why)
         return self._unknown(why, instead or "nginx does not answer on its control socket")
+
+    def _before(self) -> tuple[Color | None, int]:
+        """(color, percent of visitors) to which traffic is moved back."""
+        return (self._world.idle, self.canary) if self.canary else (self._world.live, BUCKETS)
 
     def _on_disk(self) -> Color | None:
         found = self._tools.door.intended()
@@ -77,7 +99,9 @@ class Cutover:
         return known
 
     def _moved_back(self, why: str) -> BluegreenError:
-        before = self._world.live or "nothing"
+        before = str(self._world.live or "nothing")
+        if self.canary:
+            before = f"{before}, except for the canary's {self.canary} %"
         return BluegreenError(
             f"Traffic could not be moved to {self._target}; it is back on {before}.",
             code="moved-back",

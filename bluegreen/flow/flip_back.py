@@ -169,7 +169,11 @@ class FlipBack:
         self.operation.phase("settle", self._actions)
         self.result.outcome = "flipped-back"
         self._tell_of_migration()
-        more = self._unfinished or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
+        more = (
+            self._unfinished
+            or self.world.canary
+            or any(step.name in ("jobs", "after_flip_back") for step in plan.steps)
+        )
         from bluegreen.flow.public import after_cutover
 
         after = look_again(tools, self.world) if more else at_the_door(tools, wait=False)
@@ -204,7 +208,7 @@ class FlipBack:
         return run_hooks(self.tools, stack, "after_flip_back", self.moment("flipped-back"), self.slot.images)
 
     def _tell_of_migration(self) -> None:
-        left = self.world.slot(self.world.live) if self.world.live else None
+        left = self.world.slot(self.world.idle if self.target == self.world.live else self.world.live or "blue")
         if left and left.migrated and left.release > self.slot.release:
             self.result.warnings.append(migration_stays(left.release, self.slot.release))
 

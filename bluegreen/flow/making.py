@@ -10,7 +10,7 @@ from bluegreen.domain.app import Stack
 from bluegreen.domain.color import Color
 from bluegreen.domain.record import Restored
 from bluegreen.domain.release import Image, Note
-from bluegreen.domain.routing import Routing, Slot
+from bluegreen.domain.routing import BUCKETS, Routing, Slot
 from bluegreen.domain.world import ProxyContainer, Replica, World
 from bluegreen.flow.adopt import Adoption
 from bluegreen.flow.cutover import Cutover
@@ -26,7 +26,7 @@ from bluegreen.plans.plan import Wish
 class Request:
     """What the person typed after the verb."""
 
-    verb: Literal["up", "switch", "prepare"] = "switch"
+    verb: Literal["up", "switch", "prepare", "promote"] = "switch"
     force: bool = False
     build: bool = True
     pull: bool = False
@@ -81,7 +81,7 @@ class Making:
             self.new.slot = world.slot(target)
             self.new.images = dict(self.new.slot.images) if self.new.slot else {}
         self.keep: Slot | None = way_back(world)  # what comes back when this release does not become live
-        self.cutover = Cutover(tools, world, target)
+        self.cutover = Cutover(tools, world, target, tuple(it for it in wish.shares if it < BUCKETS))
         self.began = tools.clock()
 
     def moment(self, outcome: str) -> Moment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bluegreen.domain.app import Stack
@@ -123,11 +123,25 @@ def await_answer(tools: Tools) -> None:
 
 
 def render_sealed(tools: Tools, stack: Stack, routing: Routing) -> dict[Color, str]:
-    """The texts in which each color that may be live by a rename is the file's own default."""
+    """The texts in which each color that may be live by a rename is the file's own default.
+
+    During a canary these are both: then the other one is the way back.
+    """
+    if routing.live and routing.canary and routing.idle_slot:
+        ended = replace(routing, standing="previous", aside=None, canary=0)
+        return {
+            color: render_today(tools, stack, replace(ended, live=color)) for color in (ended.live, ended.idle) if color
+        }
     sealed = {routing.live: render_today(tools, stack, routing)} if routing.live else {}
     if routing.live and routing.standing == "previous" and routing.idle_slot:
         sealed[routing.idle] = render_today(tools, stack, replace(routing, live=routing.idle))
     return sealed
+
+
+def text_to_load(tools: Tools, stack: Stack, routing: Routing, sealed: Mapping[Color, str]) -> str:
+    """The text that leaves traffic as it is, shares too."""
+    known = sealed.get(routing.live) if routing.live and not routing.canary else None
+    return known or render_today(tools, stack, routing)
 
 
 def render_today(tools: Tools, stack: Stack, routing: Routing) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bluegreen.domain.color import Color
 from bluegreen.domain.words import signal_came
 from bluegreen.domain.world import World
 from bluegreen.errors import OF_MACHINE, BluegreenError, ExitCode, of_machine
@@ -98,12 +99,20 @@ def give_up(tools: Tools, world: World) -> bool:
     tools.door.tidy()
     let_go(tools, world)
     unsealed = world.intended is not None and not world.intended.sealed
-    arrived = (world.live is not None and left.target == world.live) if left.recorded else unsealed
-    where = f"traffic is on {world.live}" if world.live else "no color is live"
+    arrived = _arrived(world, left.verb, left.target) if left.recorded else unsealed
+    where = f"traffic is on {world.visited() if world.canary else world.live}" if world.live else "no color is live"
     words = "traffic had moved, so it is finished" if arrived else "it is abandoned"
     tools.journal.operations.end(left.id, "finished" if arrived else "abandoned")
     tools.show.notice(f"An earlier {left.verb} (started {left.started}) never ended; {words}: {where}.")
     return True
+
+
+def _arrived(world: World, verb: str, target: Color | None) -> bool:
+    """Whether an operation that never ended had moved the traffic that it was to move. A share is enough for a switch;
+    promote and flip-back end a canary."""
+    if world.canary:
+        return verb == "switch" and target == world.idle
+    return world.live is not None and target == world.live
 
 
 def let_go(tools: Tools, world: World) -> None:
@@ -150,4 +159,5 @@ def describe(result: Result, world: World) -> None:
     live, idle = (world.slot(world.live) if world.live else None), world.slot(world.idle)
     result.live = {"color": live.color, "release": live.release} if live else None
     previous = idle if world.intended and world.intended.standing == "previous" else None
+    result.shares = world.shares
     result.previous = {"color": previous.color, "release": previous.release} if previous else None

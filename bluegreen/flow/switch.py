@@ -13,6 +13,7 @@ from bluegreen.domain.color import other
 from bluegreen.domain.routing import Routing
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode, Interrupted
+from bluegreen.flow import canary
 from bluegreen.flow.adopt import Adoption, find_plain
 from bluegreen.flow.answers import gate
 from bluegreen.flow.checks import look_before_release, serves_instead
@@ -29,20 +30,28 @@ from bluegreen.flow.shared import DIFFERS
 from bluegreen.flow.steps import aside, files, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
 from bluegreen.flow.watch import Watch, Worse, taken_back
+from bluegreen.plans.canary import ends_as_canary, plan_promote, watched_for
 from bluegreen.plans.differences import returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import plan_release, start_order
 
-OUTCOMES = {"up": "switched", "switch": "switched", "prepare": "prepared"}
+OUTCOMES = {"up": "switched", "switch": "switched", "prepare": "prepared", "promote": "switched"}
 
 
 def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Plan:
     """The plan that a switch would follow now; looks, changes nothing."""
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     adopts = tuple(container.name for container in plain)
-    plan = plan_release(request.verb, observe(tools), replace(wish, force=request.force, adopts=adopts))
+    canary.refuse_irreversible(stack, wish)
+    plan = _plan(request, observe(tools), replace(wish, force=request.force, adopts=adopts))
     _refuse_doubt(tools, plan, request, wish)
     return plan
+
+
+def _plan(request: Request, world: World, wish: Wish) -> Plan:
+    if request.verb == "promote":
+        return plan_promote(world, wish)
+    return plan_release(request.verb, world, wish)
 
 
 def _refuse_doubt(tools: Tools, plan: Plan, request: Request, wish: Wish) -> None:
@@ -58,8 +67,11 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
         stack = as_published(stack, world)
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
-    plan = plan_release(request.verb, world, replace(wish, force=request.force))
-    give_up(tools, world)
+    canary.refuse_irreversible(stack, wish)
+    try:
+        plan = _plan(request, world, replace(wish, force=request.force))
+    finally:
+        give_up(tools, world)  # also of a command that is refused the person learns what became of the one before
     _refuse_doubt(tools, plan, request, wish)
     _refuse_to_clear_what_serves(tools, world, plan)
     if any(step.name == "create" for step in plan.steps):
@@ -119,7 +131,9 @@ class Release(Making):
         if shifted and (unreached := after_cutover(tools, self.new.slot, self.new.color)):
             return self.operation.failed(unreached, after)
         self.result.outcome = OUTCOMES[self.request.verb]
-        if self.adoption:
+        if ends_as_canary(self.wish):
+            self.result.outcome, self.result.message = "canary", canary.said(after, tools.command)
+        elif self.adoption:
             self.result.message = self.adoption.said
         elif self.keep and self.request.verb == "prepare":
             self.result.message = f"Until then there is no way back: release {self.keep.release} is set aside."
@@ -128,12 +142,19 @@ class Release(Making):
 
     def _move(self) -> Result | None:
         """Traffic moves, and is watched. The result, if it is back; None: it stays."""
-        watching = self._listen()
+        if not self.wish.shares:
+            self._listen()
         try:
             self._phase("cutover")
             self._phase("watch")
+        except canary.Stays as why:
+            return canary.stays(self, why)
         except Exception as cause:  # noqa: BLE001 - whatever went wrong, traffic must be put back first
+            if isinstance(cause, Worse):
+                self.cutover.canary = 0
             moved = self._move_back(cause)
+            if self.cutover.canary:  # its visitors keep it
+                return self.operation.failed(moved, look_again(self.tools, self.world))
             if isinstance(cause, Worse) and moved.exit_code == ExitCode.MOVED_BACK:
                 moved = taken_back(self, cause, moved)
             self.tools.journal.releases.end(self.new.release, "moved back", self.new.kept_images(), {})
@@ -141,23 +162,26 @@ class Release(Making):
                 withdraw.bring_back_kept(self)
             return self.operation.failed(moved, look_again(self.tools, self.world))
         finally:
-            if watching:
-                watching.leave()
+            if self.watching:
+                self.watching.leave()
         return None
 
-    def _listen(self) -> Watch | None:
+    def _listen(self) -> None:
         """Listens to nginx's log from before traffic moves on, if the plan watches."""
         old = self.world.slot(self.world.live) if self.world.live else None
         proxy = self.proxy()
-        if (
-            old is None
-            or proxy is None
-            or self.new.slot is None
-            or not any(it.phase == "watch" for it in self.plan.steps)
-        ):
-            return None
-        self.watching = Watch(self.tools, proxy.speaker, old, self.new.slot)
-        return self.watching
+        watched = any(step.name == "watch" for step in self.plan.steps)
+        watched = watched or any(watched_for(self.wish, share) for share in self.wish.shares)
+        if self.watching:
+            self.watching.leave()
+        if old and proxy and self.new.slot and watched:
+            self.watching = Watch(self.tools, proxy.speaker, old, self.new.slot)
+
+    def _moves(self, move: Action) -> str:
+        """A step of a canary: each share has a watch of its own."""
+        if self.wish.shares:
+            self._listen()
+        return move()
 
     def _watch(self) -> str:
         if self.watching is None:
@@ -168,13 +192,15 @@ class Release(Making):
         self.operation.phase(phase, self._actions())
 
     def _actions(self) -> dict[str, Action]:
+        record = canary.record if ends_as_canary(self.wish) else settle.record
         steps: dict[str, Callable[[Making], str]] = {
             "undrift": preview.undrift, "image": image.image, "migrate": once.migration, "aside": aside.set_aside,
             "clear": make.clear, "discard": aside.discard,
             "create": make.create, "start": make.start, "health": health.health, "files": files.files,
             "preview": preview.preview,
-            "check": preview.check_all, "jobs": settle.jobs, "drain": settle.drain, "record": settle.record,
+            "check": preview.check_all, "jobs": settle.jobs, "drain": settle.drain, "record": record,
         }  # fmt: skip
+        moves = {"share": self.cutover.share, "route": self.cutover.route}
         return {
             **prerequisite_steps(self.tools, self.stack, asleep=self.wish.asleep),
             "proxy": self._proxy, "handover": self._handover, "expect": self._expect, "watch": self._watch,
@@ -183,6 +209,8 @@ class Release(Making):
             "after_switch": partial(once.hooks, self, "after_switch", "switched"),
             "prune": partial(prune, self.tools, self.stack.settings.keep),
             **{name: partial(step, self) for name, step in steps.items()}, **self.cutover.actions(), **self._adopting(),
+            **{name: partial(self._moves, move) for name, move in moves.items()},
+            "verdict": lambda: canary.verdict(self, self.watching),
         }  # fmt: skip
 
     def _proxy(self) -> str:

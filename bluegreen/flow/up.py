@@ -25,6 +25,7 @@ from bluegreen.flow.prerequisites import (
     render_sealed,
     render_today,
     run_proxy,
+    text_to_load,
 )
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.proxy_image import moved
@@ -107,7 +108,7 @@ class Repair:
 
     def _rendered_differs(self) -> bool:
         """Whether the settings of today would render other files than there are."""
-        wanted = COLORS if self.routing.standing == "previous" else ()
+        wanted = COLORS if self.routing.standing == "previous" or self.routing.canary else ()
         text = self._render(replace(self.routing, drain=self.stack.settings.drain))
         return self.tools.door.differs(text, self.routing.generation, self.routing.since or "", wanted)
 
@@ -119,7 +120,7 @@ class Repair:
         actions: dict[str, Action] = {
             **prerequisite_steps(tools, self.stack),
             "proxy": self._proxy, "leave_edge": self._moving.leave, "edge": self._moving.arrive,
-            "handover": self._handover, "clear": self._clear,
+            "handover": self._handover, "clear": self._clear, "share": lambda: _end_canary(self),
             "bring_back": lambda: _brought_back(self), "adopt": self._adopt,
             "recreate": self._recreate, "connect": self._connect,
             "start": lambda: self._start(self.world.live), "health": self._health, "warm": self._warm,
@@ -308,7 +309,15 @@ def _load(it: Repair, new: NewNginx | None = None) -> int:
     tools, routing = it.tools, replace(it.routing, drain=it.stack.settings.drain)
     sealed = render_sealed(tools, it.stack, routing)
     with tools.signals.deferred():
-        return tools.door.load(sealed[it.live.color], sealed, it.live.color, routing.since or "", new)
+        text = text_to_load(tools, it.stack, routing, sealed)
+        return tools.door.load(text, sealed, it.live.color, routing.since or "", new)
+
+
+def _end_canary(it: Repair) -> str:
+    """Its release cannot answer any more."""
+    it.tools.door.turn(it.live.color)
+    it.routing = replace(it.routing, canary=0)
+    return f"renamed to {it.live.color}"
 
 
 def _brought_back(it: Repair) -> str:

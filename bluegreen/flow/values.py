@@ -103,6 +103,7 @@ class Result:
     message: str = ""
     warnings: list[str] = field(default_factory=list)
     next: str = ""  # a command that goes on from here
+    shares: Mapping[Color, int] | None = None  # percent of visitors of each color
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -114,6 +115,7 @@ class Result:
             "message": self.message,
             "warnings": self.warnings,
             "next": self.next or None,
+            "shares": self.shares,
         }
 
 

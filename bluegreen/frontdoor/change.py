@@ -12,7 +12,7 @@ from collections.abc import Callable
 from bluegreen.domain.color import Color
 from bluegreen.domain.routing import ControlAnswer
 from bluegreen.errors import BluegreenError
-from bluegreen.frontdoor import control, seal
+from bluegreen.frontdoor import control, route, seal
 from bluegreen.frontdoor.answer import ask
 from bluegreen.frontdoor.files import Files
 from bluegreen.unix_http import connected
@@ -47,7 +47,7 @@ class Change:
         self._settled()
         held = self._hold()
         try:
-            self._files.turn(live)
+            self._files.turn(live, keep=True)
             generation, left = self._write(content, since)
             self._files.writing(lambda: seal.name_successor(self._files.folder, None))
             self._signal()
@@ -77,16 +77,17 @@ class Change:
         folder = self._files.folder
         return self._files.writing(lambda: seal.begin(folder, self._sockets, content, since, self._signal))
 
-    def confirm_route(self, color: Color | None) -> None:
-        """Returns when nginx answers by the route with this color. Raises NotConfirmed."""
+    def confirm_route(self, color: Color | None, percent: int = route.ALL) -> None:
+        """Returns when nginx answers by the route: so many percent to this color. Raises NotConfirmed."""
         deadline = time.monotonic() + ROUTE_TIMEOUT
         while True:
             seen = ask(self._sockets)
-            if seen and seen.live == color:
+            if seen and seen.sends(color, percent):
                 return
             if time.monotonic() > deadline:
-                found = f"nginx answers {seen.live or 'no color'}" if seen else "nginx answers nothing"
-                raise NotConfirmed(f"{found} on its control socket instead of {color or 'no color'}")
+                found = f"nginx answers {seen.words()}" if seen else "nginx answers nothing"
+                wanted = color or "no color" if percent == route.ALL else f"{percent} % {color}"
+                raise NotConfirmed(f"{found} on its control socket instead of {wanted}")
             time.sleep(ASK_AGAIN)
 
     def await_begun(self) -> ControlAnswer | None:

@@ -9,7 +9,7 @@ from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.frontdoor import text
 from bluegreen.frontdoor.change import Change, NotConfirmed
 from bluegreen.frontdoor.files import Files
-from bluegreen.frontdoor.route import CONF
+from bluegreen.frontdoor.route import ALL, CONF
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
@@ -81,14 +81,17 @@ class Door:
         """Whether the text for a color lies ready."""
         return self._files.stored(color) is not None
 
-    def turn(self, color: Color | None) -> None:
-        """All public traffic to this color, by one rename. Raises BluegreenError: nothing was moved, or ask nginx."""
-        self._files.turn(color)
+    def turn(self, color: Color | None, percent: int = ALL, keep: bool = False) -> None:
+        """So many percent of public traffic to this color, all else to the other one, by one rename.
 
-    def confirm(self, color: Color | None) -> str | None:
-        """None when nginx answers by the route with this color; else what it answers instead."""
+        `keep`: the share of a canary beside this color stays. Raises BluegreenError: nothing was moved, or ask nginx.
+        """
+        self._files.turn(color, percent, keep)
+
+    def confirm(self, color: Color | None, percent: int = ALL) -> str | None:
+        """None when nginx answers by the route with this share; else what it answers instead."""
         try:
-            self._change.confirm_route(color)
+            self._change.confirm_route(color, percent)
         except NotConfirmed as error:
             return str(error)
         return None

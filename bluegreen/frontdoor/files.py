@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from shlex import quote
 from typing import TypeVar
@@ -53,7 +54,8 @@ class Files:
         if found is None or named is None or (named == route.NOBODY and found.live is not None):
             return found
         color: Color | None = "blue" if named == "blue" else "green" if named == "green" else None
-        return found.turned_to(color, self._turned())
+        share = route.share(self.folder)
+        return replace(found.turned_to(color, self._turned()), canary=share[1] if share else 0)
 
     def edited(self) -> bool:
         """Whether the rendered file is another text than the one that was written; unknown counts as no."""
@@ -73,13 +75,20 @@ class Files:
             if name.startswith(CANDIDATE) or (name.startswith(".") and name.endswith(".new")):
                 disk.forget(self.folder, name)
         disk.forget(self.folder, route.HALF_MADE)
+        route.tidy(self.folder)
         _tidy_copies(os.path.join(self.folder, "files"))
 
-    def turn(self, color: Color | None) -> None:
-        """Renames the route. Raises BluegreenError."""
+    def turn(self, color: Color | None, percent: int = route.ALL, keep: bool = False) -> None:
+        """Renames the route: so many percent to this color, all others to the other one. Raises BluegreenError.
+
+        `keep`: it says what a file whose default is this color says, and the share of a canary beside it stays.
+        """
         self._held()
         try:
-            route.turn(self.folder, color)
+            if keep:
+                route.keep(self.folder, color)
+            else:
+                route.turn(self.folder, color, percent)
         except OSError as error:
             raise self._refused("The route cannot be renamed.", error, route.ROUTE) from None
 

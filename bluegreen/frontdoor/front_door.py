@@ -10,7 +10,7 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.routing import ControlAnswer, Routing
 from bluegreen.frontdoor.door import Door, Run
 from bluegreen.frontdoor.nginx import Nginx
-from bluegreen.frontdoor.route import RUN
+from bluegreen.frontdoor.route import ALL, RUN
 
 if TYPE_CHECKING:
     from bluegreen.domain.app import Stack
@@ -72,7 +72,7 @@ class FrontDoor:
         self._door.test([text], lambda command: run(["sh", "-c", FOLDERS, "sh", *command]))
         self._door.first(text, generation, since)
         if live:
-            self._door.turn(live)
+            self._door.turn(live, keep=True)
 
     def load(
         self, text: str, sealed: Mapping[Color, str], live: Color | None, since: str, new: NewNginx | None = None
@@ -91,13 +91,16 @@ class FrontDoor:
             return self._door.succeed(new, text, live, since)
         return self._door.load(text, live, since)
 
-    def turn(self, color: Color | None) -> None:
-        """All public traffic to this color, by one rename. Raises BluegreenError: nothing was moved, or ask nginx."""
-        self._door.turn(color)
+    def turn(self, color: Color | None, percent: int = ALL) -> None:
+        """So many percent of public traffic to this color, all else to the other one, by one rename.
 
-    def confirm(self, color: Color | None) -> str | None:
-        """None when nginx answers by the route with this color; else what it answers instead."""
-        return self._door.confirm(color)
+        Raises BluegreenError: nothing was moved, or ask nginx.
+        """
+        self._door.turn(color, percent)
+
+    def confirm(self, color: Color | None, percent: int = ALL) -> str | None:
+        """None when nginx answers by the route with this share; else what it answers instead."""
+        return self._door.confirm(color, percent)
 
     def seal(self, color: Color, since: str, wait: bool = True) -> int:
         """Makes what is live the loaded file's own default; returns its generation. Raises BluegreenError."""

@@ -6,11 +6,11 @@ import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bluegreen.domain.app import Edge, Listen, ProxySettings
+from bluegreen.domain.app import Canary, Edge, Listen, ProxySettings
 from bluegreen.domain.color import COLORS, Color, other
 from bluegreen.domain.loopback import on_loopback
 from bluegreen.domain.routing import Routing, Slot
@@ -49,6 +49,7 @@ class ProxyConfig:
     tls: secure.Secure | None = None
     edge: Edge | None = None  # through whose sockets visitors come, too
     pages: Mapping[int, str] = field(default_factory=dict)  # status to the folder of the person's own page
+    canary: Canary = field(default_factory=Canary)
 
 
 def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
@@ -85,6 +86,7 @@ def render(routing: Routing, proxy: ProxyConfig, templates: Path) -> str:
         "snippets": proxy.snippets,
         **_headers(proxy),
         "pages": proxy.pages,
+        "canary": _canary(proxy.canary),
         "failover": failover,
         "few": lambda choice: all(_replicas(routing, *named) < MANY for named in choice),
         "fails_over": lambda choice: any(named in failover for named in choice),
@@ -136,6 +138,14 @@ def _edge(at: Edge | None) -> dict[str, Any] | None:
     return {"plain": f"unix:{EDGE}/plain.sock", "secure": f"unix:{EDGE}/secure.sock"}
 
 
+def _canary(it: Canary) -> dict[str, Any]:
+    """`asked`: where a tester says which color he wants; `visitor`: whom the route is asked for."""
+    asked = [f"$http_{headers.variable(it.header)}"] if it.header else []
+    asked += [f"$cookie_{it.cookie}"] if it.cookie else []
+    visitor = "$bg_visitor" if asked else "$bg_unasked" if it.pin else "$bg_bucket"
+    return {**asdict(it), "asked": asked, "visitor": visitor}
+
+
 def _limits(routing: Routing, limits: ProxySettings) -> dict[str, Any]:
     """A WebSocket waits at least as long as every other answer. Of proxy_buffers, used where a snippet turns buffering
     on, those that are busy must hold the largest head, and be fewer than all. Source: ngx_http_proxy_module."""
@@ -156,7 +166,9 @@ def pieces(head: int) -> int:
 
 def _headers(proxy: ProxyConfig) -> dict[str, Any]:
     def sent(own: Sequence[str]) -> list[tuple[str, str]]:
-        return headers.sent(own, proxy.limits.underscores)
+        found = headers.sent(own, proxy.limits.underscores)
+        asks = proxy.canary.header if proxy.canary.secret else ""
+        return [*found, (asks, "$bg_asks")] if asks and asks.lower() not in map(str.lower, own) else found
 
     return {"headers": sent, "own": proxy.own, "believed": headers.BELIEVED, "variable": headers.variable}
 

@@ -92,7 +92,7 @@ class Succession:
         self.finish()
         self._files.writing(self._names.forget)
         before = serving(self._folder, self._first)
-        self._files.turn(live)
+        self._files.turn(live, keep=True)
         generation, left = self._files.writing(lambda: seal.write(self._folder, self._sockets, content, since))
         self._write(disk.SUCCEEDING, f"{new.name} {before} {left}\n")
         try:

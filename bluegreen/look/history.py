@@ -52,7 +52,8 @@ def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping
     aside = routing.aside if routing else None
     standing = "aside" if aside and aside.release == record["number"] else None
     if routing and record["number"] in slots:
-        standing = "live" if slots[record["number"]] == routing.live else routing.standing
+        idle = "canary" if routing.canary else routing.standing
+        standing = "live" if slots[record["number"]] == routing.live else idle
     before = records.get(record["previous"] or 0)
     changed = difference(before, record) if before else None
     return {

@@ -45,6 +45,7 @@ def status(
         "app": world.app,
         "live": _color(tools, world, world.live),
         "idle": _color(tools, world, world.idle),
+        "shares": world.shares,
         "urls": list(urls),
         "preview": preview,
         "set_aside": aside.release if (aside := set_aside(world)) else None,
@@ -61,7 +62,7 @@ def status(
         "failover": _failover(tools, world),
         "proxy_image": _proxy_image(tools, world),
         "flip_back": command,
-        "forward": bool(command and world.idle_slot and world.idle_slot.release in _marked(tools)),
+        "forward": bool(command and not world.canary and world.idle_slot and world.idle_slot.release in _marked(tools)),
         "no_way_back": why,
         "certificates": None,
     }
@@ -80,7 +81,7 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
         return None
     here = [replica for replica in world.in_color(color) if replica.release == slot.release]
     unhealthy = _unhealthy(tools, world, slot)
-    live = color == world.live
+    live, intended = color == world.live, world.intended
     replicas = {}
     for service, wanted in slot.replicas.items():
         mine = [replica for replica in here if replica.service == service]
@@ -95,8 +96,8 @@ def _color(tools: Tools, world: World, color: Color | None) -> dict[str, Any] | 
         "release": slot.release,
         "images": {name: {"ref": image.ref, "id": image.id} for name, image in slot.images.items()},
         "replicas": replicas,
-        "since": world.intended.since if world.intended and live else None,
-        "standing": "live" if live else (world.intended.standing if world.intended else None),
+        "since": intended.since if intended and live else None,
+        "standing": "live" if live else "canary" if world.canary else intended.standing if intended else None,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bluegreen.domain.color import Color
-from bluegreen.domain.routing import Routing, Slot, Standing
+from bluegreen.domain.routing import ControlAnswer, Routing, Slot, Standing
 from bluegreen.domain.world import Replica, World
 
 
@@ -23,11 +23,8 @@ def drift(world: World) -> str:
         return "nginx's file is missing, or bluegreen did not write it"
     if world.proxy and world.proxy.stale:
         return "nginx still has a folder that was deleted, not the one with its file"
-    if (answer.generation, answer.live) != (intended.generation, intended.live):
-        return (
-            f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
-            f"the file says {intended.live or 'no color'} (generation {intended.generation})"
-        )
+    if words := _otherwise(answer, intended):
+        return words
     homeless = [slot.color for slot in intended.slots.values() if _at_home(slot, world.in_color(slot.color)) != slot]
     if homeless:
         return f"nginx has old addresses for {' and '.join(homeless)}"
@@ -35,6 +32,17 @@ def drift(world: World) -> str:
         return f"the route names {intended.live or 'no color'} as live, and nginx's file does not yet"
     if world.edited:
         return "nginx's file or a snippet was changed by hand; nginx would load the change at its next start"
+    return ""
+
+
+def _otherwise(answer: ControlAnswer, intended: Routing) -> str:
+    if (answer.generation, answer.live) != (intended.generation, intended.live):
+        return (
+            f"nginx answers {answer.live or 'no color'} (generation {answer.generation}), "
+            f"the file says {intended.live or 'no color'} (generation {intended.generation})"
+        )
+    if answer.canary != intended.canary:
+        return f"nginx sends {answer.canary} % of visitors to {intended.idle}, the route says {intended.canary} %"
     return ""
 
 

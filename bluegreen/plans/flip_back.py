@@ -20,6 +20,10 @@ def plan_flip_back(world: World, force: bool) -> Plan:
         )  # fmt: skip
     if world.intended is None:
         raise _no_file(world)
+    if world.canary:
+        from bluegreen.plans.canary import plan_take_back  # a usual flip-back does not wait for it
+
+        return plan_take_back(world)
     if world.intended.standing == "prepared":
         raise _prepared(world, target)
     slot = world.slot(target)

@@ -16,7 +16,7 @@ StepName = Literal[
     "recreate", "connect", "bring_back", "start", "health", "files", "warm", "preview", "check", "expect",
     "before_switch", "render", "route", "confirm", "seal", "adopt", "adopted", "jobs", "drain", "discard",
     "after_switch", "after_flip_back", "record", "prune", "stop", "remove", "beside", "publish", "leave",
-    "edge", "leave_edge", "watch", "compare",
+    "edge", "leave_edge", "watch", "compare", "share", "verdict",
 ]  # fmt: skip
 STEP_NAMES: tuple[StepName, ...] = get_args(StepName)
 WAITS: tuple[StepName, ...] = ("drain", "watch")  # steps that only wait: left out when the person wants to leave
@@ -113,4 +113,6 @@ class Wish:
     edge: str = ""  # why the edge does not serve the app as it should
     watch: float = 0.0  # seconds of real traffic that are looked at before the release is settled; only switch
     edge_left: str = ""  # the edge that the app leaves; only up asks
+    shares: tuple[int, ...] = ()  # percent of visitors, step by step; empty: all of them immediately
+    every: float = 0.0  # seconds between two steps
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

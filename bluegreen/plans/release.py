@@ -10,13 +10,15 @@ from bluegreen.domain.color import Color
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.words import counted
 from bluegreen.domain.world import World
+from bluegreen.plans.canary import end_steps, ends_as_canary, refuse_canary, share_steps
 from bluegreen.plans.differences import actual, in_the_way, missing_replicas, way_back
 from bluegreen.plans.plan import Plan, Step, Wish
-from bluegreen.plans.steps import base_steps, cutover_steps, settle_steps
+from bluegreen.plans.steps import base_steps, cutover_steps, watch_steps
 
 
 def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: Wish) -> Plan:
     """A new release onto the idle color; with `prepare` up to the preview, otherwise traffic too."""
+    refuse_canary(world, verb)
     target = world.idle
     wish = replace(wish, release=max(wish.release, world.newest_release + 1))
     prepared = _prepared(world, wish)
@@ -44,7 +46,7 @@ def plan_release(verb: Literal["up", "switch", "prepare"], world: World, wish: W
     if verb != "prepare":
         steps += _shift(world, wish, target, watched=verb == "switch")
     steps.append(Step("settle", "record", "write the history, and the number of the next release"))
-    if verb == "switch":
+    if verb == "switch" and not ends_as_canary(wish):
         steps.append(Step("settle", "prune", "remove images that no kept release needs"))
     return Plan(verb, target, release, tuple(steps))
 
@@ -62,22 +64,15 @@ def _last_checks(verb: str, wish: Wish, target: Color) -> Iterable[Step]:
 
 
 def _shift(world: World, wish: Wish, target: Color, watched: bool) -> Iterable[Step]:
-    yield from cutover_steps(world, target)
+    yield from share_steps(world, wish, target) if wish.shares else cutover_steps(world, target)
     if wish.adopts:
         yield Step("cutover", "adopt", f"stop {', '.join(wish.adopts)}; nginx takes the ports", target)
-    if watched and world.live and wish.watch:
-        yield Step("watch", "watch", _watched(wish.watch, world.live), target)
+    if watched and not ends_as_canary(wish):
+        yield from watch_steps(world, wish, target)
     if wish.adopts:
         yield Step("settle", "adopted", f"remove {', '.join(wish.adopts)}; volumes stay", target)
-    yield from settle_steps(world, wish.jobs, target, wait=world.live is not None)
-    if keep := way_back(world):
-        yield Step("settle", "discard", f"remove release {keep.release}, which was set aside", target)
-    if "after_switch" in wish.hooks:
-        yield Step("settle", "after_switch", "run your hook", target)
-
-
-def _watched(seconds: float, before: Color) -> str:
-    return f"{seconds:g} s of real traffic: if the release fails for visitors, it moves back to {before}"
+    if not ends_as_canary(wish):
+        yield from end_steps(world, wish, target)
 
 
 def start_order(services: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.world import Replica, World
+from bluegreen.plans.canary import lost_canary
 from bluegreen.plans.differences import drift, leftovers, missing_replicas, orphans, returning, way_back_gone
 from bluegreen.plans.plan import Plan, Step, Wish
 from bluegreen.plans.steps import base_steps
@@ -16,6 +17,8 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
     steps = list(base_steps("up", world, wish))
     live = world.live
     slot = world.slot(live) if live else None
+    if gone := lost_canary(world):
+        steps.append(Step("prepare", "share", f"{gone}: its visitors get {live} again", live))
     if left := [*orphans(world), *leftovers(world)]:
         names = ", ".join(replica.name for replica in left)
         steps.append(Step("prepare", "clear", f"remove what an interrupted release left: {names}", world.idle))
@@ -26,10 +29,11 @@ def plan_repair(world: World, wish: Wish, rendered_differs: bool) -> Plan:
         cause = f"release {comes_back.release} comes back: the release after it never went live"
         steps.append(Step("prepare", "bring_back", cause, comes_back.color))
         rendered_differs = True
-    elif world.intended and world.intended.standing == "previous" and not way_back_gone(world):
+    elif world.intended and (world.intended.standing == "previous" or world.canary) and not way_back_gone(world):
         idle = [r.name for r in world.in_color(world.idle) if r.role == "routed" and not r.running]
         if idle:
-            steps.append(Step("prepare", "warm", f"the way back is not running: {', '.join(idle)}", world.idle))
+            what = "the release of the canary" if world.canary else "the way back"
+            steps.append(Step("prepare", "warm", f"{what} is not running: {', '.join(idle)}", world.idle))
     if slot and wish.files_gone:
         steps.append(Step("prepare", "files", f"nginx has no files of release {slot.release} any more", live))
     if drift(world) or rendered_differs:

@@ -92,3 +92,10 @@ def settle_steps(world: World, jobs: tuple[str, ...], target: Color, wait: bool)
         yield Step("settle", "jobs", f"{', '.join(jobs)} must run in one color only", target)
     if wait:
         yield Step("settle", "drain", f"requests in flight on {world.live} finish", other(target))
+
+
+def watch_steps(world: World, wish: Wish, target: Color) -> Iterable[Step]:
+    """All visitors have the release now; nothing is settled yet."""
+    if world.live and wish.watch:
+        cause = f"{wish.watch:g} s of real traffic: if the release fails for visitors, it moves back to {world.live}"
+        yield Step("watch", "watch", cause, target)

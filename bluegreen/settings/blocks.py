@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    GetJsonSchemaHandler,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema, field_validator
 from pydantic_core import CoreSchema
 
 from bluegreen.domain import app as model
+from bluegreen.settings.canary import CanaryBlock
 from bluegreen.settings.compare import CompareBlock, Urls
 from bluegreen.settings.edge import EdgeBlock, PublicListens
 from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
@@ -317,6 +312,8 @@ class Block(StrictBlock):
         default_factory=WatchBlock, json_schema_extra={"default": "60s"}
     )
     """How long a switch watches real traffic before it is settled, such as 60s; 0s: not at all."""
+    canary: CanaryBlock = Field(default_factory=CanaryBlock)
+    """Shares of visitors: by, header, cookie, secret, pin."""
     failover: bool = False
     """Whether nginx asks the previous release while it cannot reach the live one."""
     migrate: MigrateBlock | None = None

@@ -30,6 +30,7 @@ from bluegreen.settings.blocks import (
     ServiceBlock,
     WatchBlock,
 )
+from bluegreen.settings.canary import ByBlock, CanaryBlock
 from bluegreen.settings.strict import StrictBlock
 from bluegreen.settings.tls import DnsBlock, TlsBlock
 
@@ -97,6 +98,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         ),
         assets=tuple(map(_prefix, parsed.assets)),
         edge=_edge(parsed), compare=parsed.compare.compare(), notify=compare.urls(parsed.notify),
+        canary=parsed.canary.canary(),
     )  # fmt: skip
     wrong = [Problem(*it) for it in (*tls.problems(settings), *tls.unused(parsed.tls), *edge.problems(parsed))]
     if problems := [*_trust_problems(settings), *_host_problems(settings, parsed), *wrong]:
@@ -324,7 +326,7 @@ def _known_keys(where: list[str]) -> list[str]:
     blocks: dict[str, type[StrictBlock]] = {
         "health": HealthBlock, "expect": ExpectBlock, "proxy": ProxyBlock, "migrate": MigrateBlock, "hooks": HooksBlock,
         "tls": TlsBlock, "edge": edge.EdgeBlock, "dns": DnsBlock, "files": FilesBlock, "watch": WatchBlock,
-        "compare": compare.CompareBlock,
+        "compare": compare.CompareBlock, "canary": CanaryBlock, "by": ByBlock,
         **dict.fromkeys(model.HOOKS, HookBlock),
     }  # fmt: skip
     where = [part for part in where if not part.isdecimal()]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NAME = "lock"
 PREPARE = "prepare"
+CANARY = "canary"  # it waits between two shares of visitors
 FIRST_PID, LAST_PID = 1, 2**22 + 1  # what a process may be called lies between, see proc_sys_kernel(5): pid_max
 
 

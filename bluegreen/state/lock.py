@@ -14,7 +14,7 @@ from typing import Any
 
 from bluegreen.errors import COMMAND, BluegreenError, ExitCode
 from bluegreen.state import holder
-from bluegreen.state.holder import PREPARE
+from bluegreen.state.holder import CANARY, PREPARE
 
 ASK_AGAIN = 0.1  # seconds between two tries
 TOLD_GRACE = 10.0  # seconds that a holder in prepare gets to end by itself, before it is killed
@@ -201,8 +201,9 @@ def _holder(found: dict[str, Any] | None) -> Holder | None:
 
 def _held_by(other: Holder, verb: str, command: str) -> BluegreenError:
     way = f"{command} {verb} --wait 60s, or {command} status"
-    if verb == "flip-back" and other.phase == PREPARE:
-        way = f"{command} flip-back --now (ends the {other.verb}, which still prepares, and acts)"
+    if verb == "flip-back" and other.phase in (PREPARE, CANARY):
+        how = "waits between two shares" if other.phase == CANARY else "still prepares"
+        way = f"{command} flip-back --now (ends the {other.verb}, which {how}, and acts)"
     return BluegreenError(
         f"Another bluegreen command is running for this app: {other.verb}, started by {other.who}.",
         code="locked",

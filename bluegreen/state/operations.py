@@ -29,11 +29,11 @@ class Operations:
         database.add_step(self._db, operation, done)
 
     def moves(self) -> list[tuple[str, int]]:
-        """(verb, release that was live then) of each operation that moved traffic, the oldest first."""
+        """(verb, release that was live then, or got a share) of each operation that moved traffic, the oldest first."""
         if not self._db.exists():
             return []
         found = self._db.rows(
-            "select verb, release from operations where outcome in ('switched', 'flipped-back', 'finished')"
+            "select verb, release from operations where outcome in ('switched', 'canary', 'flipped-back', 'finished')"
             " and typeof(verb) = 'text' and typeof(release) = 'integer' order by id"
         )
         return [(verb, release) for verb, release in found]

@@ -91,6 +91,7 @@ def test_the_quick_way_and_the_full_one_say_the_same(lean: Project) -> None:
     assert (full.pop("live"), full.pop("previous")) == (
         {"color": "green", "release": 2}, {"color": "blue", "release": 1},
     )  # fmt: skip
+    assert (quick.pop("shares"), full.pop("shares")) == ({"blue": 100}, {"green": 100})
     assert quick == full
 
 

@@ -16,7 +16,7 @@ from tests.support.page_run import PageRun, scenarios
 from tests.support.project import Project
 
 WAYS_IN = ("compose", "nothing", "example")
-OWN_FILES = ("script", "plain", "jobs", "rollout", "kamal", "migrations", "hooks")  # the first one each time
+OWN_FILES = ("script", "plain", "jobs", "rollout", "kamal", "migrations", "hooks", "canary")  # the first one each time
 COMMANDS = 3  # of each way in
 SWITCH_WITHIN = 90.0  # seconds of machine time, from the first command to the end of the first switch
 FOUND = scenarios([block for page in pages() for block in blocks(page)])

@@ -410,6 +410,7 @@ def test_canary_values_are_never_in_output_journal_files_or_tracebacks(make_proj
         (("status",), {}), (("switch",), {"MIGRATION": "1", "GREETING": "three 1"}),
         (("switch",), {"BEHAVIOUR": "crash", "GREETING": "four"}),
         (("switch",), {"BEHAVIOUR": "sick", "GREETING": "five", "HEALTH_TIMEOUT": "1s"}),
+        (("switch", "--canary", "5%"), {"GREETING": "a share"}), (("promote",), {"GREETING": "a share"}),
         (("switch", "--image", f"web=127.0.0.1:1/{CANARY.replace('canary', 'x')}:1"), {}),
         (("switch", "--pull"), {"GREETING": "six"}), (("up",), {"DOCKER_HOST": "unix:///nowhere.sock"}),
         (("flip-back",), {}), (("up", "--frce"), {}), (("-p", "other", "status"), {"SHOP_NAME": "other"}),

@@ -207,6 +207,7 @@ class App:
         self.jobs: tuple[str, ...] = ("worker",) if jobs else ()
         self.hooks = hooks or {}
         self.content = "one"
+        self.shares: tuple[int, ...] = ()  # of the next switch or promote
         self.seconds = 0.0
         self.shown = Shown()
         self.hosted: list[str] = []
@@ -227,7 +228,7 @@ class App:
         return Wish(
             definition=f"definition {self.content}", replicas=dict.fromkeys(names, 1) | {"web": 2}, jobs=self.jobs,
             shared=("db",), proxy_definition="same", release=tools.journal.releases.newest() + 1,
-            hooks=tuple(self.hooks),
+            hooks=tuple(self.hooks), shares=self.shares,
         )  # fmt: skip
 
     def tools(self, cut: Cut) -> Tools:
@@ -277,6 +278,8 @@ class App:
             return leave(tools, Counted(FakePlain(self.machine), self.cut), stack)
         if verb == "give-up":
             return give_up(tools, stack)
+        if verb == "promote":
+            return switch(tools, stack, self.wish(tools), Request("promote"))
         if verb == "up":
             return up(tools, stack, self.wish(tools), Request("up"))
         request = Request("prepare" if verb == "prepare" else "switch", more.get("force", False))

@@ -47,8 +47,11 @@ class Machine:
     def answer(self) -> ControlAnswer | None:
         if self.loaded is None or self.proxy is None or not self.proxy.running:
             return None
-        live = self.route() or self.loaded.live
-        return ControlAnswer(self.app, self.loaded.generation, live, NGINX, 7, self.loaded.live)
+        from bluegreen.frontdoor import route
+
+        live, share = self.route() or self.loaded.live, route.share(self.files.folder)
+        canary = share[1] if share else 0
+        return ControlAnswer(self.app, self.loaded.generation, live, NGINX, 7, self.loaded.live, canary=canary)
 
     def route(self) -> Color | None:
         from bluegreen.frontdoor import route
@@ -318,7 +321,7 @@ class FakeDoor:
         assert run([text])[0] == 0
         self.it.files.write(activate(text, generation, since))
         if live:
-            self.it.files.turn(live)
+            self.it.files.turn(live, keep=True)
 
     def differs(self, text: str, generation: int, since: str, colors: Collection[Color]) -> bool:
         stored = all(self.it.files.stored(color) is not None for color in colors)
@@ -328,15 +331,16 @@ class FakeDoor:
         assert new is None, "its proxy has no ports to keep"
         assert all([text, *sealed.values()])
         self.it.files.store(dict(sealed))
-        self.it.files.turn(live)
+        self.it.files.turn(live, keep=True)
         return self._load(text, since)
 
-    def turn(self, color: Color | None) -> None:
-        self.it.files.turn(color)
+    def turn(self, color: Color | None, percent: int = 100) -> None:
+        self.it.files.turn(color, percent)
 
-    def confirm(self, color: Color | None) -> str | None:
+    def confirm(self, color: Color | None, percent: int = 100) -> str | None:
         answer = self.it.answer()
-        return None if answer and answer.live == color else f"nginx answers {answer.live if answer else 'nothing'}"
+        sends = answer and answer.sends(color, percent)
+        return None if sends else f"nginx answers {answer.words() if answer else 'nothing'}"
 
     def seal(self, color: Color, since: str, wait: bool = True) -> int:  # noqa: ARG002 - a reload takes no time here
         content = self.it.files.stored(color)

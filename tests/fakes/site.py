@@ -99,8 +99,13 @@ class Nginx:
         named = route.read(str(self.state / "nginx"))
         return self.loaded.live if named in (None, "none") or self.site.stubborn else named
 
-    def _control(self, _: str) -> Pieces:
+    def _control(self, text: str) -> Pieces:
+        share = None if self.site.stubborn else route.share(str(self.state / "nginx"))
+        if "/bucket/" in text:
+            bucket = int(text.split()[1].rpartition("/")[2])
+            return answer(200, str(share[0] if share and bucket < share[1] else self.live or "none"))
         found = {
+            "first": share[0] if share else self.live or "none",
             "app": self.loaded.app, "generation": str(self.loaded.generation), "live": self.live or "none",
             "default": self.loaded.live or "none", "nginx": "1.30.6", "worker": 7,
             "closed": "1" if closed.is_closed(str(self.state / "nginx")) else "",

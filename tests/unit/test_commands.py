@@ -284,8 +284,8 @@ def test_nginx_that_dies_at_the_cutover_leaves_it_unknown(
 
     turn = route.turn
 
-    def die(nginx: str, color: str | None) -> None:
-        turn(nginx, color)
+    def die(nginx: str, color: str | None, percent: int = 100) -> None:
+        turn(nginx, color, percent)
         if live.nginx and color == "green":
             live.nginx.end()
             for socket in (live.state / "run").glob("*.sock"):

@@ -14,8 +14,8 @@ class Said:
         self._log, self._name = log, name
 
     def __getattr__(self, what: str) -> Any:
-        def told(*given: Any) -> Any:
-            self._log.append(f"{self._name}.{what}{given}")
+        def told(*given: Any, **named: Any) -> Any:
+            self._log.append(f"{self._name}.{what}{given}{named or ''}")
             return 7
 
         return told
@@ -52,5 +52,5 @@ def test_the_first_file_comes_before_its_route_and_without_a_live_color_there_is
     door.first("text", 1, "", None, lambda _: (0, ""))
     door.first("text", 2, "now", "green", lambda _: (0, ""))
     told = [it for it in log if not it.startswith("door.test(['text'], ")]
-    assert told == ["door.first('text', 1, '')", "door.first('text', 2, 'now')", "door.turn('green',)"]
+    assert told == ["door.first('text', 1, '')", "door.first('text', 2, 'now')", "door.turn('green',){'keep': True}"]
     assert log[0].startswith("door.test("), "tested before it is written"

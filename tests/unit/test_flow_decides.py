@@ -144,7 +144,7 @@ def test_traffic_moves_by_one_rename_and_is_believed_when_nginx_says_so() -> Non
     assert (cutover.seal(), cutover.seal(wait=False)) == ("generation 4", "generation 4, begun")
     assert it.log == [
         ("turn", "green"),
-        ("confirm", "green"),
+        ("confirm", "green", 100),
         ("seal", "green", "now", True),
         ("seal", "green", "now", False),
     ]

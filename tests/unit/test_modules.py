@@ -39,6 +39,7 @@ VERBS = {
     "up": (190, {"click"}),
     "switch": (190, {"click"}),
     "prepare": (190, {"click"}),
+    "promote": (190, {"click"}),
     "check": (190, {"click"}),
     "init": (207, {"click"}),  # it reads the code of several frameworks
     "schema": (

@@ -71,7 +71,7 @@ def test_the_command_prints_it() -> None:
 
 # Verbs whose outputs other tests make, each held to its schema there: they need a stage or projects of their own.
 ELSEWHERE = ("rehearse", "init")
-ACTING = ("up", "switch", "prepare", "flip-back", "down")  # they print the same documents
+ACTING = ("up", "switch", "prepare", "promote", "flip-back", "down")  # they print the same documents
 NEVER = {".plan.notices"}  # `check` shows its notices as findings
 
 

@@ -34,6 +34,7 @@ TYPED: dict[str, list[list[str]]] = {
     "logs": [["logs"]],
     "maintenance": [["maintenance"], ["maintenance", "on"]],
     "prepare": [["prepare", "--progress", "json"]],
+    "promote": [["promote"]],
     "rehearse": [["rehearse"]],
     "runbook": [["runbook"]],
     "schema": [["schema"]],

@@ -13,7 +13,7 @@ from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.complete import offers, releases
-from bluegreen.cli.options import BUILD, IMAGE, PULL, RELEASE, WATCH, Typed
+from bluegreen.cli.options import BUILD, CANARY, EVERY, IMAGE, PULL, RELEASE, WATCH, Typed, several
 from bluegreen.compose.options import Options
 from bluegreen.domain.app import Stack
 from bluegreen.flow.values import Result, Tools
@@ -120,6 +120,7 @@ def _after_up(app: App, typed: Typed, result: Result) -> int:
     "--compare", type=click.IntRange(0, 1000), default=None, metavar="COUNT",
     help="Ask both colors so many recent GETs before traffic moves, and show how the answers differ; 0: none.",
 )  # fmt: skip
+@several(*CANARY)
 @BUILD
 @PULL
 @IMAGE
@@ -161,7 +162,7 @@ def _give_up(options: Options, typed: Typed) -> int:
 
 def _release(options: Options, verb: Any, typed: Typed) -> int:
     app = App(options, output.choose(typed.progress))
-    overrides = arguments.overrides(typed.images)
+    overrides, shares = arguments.overrides(typed.images), typed.shares
     stack = wishes.with_images(app, overrides)
 
     from bluegreen.cli.claim import claim, record
@@ -194,6 +195,7 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
         wish = replace(wish, watch=stack.settings.watch if typed.watch is None else typed.watch)
         wish = replace(wish, compare=_compared(stack, typed))
+        wish = replace(wish, shares=shares, every=EVERY if typed.every is None else typed.every)
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
         result = story(tools, stack, wish, request)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-EVENTS = ("switched", "flipped-back", "moved-back", "failed", "unknown")  # outcomes that have a notice
+EVENTS = ("switched", "canary", "flipped-back", "moved-back", "failed", "unknown")  # outcomes that have a notice
 SOON = 7  # days before the end of a certificate
 
 
@@ -33,6 +33,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
     before = _release(found["previous"]) if found["previous"] else ""
     if outcome == "switched":
         return f"switched: {live}{f' The way back is {before}.' if before else ''}"
+    if outcome == "canary":
+        return f"canary: {found['message']}"
     if outcome == "flipped-back":
         return f"flipped back: {live}{f' {before} was left.' if before else ''}"
     words = {"moved-back": "traffic was moved back.", "unknown": "LOOK NOW, traffic is unknown."}

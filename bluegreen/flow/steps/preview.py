@@ -14,7 +14,7 @@ from bluegreen.domain.verdict import expectation
 from bluegreen.domain.words import counted
 from bluegreen.errors import BluegreenError
 from bluegreen.flow.making import Making
-from bluegreen.flow.prerequisites import render_sealed
+from bluegreen.flow.prerequisites import render_sealed, text_to_load
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.values import Check
 from bluegreen.plans.differences import actual
@@ -32,7 +32,7 @@ def undrift(it: Making) -> str:
             next=f"{it.tools.command} up",
         )
     sealed = render_sealed(it.tools, it.stack, routing)
-    load(it, sealed[routing.live] if routing.live else it.render(routing), routing.since, sealed)
+    load(it, text_to_load(it.tools, it.stack, routing, sealed), routing.since, sealed)
     return f"live stays {it.world.live or 'no color'}"
 
 
