@@ -38,6 +38,8 @@ class Seen:
     connection: int = 0  # nginx's own count of connections
     nth: int = 0  # and of the requests on this one
     scheme: str = ""  # http or https, as the release was given it; empty: an older bluegreen's file
+    door: str = "public"  # or `preview`; empty: refused before nginx knew
+    routed: str = ""  # the color that the route has chosen; `color` may be the other one, whose file it is
 
     @property
     def began(self) -> float:
@@ -84,6 +86,7 @@ def parse(line: bytes) -> Seen | None:
             str(found["host"]), str(found["client"]), str(found["request_id"]), str(found["agent"]),
             int(found["bytes"]), str(found["upstream"]), str(found["upstream_status"]), int(found["connection"]),
             int(found["nth"]), str(found.get("scheme", "")),
+            str(found.get("door", "public")), str(found.get("routed", found["color"])),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

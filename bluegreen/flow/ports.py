@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bluegreen.domain.answers import Answer, Expectation
     from bluegreen.domain.app import FilesAt, Listen, Stack, Task
     from bluegreen.domain.color import Color, Place, TaskRole
+    from bluegreen.domain.figures import Figures, Position
     from bluegreen.domain.owner import Owner
     from bluegreen.domain.release import Begun, Image, Note
     from bluegreen.domain.routing import ControlAnswer, Routing, Slot
@@ -259,6 +260,16 @@ class PendingImagesPort(Protocol):
     def forget_orphan(self, identity: str) -> None: ...
 
 
+class FiguresPort(Protocol):
+    """Sums of nginx's log, and how far it was read."""
+
+    def writable(self) -> bool: ...
+    def position(self) -> Position | None: ...
+    def known(self, since: float = 0.0) -> Figures: ...
+    def add(self, found: Figures, was: Position | None, now: Position) -> bool: ...
+    def keep(self, releases: Collection[int]) -> None: ...
+
+
 class JournalPort(Protocol):
     """What happened, a part for each table."""
 
@@ -270,6 +281,8 @@ class JournalPort(Protocol):
     def runs(self) -> RunsPort: ...
     @property
     def pending_images(self) -> PendingImagesPort: ...
+    @property
+    def figures(self) -> FiguresPort: ...
     @property
     def close(self) -> Callable[[], None]: ...
 

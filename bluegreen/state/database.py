@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAME = "journal.db"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -80,6 +80,39 @@ create table if not exists steps (
     outcome text,
     detail text
 );
+create table if not exists figures (
+    start integer not null,
+    seconds integer not null,
+    release integer not null,
+    color text not null,
+    sums text not null,
+    primary key (release, seconds, start, color)
+) without rowid;
+create table if not exists route_figures (
+    start integer not null,
+    release integer not null,
+    route text not null,
+    sums text not null,
+    primary key (release, start, route)
+) without rowid;
+create table if not exists log_position (
+    id integer primary key check (id = 1),
+    container text not null,
+    stamp text not null,
+    nth integer not null
+);
+create table if not exists log_gaps (
+    id integer primary key,
+    since text not null,
+    until text not null,
+    why text not null
+);
+create table if not exists receipts (
+    id integer primary key,
+    release integer not null,
+    moved text not null,
+    receipt text not null
+);
 """
 
 
@@ -94,6 +127,7 @@ _UPGRADES = {
         )
     ),
     2: (),
+    3: (),
 }  # fmt: skip
 
 
@@ -109,6 +143,7 @@ class Database:
         self.now, self._tell = now, tell
         self._look = look  # a look makes no file
         self._opened: sqlite3.Connection | None = None
+        self._together = False
 
     def exists(self) -> bool:
         return os.path.exists(self.path)
@@ -121,7 +156,27 @@ class Database:
         """One that reads: all its rows. Some of what is broken in a file shows only when a row is fetched."""
         return self._done(lambda: self._db.execute(statement, values).fetchall())
 
+    def together(self, act: Callable[[], T]) -> T:
+        """Several statements: all of them or, killed or failed, none."""
+
+        def both() -> T:
+            self._db.execute("begin immediate")
+            self._together = True
+            try:
+                found = act()
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            finally:
+                self._together = False
+            self._db.execute("commit")
+            return found
+
+        return self._done(both)
+
     def _done(self, act: Callable[[], T]) -> T:
+        if self._together:
+            return act()
         try:
             return act()
         except sqlite3.Error as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ class Machine:
     plain_sick: bool = False  # they answer 503, and nothing on the public port
     unreached: set[str] = field(default_factory=set)  # listeners on which nothing answers
     made: int = 0
+    log: list[bytes] = field(default_factory=list)  # nginx's, each line behind the Engine's time stamp
 
     def answer(self) -> ControlAnswer | None:
         if self.loaded is None or self.proxy is None or not self.proxy.running:
@@ -129,6 +130,9 @@ class FakeContainers:
 
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]
+
+    def follow_log(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        return iter([b"%b\n" % line for line in self.it.log])
 
     def docker_health(self, container: str) -> DockerHealth:  # noqa: ARG002 - the port's
         return DockerHealth(0.0)
