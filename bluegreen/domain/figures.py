@@ -18,7 +18,6 @@ BATCH_ROUTES = 500  # the same while a log is read: which ones are the most used
 OTHER = "other"  # the name of all further ones
 LONGEST_ROUTE = 160  # characters
 UNROUTED = (400, 404, 405, 410, 414, 431)  # answers that make no route of what was asked for
-PREVIEW = "preview"  # the door of whoever looks at the idle color
 
 
 class Key(NamedTuple):
@@ -115,8 +114,8 @@ class Figures:
     unread: bool = False  # the Engine could not read it
 
     def see(self, one: Seen) -> None:
-        """Takes one request in; what was asked of the preview is no visitor's."""
-        if one.door == PREVIEW:
+        """Takes one request in, if it is a visitor's."""
+        if not one.of_visitor:
             return
         release, ended = one.release or 0, int(one.ended)
         key = Key(ended - ended % MINUTE, MINUTE, release, one.color)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 UNANSWERED = 499  # nginx's status for a visitor who left before there was an answer
 PATIENCE = 5.0  # seconds after which leaving is no whim: the release has said nothing
+OURS = "bluegreen"  # the agent of our own questions to a public listener
+PREVIEW = "preview"  # the door of whoever looks at the idle color
 PARTS = 4  # parts of a path that tell routes apart; deeper ones count as one
 LONG = 200  # characters of a path or an agent that are kept
 NUMBER = re.compile(
@@ -51,6 +53,11 @@ class Seen:
         if self.status == UNANSWERED:
             return self.seconds >= PATIENCE and not self.upstream_status.strip("- ,")
         return self.status >= 500
+
+    @property
+    def of_visitor(self) -> bool:
+        """Not of somebody who looks at the preview, and none of our own questions."""
+        return self.door != PREVIEW and self.agent != OURS
 
     @property
     def visitor(self) -> str:

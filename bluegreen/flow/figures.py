@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from bluegreen.domain.figures import Figures, Gap, Position
 from bluegreen.domain.traffic import Seen
-from bluegreen.errors import OF_MACHINE, BluegreenError
 from bluegreen.flow.traffic import stamped
 from bluegreen.flow.values import Tools
 
@@ -35,7 +34,7 @@ def catch_up(tools: Tools, proxy: str | None = None, keep: bool = True) -> Figur
         proxy = there.speaker
     was = tools.journal.figures.position()
     reading = Reading(was, proxy)
-    chunks = tools.containers.follow_log(proxy, None, follow=False, since=_since(tools, was))
+    chunks = tools.containers.read_log(proxy, _since(tools, was))
     end = tools.clock() + SECONDS
     for number, (stamp, one) in enumerate(stamped(chunks), 1):
         reading.see(stamp, one)
@@ -48,15 +47,6 @@ def catch_up(tools: Tools, proxy: str | None = None, keep: bool = True) -> Figur
     if not tools.journal.figures.add(found, was, reading.position):
         return Figures()  # another command has read the same
     return Figures(behind=found.behind, unread=found.unread)
-
-
-def kept_or_warned(tools: Tools, proxy: str | None = None) -> str:
-    """`catch_up` of a verb that acts: what kept it from doing so, in a phrase; empty: nothing."""
-    try:
-        catch_up(tools, proxy)
-    except (BluegreenError, *OF_MACHINE) as error:
-        return f"nginx's log was not added to the figures ({error}); the next command reads it"
-    return ""
 
 
 def figures(tools: Tools, unkept: Figures, since: float = 0.0) -> Figures:
@@ -80,7 +70,7 @@ class Reading:
     def see(self, stamp: str, one: Seen | None) -> None:
         """One line; `one` None: it is no request."""
         was = self._was
-        if not STAMP.fullmatch(stamp):  # not of the log: the Engine says why there is none
+        if not is_stamp(stamp):  # not of the log: the Engine says why there is none
             self.found.unread = True
             return
         if was and stamp < was.stamp:
@@ -108,14 +98,19 @@ class Reading:
 def _since(tools: Tools, was: Position | None) -> float:
     """A millisecond before the last line: the Engine and a float count differently."""
     if was is None:
-        return _moment(tools.now()) - FIRST
+        return moment(tools.now()) - FIRST
     try:
-        return _moment(was.stamp) - 0.001
+        return moment(was.stamp) - 0.001
     except ValueError:
-        return _moment(tools.now()) - FIRST
+        return moment(tools.now()) - FIRST
 
 
-def _moment(stamp: str) -> float:
+def is_stamp(text: str) -> bool:
+    """Whether a line of a log begins so; what the Engine says instead of a log does not."""
+    return STAMP.fullmatch(text) is not None
+
+
+def moment(stamp: str) -> float:
     """Seconds since the epoch. Raises ValueError."""
     found = datetime.fromisoformat(stamp[:26].rstrip("Z") if len(stamp) > 26 else stamp.rstrip("Z"))
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -140,7 +140,7 @@ class Repair:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}. To release it: {tools.command} switch"
             )
-        return operation.ended()
+        return operation.ended(after)
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "journal.db"
 SCHEMA_VERSION = 4
+RECEIPTS = 200  # moves that are kept
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -278,6 +279,23 @@ def record(
     for done in steps:
         add_step(db, operation, done)
     end_operation(db, operation, outcome)
+
+
+def add_move(
+    db: Database, what: tuple[str, str, str], slots: Mapping[str, Mapping[str, Any]], moment: tuple[float, float]
+) -> None:
+    """A move of traffic, as `domain/receipt.py` has it: its verb, the color it left, the other one. Its receipt is
+    written later. `slots`: as nginx's file has them; `moment`: when the rename began, and ended."""
+    verb, left, color = what
+    before, after = slots.get(left) or {}, slots.get(color) or {}
+    move = {
+        "verb": verb, "left": left, "color": color, "began": moment[0], "ended": moment[1],
+        "previous": before.get("release") or 0, "release": after.get("release") or 0,
+        "addresses": [it for addresses in (before.get("addresses") or {}).values() for it in addresses],
+    }  # fmt: skip
+    values = (move["release"], f"{moment[1]:.6f}", json.dumps(move))
+    db.execute("insert into receipts (release, moved, receipt) values (?, ?, ?)", values)
+    db.execute("delete from receipts where id <= (select max(id) from receipts) - ?", (RECEIPTS,))
 
 
 def unfinished(db: Database) -> tuple[Any, ...] | None:

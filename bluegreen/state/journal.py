@@ -15,6 +15,7 @@ from bluegreen.state.runs import Runs
 
 if TYPE_CHECKING:
     from bluegreen.state.figures import FigureTables
+    from bluegreen.state.receipts import Receipts
 
 
 class Journal:
@@ -41,3 +42,9 @@ class Journal:
         from bluegreen.state.figures import FigureTables
 
         return FigureTables(self._database)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        from bluegreen.state.receipts import Receipts
+
+        return Receipts(self._database)

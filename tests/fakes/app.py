@@ -101,6 +101,7 @@ class CountedJournal:
         self.releases, self.operations = Counted(journal.releases, cut), Counted(journal.operations, cut)
         self.runs, self.pending_images = Counted(journal.runs, cut), Counted(journal.pending_images, cut)
         self.figures = Counted(journal.figures, cut)
+        self.receipts = Counted(journal.receipts, cut)
 
 
 @dataclass

@@ -131,7 +131,7 @@ class FakeContainers:
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]
 
-    def follow_log(self, *_: Any, **__: Any) -> Iterator[bytes]:
+    def read_log(self, *_: Any, **__: Any) -> Iterator[bytes]:
         return iter([b"%b\n" % line for line in self.it.log])
 
     def docker_health(self, container: str) -> DockerHealth:  # noqa: ARG002 - the port's

@@ -31,7 +31,8 @@ from bluegreen.domain.figures import (
     in_hours,
 )
 from bluegreen.domain.traffic import Seen, parse
-from bluegreen.flow.figures import catch_up, figures, kept_or_warned
+from bluegreen.flow.figures import catch_up, figures
+from bluegreen.flow.receipts import accounted
 from bluegreen.state import figures as tables
 from bluegreen.state.journal import Journal
 from tests.fakes.noted import tools
@@ -65,7 +66,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def machine(journal: Journal, lines: list[bytes], **more: Any) -> Any:
-    it = tools(journal=journal, containers={"follow_log": lambda *_, **__: iter(lines)}, **more)
+    it = tools(journal=journal, containers={"read_log": lambda *_, **__: iter(lines)}, **more)
     it.now = lambda: "2026-11-27T14:10:00+00:00"
     return it
 
@@ -223,9 +224,9 @@ def test_what_the_engine_says_instead_of_a_log_is_no_line(journal: Journal) -> N
 
 def test_an_engine_that_does_not_answer_is_a_warning(journal: Journal) -> None:
     it = machine(journal, [])
-    it.containers = tools(containers={"follow_log": OSError("no Engine")}).containers
-    assert "no Engine" in kept_or_warned(it, "proxy")
-    assert kept_or_warned(machine(journal, []), "proxy") == ""
+    it.containers = tools(containers={"read_log": OSError("no Engine")}).containers
+    assert "no Engine" in accounted(it, "proxy")
+    assert accounted(machine(journal, []), "proxy") == ""
 
 
 def test_without_nginx_there_is_nothing_to_read(journal: Journal) -> None:
