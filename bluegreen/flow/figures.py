@@ -49,9 +49,10 @@ def catch_up(tools: Tools, proxy: str | None = None, keep: bool = True) -> Figur
     return Figures(behind=found.behind, unread=found.unread)
 
 
-def figures(tools: Tools, unkept: Figures, since: float = 0.0) -> Figures:
-    """All that is known from this moment on (seconds since the epoch), with what `catch_up` could not keep."""
-    found = tools.journal.figures.known(since)
+def figures(tools: Tools, unkept: Figures, since: float = 0.0, release: int | None = None) -> Figures:
+    """All that is known from this moment on (seconds since the epoch), of one release or all, with what `catch_up`
+    could not keep."""
+    found = tools.journal.figures.known(since, release)
     found.merge(unkept)
     return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from bluegreen.domain.figures import Figures, Gap
-from bluegreen.domain.receipt import Books
+from bluegreen.domain.receipt import Books, in_words
 from bluegreen.errors import OF_MACHINE, BluegreenError
 from bluegreen.flow.figures import LOOK_AT_CLOCK, catch_up, is_stamp, moment
 from bluegreen.flow.traffic import stamped
@@ -30,6 +31,13 @@ def account(tools: Tools, proxy: str | None = None) -> Figures:
         gaps = tools.journal.figures.known(tools.wall()).gaps
         _write_due(tools, proxy, gaps)
     return unkept
+
+
+def written(tools: Tools, release: int) -> list[dict[str, Any]]:
+    """Receipts of the moves to a release, the oldest first, with their `words`; those that are due are written."""
+    if any("requests" not in it for it in tools.journal.receipts.of(release)):
+        accounted(tools)
+    return [{**it, "words": in_words(it)} for it in tools.journal.receipts.of(release) if "requests" in it]
 
 
 def accounted(tools: Tools, proxy: str | None = None) -> str:

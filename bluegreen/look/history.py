@@ -7,6 +7,7 @@ from typing import Any
 
 from bluegreen.domain.record import difference, gone_back_from
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.receipts import written
 from bluegreen.flow.retention import can_come_back
 from bluegreen.flow.values import Tools
 
@@ -43,7 +44,8 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     ]  # fmt: skip
     marked = gone_back_from(tools.journal.operations.moves())
     line = {**_line(tools, record, records), "gone_back_from": wanted in marked}
-    return {**line, "images": record["images"], "figures": record["figures"], "runs": runs}
+    receipts = written(tools, wanted)
+    return {**line, "images": record["images"], "figures": record["figures"], "runs": runs, "receipts": receipts}
 
 
 def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
+from bluegreen.look.questions import questions
 from bluegreen.plans.differences import drift, set_aside, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
@@ -41,7 +42,7 @@ def status(
     if world.intended is None and stack:
         world = replace(world, intended=rebuild(tools, stack, world))
     command, why = _way_back(tools, world)
-    return {
+    found: dict[str, Any] = {
         "app": world.app,
         "live": _color(tools, world, world.live),
         "idle": _color(tools, world, world.idle),
@@ -65,6 +66,7 @@ def status(
         "no_way_back": why,
         "certificates": None,
     }
+    return {**found, "questions": questions(tools, world, found)}
 
 
 def _beside(tools: Tools, world: World) -> list[str]:

@@ -49,12 +49,13 @@ class FigureTables:
             return None
         return self._position()
 
-    def known(self, since: float = 0.0) -> Figures:
-        """All sums from this moment on (seconds since the epoch), with the hour that it is in."""
+    def known(self, since: float = 0.0, release: int | None = None) -> Figures:
+        """All sums from a moment on (seconds since the epoch), with the hour that it is in; of one release or all."""
         if not self._db.exists():
             return Figures()
-        rows = self._db.rows(f"{MINUTE_ROWS} where start + seconds > ?", (since,))
-        routes = self._db.rows(f"{ROUTE_ROWS} where start + {HOUR} > ?", (since,))
+        mine, value = ("", ()) if release is None else (" and release = ?", (release,))
+        rows = self._db.rows(f"{MINUTE_ROWS} where start + seconds > ?{mine}", (since, *value))
+        routes = self._db.rows(f"{ROUTE_ROWS} where start + {HOUR} > ?{mine}", (since, *value))
         gaps = self._db.rows("select since, until, why from log_gaps order by id")
         return Figures(dict(_minutes(rows)), dict(_routes(routes)), [Gap(*map(str, row)) for row in gaps])
 

@@ -426,6 +426,10 @@ class FakeProber:
         closed = set() if self.it.open() else set(listens)
         return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached | closed]
 
+    def visit(self, listen: str, *_: Any) -> tuple[int, float, str]:
+        silent = listen in self.it.unreached or not self.it.open()
+        return (0, 0.0, "refused the connection") if silent else (502 if self.it.served() else 200, 0.001, "")
+
     def secure(self, listens: Sequence[str], host: str) -> list[str]:  # noqa: ARG002 - the port's
         return []
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def status(options: Options, json_: bool) -> int:
     """What is live, what is idle, whether they are healthy, and how to go back."""
+    from bluegreen.look.questions import with_certificates
     from bluegreen.look.status import status as story
 
     app = App(options, output.choose("none"))
@@ -39,13 +40,14 @@ def status(options: Options, json_: bool) -> int:
         shut = closed.read(str(app.state / "nginx"))
         state = story(tools, _urls(app, app.routing), app.routing.preview, differing=differing, closed=shut)
         state["certificates"] = _certificates(app)
+        with_certificates(state)
     else:
         state = _status_without_state(app)
     if json_:
         output.as_json(state)
     else:
         output.result(report.status_text(state, app.command, datetime.now(UTC)))
-    return 0
+    return int(ExitCode.FAILED if state["questions"]["up"]["answer"] == "no" else ExitCode.DONE)
 
 
 def _urls(app: App, routing: Routing) -> list[str]:

@@ -132,6 +132,19 @@ class Containers(Logs):
         remember(found)
         return found["State"]["ExitCode"], found["RestartCount"], found["State"].get("Error", "")
 
+    @translated
+    def memory(self, container: str) -> int | None:
+        """Bytes that a container has in use; None: the Engine does not count them."""
+        return _used(self._api.client.stats(container, stream=False, one_shot=True))
+
+
+def _used(stats: Mapping[str, Any]) -> int | None:
+    """Without what the kernel only caches, as `docker stats` shows it."""
+    found = stats.get("memory_stats") or {}
+    more = found.get("stats") or {}
+    cached = more.get("inactive_file", more.get("total_inactive_file", 0))
+    return max(0, int(found["usage"]) - int(cached)) if "usage" in found else None
+
 
 def _replica(found: Mapping[str, Any], app: str) -> Replica:
     labels, status, name = found["Labels"], found["Status"], found["Names"][0].lstrip("/")

@@ -88,10 +88,20 @@ def _streamed(answer: Any) -> Iterator[bytes]:
 
 
 def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """What is in the Engine's frames: a byte for the stream, three of nothing, and four that say how long it is."""
-    rest = b""
+    """What is in the Engine's frames: a byte for the stream, three of nothing, and four that say how long it is.
+
+    What a terminal was given has no frames.
+    """
+    rest, framed = b"", None
     for chunk in chunks:
         rest += chunk
+        if framed is None and len(rest) >= FRAME:
+            framed = rest[0] in (0, 1, 2) and rest[1:4] == b"\0\0\0"
+        if framed is False:
+            yield rest
+            rest = b""
+        if not framed:
+            continue
         at, found = 0, []
         while len(rest) - at >= FRAME and len(rest) - at - FRAME >= (size := int.from_bytes(rest[at + 4 : at + FRAME])):
             found.append(rest[at + FRAME : at + FRAME + size])
@@ -99,3 +109,5 @@ def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
         rest = rest[at:]
         if found:
             yield b"".join(found)
+    if rest and not framed:
+        yield rest
