@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bluegreen.cli.shapes import Shape, flag, integer, listed, moment, names, null_or, seconds, text, thing
+from bluegreen.cli.shapes import Shape, flag, integer, listed, mapped, moment, names, null_or, seconds, text, thing
 
 ANSWER = ("yes", "no", "cannot tell")
 SUMS: dict[str, Shape] = {
@@ -71,4 +71,33 @@ RECEIPT = thing("The receipt of a move of traffic to this release.", {
     "incomplete": names("Why the receipt is not complete; empty: it is."),
     "right": flag("Whether it is complete, and each request was answered one time, none by the color that was left."),
     "words": text("All that in a sentence."),
+})  # fmt: skip
+THEN = thing("What was live at a time.", {
+    "at": moment("The time."),
+    "live": null_or(thing("What was live; null: nothing, or unknown.", {
+        "color": null_or(text("The color.", "blue", "green")), "release": integer("Its number."),
+    })),
+    "since": null_or(moment("Since when; null: the journal does not go back so far.")),
+    "until": null_or(moment("Until when; null: up to now.")), "verb": null_or(text("What made it so.")),
+    "minutes": null_or(integer("The figures are of so many minutes; null: there are none.")),
+    "figures": null_or(thing("What visitors got then.", SUMS)),
+    "by_release": mapped("Requests that each release answered then.", {"type": "integer"}),
+})  # fmt: skip
+FOUND = thing("A request.", {
+    "request_id": text("Its id."),
+    "requests": listed("Each request with this id; a proxy in front may send one more often.", thing("A request.", {
+        "began": moment("When it began."), "ended": moment("When it ended."), "seconds": seconds("How long it took."),
+        "method": text("Its method."), "uri": text("What was asked for."), "host": text("Of which host."),
+        "client": text("The visitor's address."), "status": integer("The status of the answer."),
+        "bytes": integer("The size of its body."), "color": null_or(text("The color that answered.")),
+        "release": null_or(integer("Its release.")), "service": null_or(text("The service.")),
+        "upstream": null_or(text("The addresses that nginx asked, each try.")),
+        "upstream_status": null_or(text("What they answered.")),
+        "container": null_or(text("The container that answered; null: nginx itself, or it is gone.")),
+        "why": text("What happened, in a sentence."),
+        "lines": listed("What the container wrote.", thing("A line.", {
+            "moment": moment("When."), "text": text("The line."),
+            "by": text("Why it is here: it has the id, or it is of the time of the request.", "id", "time"),
+        })),
+    })),
 })  # fmt: skip

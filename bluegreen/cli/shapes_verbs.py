@@ -24,7 +24,7 @@ from bluegreen.cli.shapes import (
     text,
     thing,
 )
-from bluegreen.cli.shapes_traffic import QUESTIONS, RECEIPT
+from bluegreen.cli.shapes_traffic import FOUND, QUESTIONS, RECEIPT, THEN
 from bluegreen.domain.differing import KINDS
 
 STATUS = thing(SERVES["description"], {**SERVES["properties"], "questions": QUESTIONS})
@@ -161,7 +161,7 @@ VERBS: dict[str, dict[str, Shape | str]] = {
     "expect": {"compared": COMPARED, "recorded": RECORDED},
     "history": {"history": HISTORY},
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
-    "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},
+    "status": {"status": STATUS, "then": THEN}, "why": {"found": FOUND}, "maintenance": {"maintenance": MAINTENANCE},
     "tls": {"tls": TLS, "timer": TIMER},
     "up": ACTS, "switch": ACTS, "prepare": ACTS, "flip-back": ACTS, "down": ACTS,
 }  # fmt: skip
