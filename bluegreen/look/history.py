@@ -7,7 +7,6 @@ from typing import Any
 
 from bluegreen.domain.record import difference, gone_back_from
 from bluegreen.errors import BluegreenError
-from bluegreen.flow.receipts import written
 from bluegreen.flow.retention import can_come_back
 from bluegreen.flow.values import Tools
 
@@ -44,6 +43,8 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     ]  # fmt: skip
     marked = gone_back_from(tools.journal.operations.moves())
     line = {**_line(tools, record, records), "gone_back_from": wanted in marked}
+    from bluegreen.flow.receipts import written  # who only lists releases does not wait for it
+
     receipts = written(tools, wanted)
     return {**line, "images": record["images"], "figures": record["figures"], "runs": runs, "receipts": receipts}
 

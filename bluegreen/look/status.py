@@ -20,7 +20,6 @@ from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import unreached
 from bluegreen.flow.rebuild import rebuild
 from bluegreen.flow.values import Tools
-from bluegreen.look.questions import questions
 from bluegreen.plans.differences import drift, set_aside, unhealthy_replicas
 from bluegreen.plans.flip_back import plan_flip_back
 
@@ -66,6 +65,8 @@ def status(
         "no_way_back": why,
         "certificates": None,
     }
+    from bluegreen.look.questions import questions
+
     return {**found, "questions": questions(tools, world, found)}
 
 

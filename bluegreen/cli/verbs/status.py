@@ -48,7 +48,6 @@ def status(options: Options, watch: bool, moment: float | None, json_: bool) -> 
 
 def _looked(app: App) -> dict[str, Any]:
     """The fields of `status --json`, as of now."""
-    from bluegreen.look.questions import with_certificates
     from bluegreen.look.status import status as story
 
     if not app.routing:
@@ -60,7 +59,10 @@ def _looked(app: App) -> dict[str, Any]:
     shut = closed.read(str(app.state / "nginx"))
     state = story(tools, _urls(app, app.routing), app.routing.preview, differing=differing, closed=shut)
     state["certificates"] = _certificates(app)
-    with_certificates(state)
+    if state["certificates"]:
+        from bluegreen.look.questions import with_certificates
+
+        with_certificates(state)
     return state
 
 
