@@ -112,6 +112,6 @@ def is_stamp(text: str) -> bool:
 
 
 def moment(stamp: str) -> float:
-    """Seconds since the epoch. Raises ValueError."""
-    found = datetime.fromisoformat(stamp[:26].rstrip("Z") if len(stamp) > 26 else stamp.rstrip("Z"))
+    """Seconds since the epoch, of one of the Engine's stamps or of ISO 8601. Raises ValueError."""
+    found = datetime.fromisoformat(stamp[:26].rstrip("Z") if stamp.endswith("Z") else stamp)
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.domain.app import Listen, Route, Stack
 from bluegreen.domain.color import Color
 from bluegreen.domain.paths import public_health
-from bluegreen.domain.routing import Slot
+from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.world import ProxyContainer, World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
@@ -75,7 +75,7 @@ def _through(edge: str) -> str:
 
 def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> tuple[tuple[str, ...], list[str]]:
     """(the listeners that were asked, those that did not answer, each with why). None is asked before publishing."""
-    there, route = _listeners(tools, proxy, slot)
+    there, route = _listeners(proxy, slot, tools.door.intended())
     if proxy is None or not there:
         return (), []
     host, path = (route.host, route.health.path) if route else (None, "/")
@@ -84,9 +84,10 @@ def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> 
     return (*there, *proxy.tls), silent
 
 
-def _listeners(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> tuple[tuple[str, ...], Route | None]:
+def _listeners(
+    proxy: ProxyContainer | None, slot: Slot | None, routing: Routing | None
+) -> tuple[tuple[str, ...], Route | None]:
     """Where nginx is published, and a route that visitors reach there; none before publishing."""
-    routing = tools.door.intended()
     if proxy is None or not proxy.published or routing is None:
         return (), None
     listens = routing.listen if proxy.edge else proxy.listen or routing.listen
@@ -95,9 +96,10 @@ def _listeners(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) ->
     return listens, next((route for route in slot.routes if route.public), None) if slot else None
 
 
-def visited(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> list[dict[str, Any]]:
+def visited(tools: Tools, world: World) -> list[dict[str, Any]]:
     """What a visitor gets now, at each listener: `at`, `status` (null: no answer), `seconds`, `why` there was none."""
-    there, route = _listeners(tools, proxy, slot)
+    proxy = world.proxy
+    there, route = _listeners(proxy, world.slot(world.live) if world.live else None, world.intended)
     host, path = (route.host, public_health(route) or route.path) if route else (None, "/")
     secure = proxy.tls if proxy and there and host else ()
     found = []

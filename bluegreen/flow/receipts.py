@@ -59,9 +59,16 @@ def _write_due(tools: Tools, proxy: str, gaps: Iterable[Gap]) -> None:
         books.incomplete += [
             f"nobody has read the log from {gap.since[:19]} to {gap.until[:19]}: {gap.why}"
             for gap in gaps
-            if moment(gap.since) <= books.until and moment(gap.until) >= books.since
+            if _overlap(gap, books)
         ]
         tools.journal.receipts.end(number, books.receipt())
+
+
+def _overlap(gap: Gap, books: Books) -> bool:
+    try:
+        return moment(gap.since) <= books.until and moment(gap.until) >= books.since
+    except ValueError:  # somebody has written it
+        return False
 
 
 def _read(tools: Tools, proxy: str, books: Books) -> None:

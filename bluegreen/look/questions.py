@@ -9,7 +9,7 @@ from typing import Any
 from bluegreen.domain.figures import HOUR, MINUTE, Figures, Sums
 from bluegreen.domain.questions import BEFORE, NOW, Answer, Containers, Side, changed, is_slow, jobs_fail
 from bluegreen.domain.words import lasting
-from bluegreen.domain.world import World
+from bluegreen.domain.world import Replica, World
 from bluegreen.errors import OF_MACHINE, BluegreenError
 from bluegreen.flow.figures import figures, moment
 from bluegreen.flow.public import visited
@@ -32,8 +32,7 @@ def questions(tools: Tools, world: World, state: Mapping[str, Any]) -> dict[str,
     found = figures(tools, unkept, now - (NOW + BEFORE + 1) * MINUTE)
     before = _previous(tools, world)
     last = _last_hour(tools, unkept, before)
-    slot = world.slot(world.live) if world.live else None
-    is_up = up(visited(tools, world.proxy, slot), state)
+    is_up = up(visited(tools, world), state)
     if is_up.answer == "no" and not state["closed"] and not _asked_from_here(tools, is_up):
         is_up = Answer("cannot tell", "the Engine publishes ports on another machine", is_up.what)
     return {
@@ -127,26 +126,39 @@ def _changed(
 ) -> Answer:
     slot = world.slot(world.live) if world.live else None
     since = world.intended.since if world.intended else None
-    if slot is None or since is None:
+    try:
+        began = moment(since or "")
+    except ValueError:  # not known, of a state that was lost
+        slot, began = None, 0.0
+    if slot is None:
         return changed(None, None, "")
-    began = moment(since)
     mine = figures(tools, unkept, began, slot.release)
     minute = began - began % MINUTE
     of_mine = mine.total(slot.release, minute), mine.of_routes(slot.release, began - began % HOUR)
     release, (sums, routes) = previous
-    before = Side(release, sums, routes, _containers(tools, world, release)) if release else None
-    after = Side(slot.release, *of_mine, _containers(tools, world, slot.release))
+    before = Side(release, sums, routes, Containers(None, _memory(tools, world, release))) if release else None
+    used = _memory(tools, world, slot.release) if before else None
+    after = Side(slot.release, *of_mine, Containers(_restarts(tools, world, slot.release), used))
     return changed(before, after, f"live for {lasting(tools.wall() - began)}")
 
 
-def _containers(tools: Tools, world: World, release: int) -> Containers:
-    here = [it for it in world.replicas if it.release == release and it.role == "routed" and it.running][:REPLICAS]
+def _routed(world: World, release: int) -> list[Replica]:
+    return [it for it in world.replicas if it.release == release and it.role == "routed" and it.running][:REPLICAS]
+
+
+def _restarts(tools: Tools, world: World, release: int) -> int | None:
     try:
-        restarts = [tools.containers.exit_of(it.id)[1] for it in here]
-        memory = [used for it in here if (used := tools.containers.memory(it.id))]
+        return sum(tools.containers.exit_of(it.id)[1] for it in _routed(world, release))
     except BluegreenError:
-        return Containers()
-    return Containers(sum(restarts) if here else None, max(memory, default=None))
+        return None
+
+
+def _memory(tools: Tools, world: World, release: int) -> int | None:
+    """Of the container that has most in use."""
+    try:
+        return max((used for it in _routed(world, release) if (used := tools.containers.memory(it.id))), default=None)
+    except BluegreenError:
+        return None
 
 
 def _incomplete(found: Figures, now: float) -> list[str]:
