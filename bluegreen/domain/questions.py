@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bluegreen.domain.figures import OTHER, Sums
+from bluegreen.domain.words import counted
 
 NOW, BEFORE = 5, 60  # minutes
 FEW = 30  # requests of which fewer say nothing about how long they take
@@ -63,7 +64,7 @@ def is_slow(now: Sums, hour: Sums, previous: Sums, release: int | None) -> Answe
     what = {"now": summary(now), "hour": summary(hour), "previous": summary(previous) | {"release": release}}
     said = f"p50 {ms(now, 0.5)}, p95 {ms(now, 0.95)} ({now.requests:,} requests in {NOW} min)"
     if now.latency.count < FEW:
-        few = f"{now.requests} requests in {NOW} min" if now.requests else f"no requests in {NOW} min"
+        few = f"{counted(now.requests, 'request')} in {NOW} min" if now.requests else f"no requests in {NOW} min"
         return Answer("cannot tell", few, what)
     beside = [("the hour before", hour)] + ([(f"release {release}", previous)] if release else [])
     known = [(name, sums) for name, sums in beside if sums.latency.count >= FEW]
@@ -111,7 +112,7 @@ def changed(before: Side | None, after: Side | None, since: str) -> Answer:
     if found:
         return Answer("yes", f"{head}: {'; '.join(words for _, words in found)}", what)
     if not compared:
-        counts = f"{after.sums.requests:,} requests, release {before.release} {before.sums.requests:,} in its last hour"
+        counts = f"{counted(after.sums.requests, 'request')}, release {before.release} {before.sums.requests:,} in its last hour"
         return Answer("cannot tell", f"{head}: {counts}; {ENOUGH} of each are compared", what)
     said = f"{share(after.sums)} failed (release {before.release}: {share(before.sums)})"
     said += f", p95 {ms(after.sums, 0.95)} ({ms(before.sums, 0.95)}), {after.sums.requests:,} requests"
@@ -138,7 +139,7 @@ def surely_other(before: Sums, after: Sums) -> bool:
 
 def _of_containers(before: Containers, after: Containers) -> Iterator[tuple[str, str]]:
     if after.restarts:
-        yield "restarts", f"{after.restarts} restarts"
+        yield "restarts", counted(after.restarts, "restart")
     if before.memory and after.memory:
         ratio = after.memory / before.memory
         if not 1 / CHANGED < ratio < CHANGED and abs(after.memory - before.memory) > MEMORY:
@@ -163,7 +164,7 @@ def _of_routes(before: Side, after: Side) -> Iterator[tuple[str, str]]:
         if name in theirs and min(sums.requests, theirs[name].requests) >= ROUTE_FEW
     ]  # fmt: skip
     if slower := [name for name, was, now in both if _slower(now, was, SLOW, NOTICED)]:
-        yield "latency", f"slower: {_names(slower)}"
+        yield "latency", f"slower routes: {_names(slower)}"
     sizes = [name for name, was, now in both if _resized(was, now)]
     if sizes:
         it = sizes[0]

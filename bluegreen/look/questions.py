@@ -8,7 +8,7 @@ from typing import Any
 
 from bluegreen.domain.figures import HOUR, MINUTE, Figures, Sums
 from bluegreen.domain.questions import BEFORE, NOW, Answer, Containers, Side, changed, is_slow, jobs_fail
-from bluegreen.domain.words import lasting
+from bluegreen.domain.words import counted, lasting
 from bluegreen.domain.world import Replica, World
 from bluegreen.errors import OF_MACHINE, BluegreenError
 from bluegreen.flow.figures import figures, moment
@@ -69,14 +69,19 @@ def up(visits: Sequence[Mapping[str, Any]], state: Mapping[str, Any]) -> Answer:
 
 
 def with_certificates(state: Mapping[str, Any]) -> None:
-    """Adds certificates to the answer whether the app is up: browsers refuse a page without a valid one."""
+    """Adds certificates to the answer whether the app is up: browsers refuse a page whose certificate has expired."""
     it = state["questions"]["up"] if state.get("questions") else None
     if it is None or not state["certificates"] or it["answer"] != "yes":
         return
-    bad = [found["name"] for found in state["certificates"] if found["state"] != "valid"]
-    days = min(found["days"] for found in state["certificates"]) if not bad else 0
-    it["words"] += f"; certificates valid for {days} days" if not bad else f"; no valid certificate: {', '.join(bad)}"
-    it["answer"] = "no" if bad else "yes"
+    found = state["certificates"]
+    expired = [one["name"] for one in found if one["state"] == "expired"]
+    waiting = [one["name"] for one in found if one["state"] == "placeholder"]
+    if expired:
+        it["answer"], it["words"] = "no", f"the certificate of {', '.join(expired)} has expired"
+    elif waiting:
+        it["words"] += f"; no certificate yet: {', '.join(waiting)}"
+    else:
+        it["words"] += f"; certificates valid for {min(one['days'] for one in found)} days"
 
 
 def _asked_from_here(tools: Tools, found: Answer) -> bool:
@@ -90,7 +95,7 @@ def _asked_from_here(tools: Tools, found: Answer) -> bool:
 
 def _job(name: str, it: Mapping[str, Any]) -> str:
     said = f"{name} {it['running']}/{it['wanted']} running"
-    said += f", {it['restarts']} restarts" if it["restarts"] else ""
+    said += f", {counted(it['restarts'], 'restart')}" if it["restarts"] else ""
     return said + (f", FAILING: {', '.join(it['failing'])}" if it["failing"] else "")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegreen.domain.evidence import Histogram
@@ -104,6 +104,7 @@ REQUESTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(REQUESTS, st.integers(0, 30))
 def test_sums_do_not_depend_on_where_a_log_was_cut(requests: list[tuple[int, int, int, float]], at: int) -> None:
     seen = [one(ended=ended, status=status, uri=f"/r{n}", seconds=long) for ended, status, n, long in requests]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bluegreen.domain.receipt import AFTER, NAMED, Books, Move, in_words
@@ -56,6 +56,7 @@ def receipt(requests: list[Seen], move: Move = MOVE) -> dict[str, Any]:
     return books.receipt()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(1, 30), st.integers(0, 1000))
 def test_of_a_move_that_went_right_it_says_so_in_whatever_order_it_reads(
     connections: int, each: int, seed: int
@@ -67,6 +68,7 @@ def test_of_a_move_that_went_right_it_says_so_in_whatever_order_it_reads(
     assert sum(found["requests"].values()) == connections * each
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(3, 30), st.data())
 def test_each_request_that_is_missing_is_named(connections: int, each: int, data: Any) -> None:
     requests = traffic(connections, each)
@@ -78,6 +80,7 @@ def test_each_request_that_is_missing_is_named(connections: int, each: int, data
     assert found["missing"] == {"count": 1, "which": [f"request {lost.nth} of connection {lost.connection}"]}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(3, 30), st.data())
 def test_a_request_that_is_answered_twice_is_named(connections: int, each: int, data: Any) -> None:
     requests = traffic(connections, each)
@@ -90,6 +93,7 @@ def test_a_request_that_is_answered_twice_is_named(connections: int, each: int, 
     assert "answered twice" in in_words(found)
 
 
+@settings(deadline=None)
 @given(st.floats(0.003, 10), st.floats(0, 3).map(lambda it: round(it, 3)))
 def test_none_that_began_after_the_move_may_be_answered_by_the_color_that_was_left(
     began: float, seconds: float
@@ -101,6 +105,7 @@ def test_none_that_began_after_the_move_may_be_answered_by_the_color_that_was_le
     assert "1 that began after the move were answered by blue" in in_words(found)
 
 
+@settings(deadline=None)
 @given(st.floats(-9, 0.0), st.floats(0, 9).map(lambda it: round(it, 3)))
 def test_what_began_before_the_move_may_be_answered_by_either(began: float, seconds: float) -> None:
     for color in ("blue", "green"):
