@@ -112,8 +112,8 @@ def changed(before: Side | None, after: Side | None, since: str) -> Answer:
     if found:
         return Answer("yes", f"{head}: {'; '.join(words for _, words in found)}", what)
     if not compared:
-        counts = f"{counted(after.sums.requests, 'request')}, release {before.release} {before.sums.requests:,} in its last hour"
-        return Answer("cannot tell", f"{head}: {counts}; {ENOUGH} of each are compared", what)
+        counts = f"{counted(after.sums.requests, 'request')}, release {before.release} {before.sums.requests:,}"
+        return Answer("cannot tell", f"{head}: {counts} in its last hour; {ENOUGH} of each are compared", what)
     said = f"{share(after.sums)} failed (release {before.release}: {share(before.sums)})"
     said += f", p95 {ms(after.sums, 0.95)} ({ms(before.sums, 0.95)}), {after.sums.requests:,} requests"
     return Answer("no", f"{head}: {said}", what)
