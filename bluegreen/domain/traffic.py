@@ -85,7 +85,7 @@ def parse(line: bytes) -> Seen | None:
     if not line.startswith(b"{"):
         return None
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode(errors="replace"))  # visitors send any bytes
         release = found["release"]
         return Seen(
             float(found["ended"]), float(found["seconds"]), int(found["status"]), str(found["color"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -90,24 +91,27 @@ def _streamed(answer: Any) -> Iterator[bytes]:
 def unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """What is in the Engine's frames: a byte for the stream, three of nothing, and four that say how long it is.
 
-    What a terminal was given has no frames.
+    What a terminal was given has no frames. A line of more than 16 KB comes in several, each with a time stamp.
     """
-    rest, framed = b"", None
+    rest, framed, ended = b"", False, True
+    chunks = iter(chunks)
     for chunk in chunks:
         rest += chunk
-        if framed is None and len(rest) >= FRAME:
+        if len(rest) >= FRAME:
             framed = rest[0] in (0, 1, 2) and rest[1:4] == b"\0\0\0"
-        if framed is False:
-            yield rest
-            rest = b""
-        if not framed:
-            continue
+            break
+    if not framed:
+        yield rest
+        yield from chunks
+        return
+    for chunk in itertools.chain([b""], chunks):
+        rest += chunk
         at, found = 0, []
         while len(rest) - at >= FRAME and len(rest) - at - FRAME >= (size := int.from_bytes(rest[at + 4 : at + FRAME])):
-            found.append(rest[at + FRAME : at + FRAME + size])
+            text = rest[at + FRAME : at + FRAME + size]
+            found.append(text if ended else text.partition(b" ")[2])
+            ended = text.endswith(b"\n")
             at += FRAME + size
         rest = rest[at:]
         if found:
             yield b"".join(found)
-    if rest and not framed:
-        yield rest
