@@ -257,9 +257,9 @@ class Quick:
         self._step("settle", "record", lambda: f"release {self.slot['release']}")
         for done in self.steps[-2:]:
             output.note(output.line(done))
-        found = self.result()
-        database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
-        database.add_move(db, ("flip-back", self.live, self.target), self.routing["slots"], self.moment)
+        found: Any = self.result()
+        moved = (("flip-back", self.live, self.target), self.routing["slots"], self.moment)
+        database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, found["outcome"], moved)
         db.close()
         if os.path.lexists(f"{self.nginx}/route/closed"):
             output.note(f"Note: Visitors get 503 (maintenance). To open: {self.command()} maintenance off")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "journal.db"
 SCHEMA_VERSION = 4
-RECEIPTS = 200  # moves that are kept
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -272,13 +271,23 @@ def end_operation(db: Database, operation: int, outcome: str, error: Mapping[str
 
 
 def record(
-    db: Database, what: tuple[str, int | None, str | None], steps: Sequence[Mapping[str, Any]], outcome: str
+    db: Database,
+    what: tuple[str, int | None, str | None],
+    steps: Sequence[Mapping[str, Any]],
+    outcome: str,
+    move: tuple[tuple[str, str, str], Mapping[str, Mapping[str, Any]], tuple[float, float]] | None = None,
 ) -> None:
-    """An operation that has ended: its verb, release and target, and its steps."""
-    operation = start_operation(db, *what)
-    for done in steps:
-        add_step(db, operation, done)
-    end_operation(db, operation, outcome)
+    """An operation that has ended: its verb, release and target, its steps, and its move as `add_move` takes it."""
+
+    def act() -> None:
+        operation = start_operation(db, *what)
+        for done in steps:
+            add_step(db, operation, done)
+        end_operation(db, operation, outcome)
+        if move:
+            add_move(db, *move)
+
+    db.together(act)
 
 
 def add_move(
@@ -295,7 +304,6 @@ def add_move(
     }  # fmt: skip
     values = (move["release"], f"{moment[1]:.6f}", json.dumps(move))
     db.execute("insert into receipts (release, moved, receipt) values (?, ?, ?)", values)
-    db.execute("delete from receipts where id <= (select max(id) from receipts) - ?", (RECEIPTS,))
 
 
 def unfinished(db: Database) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from bluegreen.domain.receipt import Move
 from bluegreen.state.database import Database, add_move
 
+MOST = 200  # moves that are kept
 DEFECT = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # what is written there is none of ours
 
 
@@ -37,6 +38,7 @@ class Receipts:
 
     def end(self, number: int, receipt: Mapping[str, Any]) -> None:
         self._db.execute("update receipts set receipt = ? where id = ?", (json.dumps(receipt), number))
+        self._db.execute("delete from receipts where id <= (select max(id) from receipts) - ?", (MOST,))
 
     def of(self, release: int) -> list[dict[str, Any]]:
         """The receipts of the moves to a release, the oldest first; of one that is not written yet, the move."""
