@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import click
@@ -61,6 +62,24 @@ def _percent(text: str) -> int:
     """0: it is no percentage."""
     match = re.fullmatch(r"([0-9]{1,3})%?", text)
     return int(match[1]) if match else 0
+
+
+class Moment(click.ParamType[float]):
+    """A time of day (14:05, the last one), or a date and a time; without a zone that of this machine."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        now, words = datetime.now().astimezone(), str(value).strip()
+        try:
+            if len(words) <= len("14:05:30"):
+                found = datetime.combine(now.date(), time.fromisoformat(words)).astimezone()
+                return (found if found <= now else found - timedelta(days=1)).timestamp()
+            return datetime.fromisoformat(words).astimezone().timestamp()
+        except (ValueError, OverflowError, OSError):
+            self.fail(f"{value!r} is no time such as 14:05 or 2026-11-27T14:05", param, context)
 
 
 def overrides(images: tuple[str, ...]) -> dict[str, str]:

@@ -82,7 +82,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "show",
         "Everything about one release (default: the live one), with the output of its migration and hooks.",
     ),
-    "status": ("look", "status", "What is live, what is idle, whether they are healthy, and how to go back."),
+    "status": (
+        "status",
+        "status",
+        "Is it up, is it slow, do jobs fail, did the release change anything; what is live, and how to go back.",
+    ),
     "switch": ("release", "switch", "Release: start and check new containers on the idle color, then move traffic."),
     "tls": (
         "tls",
@@ -90,6 +94,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "Certificates: how they are, renew what is due, or set up the timer that renews them. Needs no Compose file.",
     ),
     "up": ("release", "up", "Start what is missing: shared services, proxy, first color. Repair what is broken."),
+    "why": (
+        "look",
+        "why",
+        "One request by its id (X-Request-ID): who answered it, when, and what the application wrote meanwhile.",
+    ),
 }
 
 

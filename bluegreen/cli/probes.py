@@ -58,6 +58,9 @@ class Probes:
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:
         return public.silent(listens, host, path)
 
+    def visit(self, listen: str, host: str | None, path: str, secure: bool) -> tuple[int, float, str]:
+        return public.visit(listen, host, path, secure)
+
     def secure(self, listens: Sequence[str], host: str) -> list[str]:
         return public.no_handshake(listens, host)
 

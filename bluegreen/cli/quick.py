@@ -149,12 +149,11 @@ class Quick:
 
     def __init__(self, typed: Any, found: Any, lock: int, signals: Signals) -> None:
         self.typed, self.lock, self.signals = typed, lock, signals
-        self.state, self.routing, self.live = found.state, found.routing, found.live
-        self.answer = found.answer
+        self.state, self.routing, self.live, self.answer = found.state, found.routing, found.live, found.answer
         self.nginx, self.sockets = f"{self.state}/nginx", f"{self.state}/run"
-        self.target = OTHER[self.live]
-        self.slot = self.routing["slots"][self.target]
+        self.target, self.slot = OTHER[self.live], self.routing["slots"][OTHER[self.live]]
         self.since = self.instead = ""
+        self.moment = (0.0, 0.0)  # when the rename began, and ended
         self.steps: list[dict[str, Any]] = []
 
     def run(self) -> int:
@@ -197,7 +196,12 @@ class Quick:
         began = time.monotonic()
         wrong = [self._probe(target) for target in targets[:1]]
         slow = (time.monotonic() - began) * len(targets[1:]) > WORTH_A_THREAD
-        wrong += _at_once(self.sockets, targets[1:]) if slow else [self._probe(target) for target in targets[1:]]
+        if slow:
+            from bluegreen.probe.once import reasons  # takes longer to load than quick probes take in turn
+
+            wrong += reasons(self.sockets, targets[1:])
+        else:
+            wrong += [self._probe(target) for target in targets[1:]]
         if any(wrong):
             raise _Unusual
         return counted(len(targets), "replica")
@@ -210,11 +214,13 @@ class Quick:
         self.since = utc_now()
         if not holder.on_disk(self.state, self.lock):
             raise _Unusual  # somebody took the lock's file away; the full story takes the one that is there
+        began = time.time()
         try:
             route.turn(self.nginx, self.target)
         except OSError:
             if route.read(self.nginx) != self.target:
                 raise _Unusual from None
+        self.moment = (began, time.time())
         return f"renamed to {self.target}"
 
     def confirm(self) -> str:
@@ -251,8 +257,9 @@ class Quick:
         self._step("settle", "record", lambda: f"release {self.slot['release']}")
         for done in self.steps[-2:]:
             output.note(output.line(done))
-        found = self.result()
-        database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, str(found["outcome"]))
+        found: Any = self.result()
+        moved = (("flip-back", self.live, self.target), self.routing["slots"], self.moment)
+        database.record(db, ("flip-back", self.slot["release"], self.target), self.steps, found["outcome"], moved)
         db.close()
         if os.path.lexists(f"{self.nginx}/route/closed"):
             output.note(f"Note: Visitors get 503 (maintenance). To open: {self.command()} maintenance off")
@@ -322,13 +329,6 @@ def _more_to_do(quick: Quick) -> bool:
     ready = text.header(disk.read(quick.nginx, disk.stored_name(quick.target)) or "")
     same = ready is not None and ready.get("slots") == quick.routing["slots"]
     return bool(jobs or quick.routing["hooks"] or quick.routing["failover"] or not same)
-
-
-def _at_once(sockets: str, targets: Sequence[Any]) -> list[str | None]:
-    from bluegreen.probe.once import Target, once  # takes longer to load than quick probes take in turn
-
-    wanted = [Target("", at[0], at[1], host, policy) for at, host, policy in targets]
-    return [reason for _, reason in once(sockets, wanted)]
 
 
 def _reached(routing: dict[str, Any], slot: dict[str, Any]) -> bool:

@@ -9,15 +9,16 @@ from typing import Any
 
 from bluegreen.cli.output import clean
 from bluegreen.domain.findings import Finding
-from bluegreen.domain.words import counted
+from bluegreen.domain.words import counted, lasting
 from bluegreen.plans.plan import FAILURE, Plan
 
+QUESTIONS = {"up": "up?", "slow": "slow?", "jobs": "jobs fail?", "changed": "changed?"}
 OUTPUT_SHOWN = 30  # last lines of a migration or hook that `show` prints; --json has more
 
 
 def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
     """`status` for people."""
-    lines = [f"{state['app']}  {'  '.join(state['urls'])}", ""]
+    lines = [f"{state['app']}  {'  '.join(state['urls'])}", "", *question_lines(state.get("questions"))]
     lines.append(_slot_line("live", state["live"], now) if state["live"] else f"live   none: {command} up")
     if state["idle"]:
         lines.append(_slot_line("idle", state["idle"], now))
@@ -29,6 +30,18 @@ def status_text(state: Mapping[str, Any], command: str, now: datetime) -> str:
         lines.append(f"aside  release {state['set_aside']}, kept until the idle one is live or given up")
     rows = [(name, words) for name, words in _status_rows(state, command) if words]
     return "\n".join([*lines, "", *(f"{name:<12}{words}" for name, words in rows)])
+
+
+def question_lines(found: Mapping[str, Any] | None) -> list[str]:
+    """The four answers, each in a line, and what they do not know."""
+    if not found:
+        return []
+    lines = [f"{QUESTIONS[name]:<12}{_answer(it)}" for name, it in found.items() if name in QUESTIONS]
+    return [*lines, *(f"{'':12}{clean(words)}" for words in found["incomplete"]), ""]
+
+
+def _answer(it: Mapping[str, Any]) -> str:
+    return f"{it['answer']}: {clean(it['words'])}" if it["words"] else str(it["answer"])
 
 
 def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
@@ -52,7 +65,7 @@ def _status_rows(state: Mapping[str, Any], command: str) -> Iterator[tuple[str, 
     yield "https", _certificates(state.get("certificates") or (), command)
     yield "migration", f"in doubt: {clean(state['migration'])}" if state["migration"] else ""
     yield "unfinished", clean(state["unfinished"] or "")
-    yield "jobs", "; ".join(_job(name, it) for name, it in state["jobs"].items())
+    yield "jobs", "" if state.get("questions") else "; ".join(_job(name, it) for name, it in state["jobs"].items())
     yield "failover", _failover(state["failover"])
     back = state["flip_back"] or f"none: {clean(state['no_way_back'])}"
     forward = (
@@ -224,6 +237,7 @@ def release_text(it: Mapping[str, Any], command: str) -> str:
         *(("ran", f"{run['kind']} {run['name']}: {run['outcome']}{_code(run)}") for run in it["runs"]),
     ]  # fmt: skip
     lines = [f"{name:<10}{clean(value)}" for name, value in fields if value]
+    lines += [f"{'receipt':<10}{clean(found['verb'])}: {clean(found['words'])}" for found in it.get("receipts", ())]
     for run in it["runs"]:
         lines += [f"{run['kind']:<15}| {clean(line)}" for line in run["output"].splitlines()[-OUTPUT_SHOWN:]]
     if it["standing"] == "live" and it["previous"]:
@@ -275,8 +289,4 @@ def _ago(moment: str, now: datetime, words: str = "{} ago") -> str:
         return clean(moment)
     if then.tzinfo is None:  # none that we wrote
         return clean(moment)
-    seconds = max(0, int((now - then).total_seconds()))
-    for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return words.format(f"{seconds // size} {word}")
-    return words.format(f"{seconds} s")
+    return words.format(lasting((now - then).total_seconds()))

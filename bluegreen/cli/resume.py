@@ -39,6 +39,6 @@ def resume(quick: Quick, wrong: str) -> int:
     wanted = FlipBackOptions(False, lambda: app.stack, lambda: owner(app))
     tools = app.tools(routing.app)
     with contextlib.closing(tools.journal):
-        result = go_on(tools, wanted, world, Begun(quick.steps, quick.since, wrong))
+        result = go_on(tools, wanted, world, Begun(quick.steps, quick.since, quick.moment, wrong))
     after_back(app, result)
     return show_result(result, app.command, routing.preview, typed.json)

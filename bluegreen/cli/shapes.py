@@ -170,7 +170,7 @@ CLOSED = thing("Maintenance.", {
     "allow": names("Addresses and networks that are let in."), "retry_after": integer("Retry-After, in seconds."),
 })  # fmt: skip
 
-STATUS = thing("What serves, and how to go back.", {
+SERVES = thing("What serves, and how to go back.", {
     "app": text("The app's name."), "live": null_or(ref("color", "What nginx sends traffic to.")),
     "idle": null_or(ref("color", "The other color.")), "urls": names("Where visitors reach the app."),
     "shares": null_or(SHARES), "preview": null_or(text("Where the idle color can be looked at.")),

@@ -9,8 +9,8 @@ from bluegreen.cli.shapes import (
     COLOR,
     DIALECT,
     LINE,
+    SERVES,
     SHARED,
-    STATUS,
     Shape,
     flag,
     integer,
@@ -24,8 +24,10 @@ from bluegreen.cli.shapes import (
     text,
     thing,
 )
+from bluegreen.cli.shapes_traffic import FOUND, QUESTIONS, RECEIPT, THEN
 from bluegreen.domain.differing import KINDS
 
+STATUS = thing(SERVES["description"], {**SERVES["properties"], "questions": QUESTIONS})
 APPS = thing("All apps on this server.", {
     "apps": listed("The apps.", thing("An app.", {
         "app": text("Its name."), "folder": null_or(text("The folder that it was made from.")),
@@ -137,7 +139,7 @@ SHOWN = thing("One release.", {
         "ours": flag("Whether it was built here."), "content": text("A hash of what is in it."),
     })),
     "figures": mapped("Seconds of each step; `seconds`: of all.", {"type": "number"}),
-    "runs": listed("Its migration and hooks.", RUN),
+    "runs": listed("Its migration and hooks.", RUN), "receipts": listed("Moves of traffic to it.", RECEIPT),
 })  # fmt: skip
 
 HISTORY = thing("The releases.", {"releases": listed("Newest first.", thing("A release.", LINE))})
@@ -159,7 +161,7 @@ VERBS: dict[str, dict[str, Shape | str]] = {
     "expect": {"compared": COMPARED, "recorded": RECORDED},
     "history": {"history": HISTORY},
     "init": {"proposed": PROPOSED, "files": FILES}, "rehearse": {"rehearsed": REHEARSED}, "show": {"shown": SHOWN},
-    "status": {"status": STATUS}, "maintenance": {"maintenance": MAINTENANCE},
+    "status": {"status": STATUS, "then": THEN}, "why": {"found": FOUND}, "maintenance": {"maintenance": MAINTENANCE},
     "tls": {"tls": TLS, "timer": TIMER},
     "up": ACTS, "switch": ACTS, "prepare": ACTS, "promote": ACTS, "flip-back": ACTS, "down": ACTS,
 }  # fmt: skip

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 UNANSWERED = 499  # nginx's status for a visitor who left before there was an answer
 PATIENCE = 5.0  # seconds after which leaving is no whim: the release has said nothing
+OURS = "bluegreen"  # the agent of our own questions to a public listener
+PREVIEW = "preview"  # the door of whoever looks at the idle color
 PARTS = 4  # parts of a path that tell routes apart; deeper ones count as one
 LONG = 200  # characters of a path or an agent that are kept
 NUMBER = re.compile(
@@ -38,6 +40,8 @@ class Seen:
     connection: int = 0  # nginx's own count of connections
     nth: int = 0  # and of the requests on this one
     scheme: str = ""  # http or https, as the release was given it; empty: an older bluegreen's file
+    door: str = "public"  # or `preview`; empty: refused before nginx knew
+    routed: str = ""  # the color that the route has chosen; `color` may be the other one, whose file it is
 
     @property
     def began(self) -> float:
@@ -49,6 +53,11 @@ class Seen:
         if self.status == UNANSWERED:
             return self.seconds >= PATIENCE and not self.upstream_status.strip("- ,")
         return self.status >= 500
+
+    @property
+    def of_visitor(self) -> bool:
+        """Not of somebody who looks at the preview, and none of our own questions."""
+        return self.door != PREVIEW and self.agent != OURS
 
     @property
     def visitor(self) -> str:
@@ -76,7 +85,7 @@ def parse(line: bytes) -> Seen | None:
     if not line.startswith(b"{"):
         return None
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode(errors="replace"))  # visitors send any bytes
         release = found["release"]
         return Seen(
             float(found["ended"]), float(found["seconds"]), int(found["status"]), str(found["color"]),
@@ -84,6 +93,7 @@ def parse(line: bytes) -> Seen | None:
             str(found["host"]), str(found["client"]), str(found["request_id"]), str(found["agent"]),
             int(found["bytes"]), str(found["upstream"]), str(found["upstream_status"]), int(found["connection"]),
             int(found["nth"]), str(found.get("scheme", "")),
+            str(found.get("door", "public")), str(found.get("routed", found["color"])),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

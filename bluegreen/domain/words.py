@@ -25,3 +25,11 @@ def signal_came(signal: str, verb: str, left_out: str = "") -> str:
     """For a signal that came too late to stop. `left_out`: steps that only wait."""
     more = f" (without waiting: {left_out})" if left_out else ""
     return f"{signal} came too late to stop safely, so {verb} went on to its end{more}."
+
+
+def lasting(seconds: float) -> str:
+    """How long something lasts, as a person says it: 3 d, 5 h, 12 min, 40 s."""
+    for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds) // size} {word}"
+    return f"{int(max(0.0, seconds))} s"

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from bluegreen.domain.color import Color
+import contextlib
+
+from bluegreen.domain.color import Color, other
 from bluegreen.domain.routing import BUCKETS
 from bluegreen.domain.world import World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.run import Action
 from bluegreen.flow.values import Tools
+
+Moved = tuple[str, Color, Color, float, float]  # verb, left, color, when its rename began, and ended
+
+
+class Moves:
+    """The renames that are not in the journal yet. Each gets a receipt later."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._made: list[Moved] = []
+
+    def add(self, left: Color | None, color: Color | None, verb: str, moment: tuple[float, float]) -> None:
+        """`moment`: when the rename began, and ended."""
+        if left and color:
+            self._made.append((verb, left, color, *moment))
+
+    def note(self) -> None:
+        """Writes them down. Whatever goes wrong here moves no traffic."""
+        moves, self._made = self._made, []
+        with contextlib.suppress(Exception):
+            routing = self._tools.door.intended() if moves else None
+            slots = {str(color): slot.as_dict() for color, slot in routing.slots.items()} if routing else {}
+            for verb, left, color, began, ended in moves:
+                self._tools.journal.receipts.begin((verb, left, color), slots, (began, ended))
 
 
 class Cutover:
@@ -16,26 +42,37 @@ class Cutover:
     nginx knows both colors before it begins.
     """
 
-    def __init__(self, tools: Tools, world: World, target: Color, shares: tuple[int, ...] = ()) -> None:
-        self._tools, self._world, self._target = tools, world, target
+    def __init__(
+        self, tools: Tools, world: World, target: Color, shares: tuple[int, ...] = (), verb: str = "switch"
+    ) -> None:
+        self._tools, self._world, self._target, self._verb = tools, world, target, verb
         self._renamed = False
         self._steps = list(shares)
         self.percent = world.canary  # of visitors who get the target now
         self.canary = world.canary  # what move_back brings back
         self.since = ""  # when the target became live
+        self._moves = Moves(tools)
 
-    def turned(self, since: str) -> None:
-        """The rename was made already, at this moment."""
+    def turned(self, since: str, moment: tuple[float, float]) -> None:
+        """The rename was made already; `moment`: when it began, and ended."""
         self._renamed, self.since, self.percent = True, since, BUCKETS
+        self._moves.add(self._world.live, self._target, self._verb, moment)
+
+    def _turn(self, left: Color | None, color: Color | None, verb: str) -> None:
+        """All traffic. A share of it gets no receipt: both colors answer then."""
+        began = self._tools.wall()
+        self._tools.door.turn(color)
+        self._moves.add(left, color, verb, (began, self._tools.wall()))
 
     def actions(self) -> dict[str, Action]:
         return {"route": self.route, "share": self.share, "confirm": self.confirm, "seal": self.seal}
 
     def route(self) -> str:
         there = self._world.intended
-        stays = there.since if there and self._target == self._world.live else None  # the end of a canary
+        last = self._target == self._world.live  # the end of a canary
+        stays = there.since if there and last else None
         self.since = stays or self._tools.now()
-        self._tools.door.turn(self._target)
+        self._turn(other(self._target) if last else self._world.live, self._target, self._verb)
         self._renamed, self.percent = True, BUCKETS
         return f"renamed to {self._target}"
 
@@ -56,9 +93,11 @@ class Cutover:
                 failed=instead,
                 expected=f"nginx to answer {wanted}",
             )
+        self._moves.note()
         return f"nginx answers {wanted}"
 
     def seal(self, wait: bool = True) -> str:
+        self._moves.note()  # of a rename that was made the quick way
         generation = self._tools.door.seal(self._target, self.since, wait)
         return f"generation {generation}{'' if wait else ', begun'}"
 
@@ -69,11 +108,15 @@ class Cutover:
         if not self._renamed and (answer is None or answer.sends(*before)) and self._on_disk() == self._world.live:
             return self._nothing_moved(cause)
         try:
-            self._tools.door.turn(*before)
+            if before[1] == BUCKETS:
+                self._turn(self._target, before[0], "moved back")
+            else:
+                self._tools.door.turn(*before)
             instead = self._tools.door.confirm(*before)
         except BluegreenError as error:
             instead = str(error)
         answer = self._tools.door.answer()
+        self._moves.note()
         if answer and answer.sends(*before):
             return self._moved_back(why)
         return self._unknown(why, instead or "nginx does not answer on its control socket")

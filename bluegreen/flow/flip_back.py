@@ -45,6 +45,7 @@ class Begun:
 
     steps: Sequence[Mapping[str, Any]]
     since: str
+    moment: tuple[float, float]  # when the rename began, and ended; seconds since the epoch
     wrong: str = ""
 
 
@@ -69,7 +70,7 @@ def go_on(tools: Tools, wanted: FlipBackOptions, world: World, begun: Begun) -> 
     for done in begun.steps:
         result.steps.append(StepDone(steps[done["step"]], done["seconds"], done["outcome"], done["detail"]))
     flip = FlipBack(Operation(tools, plan, result), world, wanted)
-    flip.cutover.turned(begun.since)
+    flip.cutover.turned(begun.since, begun.moment)
     if begun.wrong:
         failed = BluegreenError(
             "nginx does not follow the route.", code="route-not-followed", failed=begun.wrong, expected=f"{plan.target}"
@@ -128,7 +129,7 @@ class FlipBack:
         self.operation, self.world, self.wanted = operation, world, wanted
         self.tools, self.result = operation.tools, operation.result
         self.target, self.slot = _way_back(operation.plan, world)
-        self.cutover = Cutover(self.tools, world, self.target)
+        self.cutover = Cutover(self.tools, world, self.target, verb="flip-back")
         self._unfinished = False  # whether an earlier command was killed
         self._actions: dict[str, Action] = {
             "health": self._health, **self.cutover.actions(), "seal": lambda: self.cutover.seal(wait=False),
@@ -182,7 +183,7 @@ class FlipBack:
         let_go(tools, after)
         self._tell_of_drift(after)
         describe(self.result, after)
-        return self.operation.ended()
+        return self.operation.ended(after)
 
     def moment(self, outcome: str) -> Moment:
         from bluegreen.flow.hooks import Moment

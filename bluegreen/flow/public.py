@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from bluegreen.domain.app import Listen, Stack
+from bluegreen.domain.app import Listen, Route, Stack
 from bluegreen.domain.color import Color
 from bluegreen.domain.paths import public_health
-from bluegreen.domain.routing import Slot
+from bluegreen.domain.routing import Routing, Slot
 from bluegreen.domain.world import ProxyContainer, World
 from bluegreen.errors import BluegreenError, ExitCode
 from bluegreen.flow.values import Tools
@@ -74,17 +75,38 @@ def _through(edge: str) -> str:
 
 def unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> tuple[tuple[str, ...], list[str]]:
     """(the listeners that were asked, those that did not answer, each with why). None is asked before publishing."""
-    routing = tools.door.intended()
-    if proxy is None or not proxy.published or routing is None:
+    there, route = _listeners(proxy, slot, tools.door.intended())
+    if proxy is None or not there:
         return (), []
+    host, path = (route.host, route.health.path) if route else (None, "/")
+    silent = tools.prober.public(there, host, path)
+    silent += tools.prober.secure(proxy.tls, host) if host else []
+    return (*there, *proxy.tls), silent
+
+
+def _listeners(
+    proxy: ProxyContainer | None, slot: Slot | None, routing: Routing | None
+) -> tuple[tuple[str, ...], Route | None]:
+    """Where nginx is published, and a route that visitors reach there; none before publishing."""
+    if proxy is None or not proxy.published or routing is None:
+        return (), None
     listens = routing.listen if proxy.edge else proxy.listen or routing.listen
     if slot is None and proxy.edge:  # the edge knows an app by its names, before a color is live, too
         slot = next(iter(routing.slots.values()), None)
-    route = next((route for route in slot.routes if route.public), None) if slot else None
-    host, path = (route.host, route.health.path) if route else (None, "/")
-    silent = tools.prober.public(listens, host, path)
-    silent += tools.prober.secure(proxy.tls, host) if host else []
-    return (*listens, *proxy.tls), silent
+    return listens, next((route for route in slot.routes if route.public), None) if slot else None
+
+
+def visited(tools: Tools, world: World) -> list[dict[str, Any]]:
+    """What a visitor gets now, at each listener: `at`, `status` (null: no answer), `seconds`, `why` there was none."""
+    proxy = world.proxy
+    there, route = _listeners(proxy, world.slot(world.live) if world.live else None, world.intended)
+    host, path = (route.host, public_health(route) or route.path) if route else (None, "/")
+    secure = proxy.tls if proxy and there and host else ()
+    found = []
+    for at, is_secure in (*((at, False) for at in there), *((at, True) for at in secure)):
+        status, seconds, why = tools.prober.visit(at, host, path, is_secure)
+        found.append({"at": at, "path": path, "status": status or None, "seconds": round(seconds, 4), "why": why})
+    return found
 
 
 def refuse_unreached(tools: Tools, proxy: ProxyContainer | None, slot: Slot | None) -> str:

@@ -82,6 +82,7 @@ def prune(tools: Tools, keep: int) -> str:
     routing, records = tools.door.intended(), tools.journal.releases.all()
     kept = kept_releases(records, routing.releases() if routing else (), keep)
     tools.static.forget(kept)
+    tools.journal.figures.keep(kept)
     orphans = tools.journal.pending_images.orphans()
     held = tools.images.held() if any(record["number"] not in kept for record in records) else {}
     over = frozenset(name for name, release in held.items() if release not in kept)

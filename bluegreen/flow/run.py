@@ -58,10 +58,14 @@ class Operation:
         if self._number is not None:
             self._record(step)
 
-    def ended(self) -> Result:
-        """Closes an operation that reached its end; a signal that came meanwhile is reported."""
+    def ended(self, after: World | None = None) -> Result:
+        """Closes an operation that reached its end; a signal that came meanwhile is reported.
+
+        `after`: the world by now; with nginx's container in it, nginx's log is read for the figures and receipts.
+        """
         _answer_signal(self.tools, self.result)
         self._close()
+        self._account(after)
         return self.result
 
     def failed(self, error: BluegreenError, world: World) -> Result:
@@ -76,7 +80,16 @@ class Operation:
         if error.exit_code != ExitCode.INTERRUPTED:
             _answer_signal(self.tools, self.result)
         self._close(error)
+        if error.exit_code == ExitCode.MOVED_BACK:
+            self._account(world)
         return self.result
+
+    def _account(self, after: World | None) -> None:
+        if after is not None and after.proxy is not None and after.proxy.running:
+            from bluegreen.flow.receipts import accounted
+
+            if said := accounted(self.tools, after.proxy.speaker):
+                self.result.warnings.append(said)
 
     def _close(self, error: BluegreenError | None = None) -> None:
         self.begin()

@@ -138,7 +138,7 @@ class Release(Making):
         elif self.keep and self.request.verb == "prepare":
             self.result.message = f"Until then there is no way back: release {self.keep.release} is set aside."
         describe(self.result, after)
-        return self.operation.ended()
+        return self.operation.ended(after)
 
     def _move(self) -> Result | None:
         """Traffic moves, and is watched. The result, if it is back; None: it stays."""
@@ -251,9 +251,10 @@ class Release(Making):
         self.tools.signals.hold()
         if returning(self.world):
             withdraw.bring_back_kept(self)
-        describe(self.result, look_again(self.tools, self.world))
+        after = look_again(self.tools, self.world)
+        describe(self.result, after)
         self.result.message = why
-        return self.operation.ended()
+        return self.operation.ended(after)
 
     def _serving_still(self, error: BluegreenError) -> BluegreenError:
         """Before a take-over has begun, traffic goes where plain Compose has it."""

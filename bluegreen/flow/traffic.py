@@ -25,13 +25,23 @@ def recent(
 
 def seen(chunks: Iterable[bytes]) -> Iterator[Seen]:
     """The requests in what the Engine gives of a log: lines, each behind the Engine's own time stamp."""
+    return (one for _, one in stamped(chunks) if one)
+
+
+def stamped(chunks: Iterable[bytes]) -> Iterator[tuple[str, Seen | None]]:
+    """Each line of a log: the Engine's time stamp, and the request; None: it is something else."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest if len(rest) < MOST else b""
-        yield from filter(None, (parse(line.partition(b" ")[2]) for line in lines))
-    if rest and (last := parse(rest.partition(b" ")[2])):
-        yield last
+        yield from map(_stamped, lines)
+    if rest:
+        yield _stamped(rest)
+
+
+def _stamped(line: bytes) -> tuple[str, Seen | None]:
+    stamp, _, text = line.partition(b" ")
+    return stamp.decode(errors="replace"), parse(text)
 
 
 class Following:

@@ -31,6 +31,7 @@ from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.proxy_image import moved
 from bluegreen.flow.public import refuse_unreached
 from bluegreen.flow.rebuild import rebuild
+from bluegreen.flow.receipts import accounted
 from bluegreen.flow.run import Action, Operation, describe, give_up
 from bluegreen.flow.steps.edge import Moving
 from bluegreen.flow.steps.files import take
@@ -141,11 +142,13 @@ class Repair:
             self.result.warnings.append(
                 f"The Compose file differs from release {self.live.release}. To release it: {tools.command} switch"
             )
-        return operation.ended()
+        return operation.ended(after)
 
     def _proxy(self) -> str:
         tools, proxy = self.tools, self.world.proxy
         tools.edge.prepare(self.stack)
+        if proxy and proxy.running and differs(self.world, self.wish):  # its log goes with it
+            accounted(tools, proxy.speaker)
         if tools.door.intended() is None:
             self._first_file()
         elif proxy and proxy.state == "restarting":  # nginx refuses its file; a new one that it accepts may help

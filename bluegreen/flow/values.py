@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -147,4 +148,5 @@ class Tools:
     now: Callable[[], str]  # ISO 8601, UTC
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    wall: Callable[[], float] = time.time  # seconds since the epoch, as nginx and the Engine count them
     command: str = "bluegreen"  # with the global options that this app needs

@@ -43,7 +43,10 @@ def show(tools: Tools, number: int | None) -> dict[str, Any]:
     ]  # fmt: skip
     marked = gone_back_from(tools.journal.operations.moves())
     line = {**_line(tools, record, records), "gone_back_from": wanted in marked}
-    return {**line, "images": record["images"], "figures": record["figures"], "runs": runs}
+    from bluegreen.flow.receipts import written  # who only lists releases does not wait for it
+
+    receipts = written(tools, wanted)
+    return {**line, "images": record["images"], "figures": record["figures"], "runs": runs, "receipts": receipts}
 
 
 def _line(tools: Tools, record: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def status(
     if world.intended is None and stack:
         world = replace(world, intended=rebuild(tools, stack, world))
     command, why = _way_back(tools, world)
-    return {
+    found: dict[str, Any] = {
         "app": world.app,
         "live": _color(tools, world, world.live),
         "idle": _color(tools, world, world.idle),
@@ -66,6 +66,9 @@ def status(
         "no_way_back": why,
         "certificates": None,
     }
+    from bluegreen.look.questions import questions
+
+    return {**found, "questions": questions(tools, world, found)}
 
 
 def _beside(tools: Tools, world: World) -> list[str]:

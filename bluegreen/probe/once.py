@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bluegreen.domain.app import Health
 from bluegreen.probe import one
@@ -55,3 +56,9 @@ def _parallel(ask: Callable[[Target], str | None], targets: Sequence[Target]) ->
         if thread.ident is not None:
             thread.join()
     return list(zip(targets, found, strict=True))
+
+
+def reasons(sockets: str, targets: Sequence[Any]) -> list[str | None]:
+    """The same of ((address, port), host, policy) each: what is wrong, in their order."""
+    wanted = [Target("", at[0], at[1], host, policy) for at, host, policy in targets]
+    return [reason for _, reason in once(sockets, wanted)]

@@ -7,6 +7,7 @@ import time
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
 TIMEOUT = 6.0  # seconds for an answer to begin
@@ -35,14 +36,48 @@ def no_handshake(listens: Sequence[str], host: str, patience: float = PATIENCE) 
 
 def certificate(listen: str, host: str) -> bytes | None:
     """The certificate, DER, that a listener for HTTPS shows for a host: looked at, not trusted. Raises OSError."""
+    with socket.create_connection(_place(listen), TIMEOUT) as connection:
+        connection.settimeout(TIMEOUT)
+        with _secured(connection, host) as secured:
+            return secured.getpeercert(binary_form=True)
+
+
+def visit(listen: str, host: str | None, path: str, secure: bool = False) -> tuple[int, float, str]:
+    """One GET as a visitor makes it: (status, seconds until the answer began, why there was none); status 0: none."""
+    began = time.monotonic()
+    status, why = 0, ""
+    try:
+        with socket.create_connection(_place(listen), TIMEOUT) as connection:
+            connection.settimeout(TIMEOUT)
+            with _secured(connection, host or "localhost") if secure else connection as way:
+                way.sendall(_request(host or "localhost", path))
+                status, why = _status(way.recv(HEAD))
+    except TimeoutError:
+        why = f"did not answer in {TIMEOUT:g} s"
+    except ConnectionRefusedError:
+        why = "refused the connection"
+    except OSError as error:
+        why = f"did not answer ({getattr(error, 'reason', None) or error.strerror or error})"
+    return status, time.monotonic() - began, why
+
+
+def _secured(connection: socket.socket, host: str) -> ssl.SSLSocket:
     import ssl  # who has no HTTPS does not wait for it
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(_place(listen), TIMEOUT) as connection:
-        connection.settimeout(TIMEOUT)
-        with context.wrap_socket(connection, server_hostname=host.replace("*", "bluegreen", 1)) as secured:
-            return secured.getpeercert(binary_form=True)
+    return context.wrap_socket(connection, server_hostname=host.replace("*", "bluegreen", 1))
+
+
+def _status(head: bytes) -> tuple[int, str]:
+    if not head:
+        return 0, "closed the connection without an answer"
+    if EDGES_OWN in head.lower():
+        return 0, "is answered by the edge itself: it does not reach the app"
+    words = head.split(b" ", 2)
+    if not head.startswith(b"HTTP/1.") or len(words) < 2 or not words[1][:3].isdigit():
+        return 0, "answered something that is not HTTP"
+    return int(words[1][:3]), ""
 
 
 def _each(listens: Sequence[str], ask: Callable[[str], str], patience: float) -> list[str]:
@@ -77,21 +112,10 @@ def _handshake(listen: str, host: str) -> str:
 
 
 def _ask(listen: str, host: str, path: str) -> str:
+    _, _, why = visit(listen, host, path)
+    return why
+
+
+def _request(host: str, path: str) -> bytes:
     name = host.replace("*", "bluegreen", 1)
-    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: bluegreen\r\nConnection: close\r\n\r\n"
-    try:
-        with socket.create_connection(_place(listen), TIMEOUT) as connection:
-            connection.settimeout(TIMEOUT)
-            connection.sendall(request.encode())
-            first = connection.recv(HEAD)
-    except TimeoutError:
-        return f"did not answer in {TIMEOUT:g} s"
-    except ConnectionRefusedError:
-        return "refused the connection"
-    except OSError as error:
-        return f"did not answer ({error.strerror or error})"
-    if not first:
-        return "closed the connection without an answer"
-    if EDGES_OWN in first.lower():
-        return "is answered by the edge itself: it does not reach the app"
-    return "" if first.startswith(b"HTTP/1.") else "answered something that is not HTTP"
+    return f"GET {path} HTTP/1.1\r\nHost: {name}\r\nUser-Agent: bluegreen\r\nConnection: close\r\n\r\n".encode()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAME = "journal.db"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -80,6 +80,39 @@ create table if not exists steps (
     outcome text,
     detail text
 );
+create table if not exists figures (
+    start integer not null,
+    seconds integer not null,
+    release integer not null,
+    color text not null,
+    sums text not null,
+    primary key (release, seconds, start, color)
+) without rowid;
+create table if not exists route_figures (
+    start integer not null,
+    release integer not null,
+    route text not null,
+    sums text not null,
+    primary key (release, start, route)
+) without rowid;
+create table if not exists log_position (
+    id integer primary key check (id = 1),
+    container text not null,
+    stamp text not null,
+    nth integer not null
+);
+create table if not exists log_gaps (
+    id integer primary key,
+    since text not null,
+    until text not null,
+    why text not null
+);
+create table if not exists receipts (
+    id integer primary key,
+    release integer not null,
+    moved text not null,
+    receipt text not null
+);
 """
 
 
@@ -94,6 +127,7 @@ _UPGRADES = {
         )
     ),
     2: (),
+    3: (),
 }  # fmt: skip
 
 
@@ -109,6 +143,7 @@ class Database:
         self.now, self._tell = now, tell
         self._look = look  # a look makes no file
         self._opened: sqlite3.Connection | None = None
+        self._together = False
 
     def exists(self) -> bool:
         return os.path.exists(self.path)
@@ -121,7 +156,27 @@ class Database:
         """One that reads: all its rows. Some of what is broken in a file shows only when a row is fetched."""
         return self._done(lambda: self._db.execute(statement, values).fetchall())
 
+    def together(self, act: Callable[[], T]) -> T:
+        """Several statements: all of them or, killed or failed, none."""
+
+        def both() -> T:
+            self._db.execute("begin immediate")
+            self._together = True
+            try:
+                found = act()
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            finally:
+                self._together = False
+            self._db.execute("commit")
+            return found
+
+        return self._done(both)
+
     def _done(self, act: Callable[[], T]) -> T:
+        if self._together:
+            return act()
         try:
             return act()
         except sqlite3.Error as error:
@@ -216,13 +271,39 @@ def end_operation(db: Database, operation: int, outcome: str, error: Mapping[str
 
 
 def record(
-    db: Database, what: tuple[str, int | None, str | None], steps: Sequence[Mapping[str, Any]], outcome: str
+    db: Database,
+    what: tuple[str, int | None, str | None],
+    steps: Sequence[Mapping[str, Any]],
+    outcome: str,
+    move: tuple[tuple[str, str, str], Mapping[str, Mapping[str, Any]], tuple[float, float]] | None = None,
 ) -> None:
-    """An operation that has ended: its verb, release and target, and its steps."""
-    operation = start_operation(db, *what)
-    for done in steps:
-        add_step(db, operation, done)
-    end_operation(db, operation, outcome)
+    """An operation that has ended: its verb, release and target, its steps, and its move as `add_move` takes it."""
+
+    def act() -> None:
+        operation = start_operation(db, *what)
+        for done in steps:
+            add_step(db, operation, done)
+        end_operation(db, operation, outcome)
+        if move:
+            add_move(db, *move)
+
+    db.together(act)
+
+
+def add_move(
+    db: Database, what: tuple[str, str, str], slots: Mapping[str, Mapping[str, Any]], moment: tuple[float, float]
+) -> None:
+    """A move of traffic, as `domain/receipt.py` has it: its verb, the color it left, the other one. Its receipt is
+    written later. `slots`: as nginx's file has them; `moment`: when the rename began, and ended."""
+    verb, left, color = what
+    before, after = slots.get(left) or {}, slots.get(color) or {}
+    move = {
+        "verb": verb, "left": left, "color": color, "began": moment[0], "ended": moment[1],
+        "previous": before.get("release") or 0, "release": after.get("release") or 0,
+        "addresses": [it for addresses in (before.get("addresses") or {}).values() for it in addresses],
+    }  # fmt: skip
+    values = (move["release"], f"{moment[1]:.6f}", json.dumps(move))
+    db.execute("insert into receipts (release, moved, receipt) values (?, ?, ?)", values)
 
 
 def unfinished(db: Database) -> tuple[Any, ...] | None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bluegreen.domain.timeline import Moved
 from bluegreen.state import database
 from bluegreen.state.database import Database
 from bluegreen.state.lock import left_by
-from bluegreen.state.rows import Operation, operation_of
+from bluegreen.state.rows import Operation, number, operation_of, text
 
 
 class Operations:
@@ -37,6 +38,18 @@ class Operations:
             " and typeof(verb) = 'text' and typeof(release) = 'integer' order by id"
         )
         return [(verb, release) for verb, release in found]
+
+    def moved(self) -> list[Moved]:
+        """Each operation that moved traffic, or took all down, and when; the oldest first."""
+        if not self._db.exists():
+            return []
+        found = self._db.rows(
+            "select verb, release, steps.started, operations.outcome, ended"
+            " from operations join steps on operation = id"
+            " where step = 'route' and steps.outcome = 'done' and typeof(release) = 'integer' union all"
+            " select verb, null, ended, outcome, ended from operations where outcome = 'down' order by 3"
+        )
+        return [Moved(text(row[0]), number(row[1]), *map(text, row[2:])) for row in found]
 
     def last_seconds(self, verb: str) -> float | None:
         """How long the newest operation of a verb took until traffic had moved; None: none did."""

@@ -43,7 +43,7 @@ def test_visitors_get_the_page_until_it_is_opened_again(lean: Project) -> None:
     assert (control.ask(str(lean.state / "run")) or {})["generation"] == generation, "no reload"
     shut = lean.status()["closed"]
     assert (shut["message"], shut["retry_after"], shut["allow"]) == ("Back at <b>noon</b>.", 300, [])
-    assert "closed      since" in lean.ok("status").out
+    assert "closed      since" in lean.run("status").out
 
     lean.write("no: [compose")  # a broken Compose file is no reason to stay closed, or open
     assert "is closed since" in lean.ok("maintenance").out

@@ -100,6 +100,8 @@ class CountedJournal:
     def __init__(self, journal: Journal, cut: Cut) -> None:
         self.releases, self.operations = Counted(journal.releases, cut), Counted(journal.operations, cut)
         self.runs, self.pending_images = Counted(journal.runs, cut), Counted(journal.pending_images, cut)
+        self.figures = Counted(journal.figures, cut)
+        self.receipts = Counted(journal.receipts, cut)
 
 
 @dataclass

@@ -273,7 +273,7 @@ def modes() -> st.SearchStrategy[Act]:
 
 # -- what is typed, and what is in the environment
 
-NEVER = {"--follow", "--help"}  # the first has no end
+NEVER = {"--watch", "--follow", "--help"}  # the first two have no end
 
 
 def _words(option: click.Option, value: str) -> list[str]:

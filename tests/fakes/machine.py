@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ class Machine:
     plain_sick: bool = False  # they answer 503, and nothing on the public port
     unreached: set[str] = field(default_factory=set)  # listeners on which nothing answers
     made: int = 0
+    log: list[bytes] = field(default_factory=list)  # nginx's, each line behind the Engine's time stamp
 
     def answer(self) -> ControlAnswer | None:
         if self.loaded is None or self.proxy is None or not self.proxy.running:
@@ -132,6 +133,9 @@ class FakeContainers:
 
     def log_tail(self, container: str, lines: int) -> list[str]:  # noqa: ARG002 - the port's
         return ["a last line"]
+
+    def read_log(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        return iter([b"%b\n" % line for line in self.it.log])
 
     def docker_health(self, container: str) -> DockerHealth:  # noqa: ARG002 - the port's
         return DockerHealth(0.0)
@@ -425,6 +429,10 @@ class FakeProber:
     def public(self, listens: Sequence[str], host: str | None, path: str) -> list[str]:  # noqa: ARG002 - the port's
         closed = set() if self.it.open() else set(listens)
         return [f"{listen} refused the connection" for listen in listens if listen in self.it.unreached | closed]
+
+    def visit(self, listen: str, *_: Any) -> tuple[int, float, str]:
+        silent = listen in self.it.unreached or not self.it.open()
+        return (0, 0.0, "refused the connection") if silent else (502 if self.it.served() else 200, 0.001, "")
 
     def secure(self, listens: Sequence[str], host: str) -> list[str]:  # noqa: ARG002 - the port's
         return []

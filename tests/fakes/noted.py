@@ -62,7 +62,8 @@ def tools(**ports: Any) -> Any:
     told = Told()
     found: dict[str, Any] = {
         "app": "shop", "command": "bluegreen -p shop", "log": log, "told": told, "clock": lambda: told.now,
-        "sleep": told.sleep, "now": lambda: "now", "mask": lambda words: words.replace("s3cret", "***"),
+        "sleep": told.sleep, "wall": lambda: told.now, "now": lambda: "now",
+        "mask": lambda words: words.replace("s3cret", "***"),
         "fingerprint": str, "phase": lambda _: None, "signals": told,
         "show": SimpleNamespace(
             progress=told.progress.append, notice=told.notices.append, plan=lambda _: None, ended=told.end,

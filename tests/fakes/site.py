@@ -197,6 +197,15 @@ class Site:
         there = {it for it, port in ports.items() if f"{port}/tcp" in published and port in loaded} - self.unreached
         return [f"{it} refused the connection" for it in listens if it not in there]
 
+    def visit(self, listen: str, host: Any, path: str, secure: bool = False) -> tuple[int, float, str]:  # noqa: ARG002
+        """A visitor's GET, through the nginx that runs."""
+        if why := self.silent([listen], host, path):
+            return 0, 0.001, why[0].partition(" ")[2]
+        if self.nginx is None or closed.is_closed(str(self.state / "nginx")):
+            return 503, 0.001, ""
+        head = b"".join(it for it in self.nginx._public(f"GET {path} HTTP/1.1") if isinstance(it, bytes))
+        return int(head.split()[1]), 0.001, ""
+
     # -- what a person does
 
     def release(self, image: str) -> None:
@@ -367,6 +376,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         it = Site(Path(name), engine)
         monkeypatch.setattr(folders, "MACHINE", str(it.states))
         monkeypatch.setattr(public, "silent", it.silent)
+        monkeypatch.setattr(public, "visit", it.visit)
         client = docker.APIClient
 
         def noted(*arguments: Any, **more: Any) -> docker.APIClient:

@@ -125,7 +125,12 @@ class Project:
         return done
 
     def status(self) -> dict[str, Any]:
-        return self.ok("status", "--json").json()
+        """Whether it is up (exit code 0) or not (1)."""
+        done = self.run("status", "--json")
+        assert done.code in (0, 1), done
+        found = done.json()
+        assert "questions" in found, done
+        return found
 
     def live(self) -> str:
         return str(self.status()["live"]["color"])

@@ -38,7 +38,8 @@ PLAYED = [verb for verb in VERBS if verb != "rehearse"]  # that starts processes
 PLAINLY = {
     "completion": [["bash"]], "down": [["--yes"]], "expect": [[], ["--color", "idle"], ["--record", "GET", "/"]],
     "flip-back": [[], ["--json"], ["--force"], ["--dry-run"], ["--now"]], "init": [[], ["--write"]],
-    "show": [[], ["1"], ["2"], ["--json"]], "status": [[], ["--json"]], "history": [[], ["--json"]],
+    "show": [[], ["1"], ["2"], ["--json"]], "status": [[], ["--json"], ["--at", "14:05"]],
+    "why": [["07a3"], ["", "--json"]], "history": [[], ["--json"]],
     "switch": [[], ["--to", "1"], ["--to", "2", "--force"], ["--force", "--json"], ["--dry-run"],
                ["--migrate", "skip"]],
     "up": [[], ["--dry-run"], ["--here"], ["--adopt"]], "logs": [[], ["blue"], ["web", "-n", "1"]],

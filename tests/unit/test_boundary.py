@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluegreen.cli import main as module
-from bluegreen.cli.verbs import look
+from bluegreen.cli.verbs import status as look
 from bluegreen.errors import ExitCode
 
 

@@ -224,6 +224,7 @@ def test_a_proxy_that_sees_gone_folders_is_restarted_only_when_nothing_else_has_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ups, "run_proxy", lambda it, _: str(it.log.append(("run",))))
+    monkeypatch.setattr(ups, "accounted", lambda *_: "")
     for definition, restarted in (("same", True), ("other", False)):
         it = _repair(door={"intended": "a file"})
         it.world = replace(it.world, proxy=replace(PROXY, stale=True, definition=definition))

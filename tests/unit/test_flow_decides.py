@@ -145,6 +145,7 @@ def test_traffic_moves_by_one_rename_and_is_believed_when_nginx_says_so() -> Non
     assert it.log == [
         ("turn", "green"),
         ("confirm", "green", 100),
+        ("intended",),
         ("seal", "green", "now", True),
         ("seal", "green", "now", False),
     ]
@@ -193,7 +194,7 @@ def test_a_rename_is_taken_back_and_believed_only_when_nginx_says_so(
 def test_a_rename_that_was_made_is_taken_back_although_nothing_seems_to_have_moved() -> None:
     it = tools(door={"answer": _answer("blue"), "intended": _world().intended})
     cutover = Cutover(it, _world(), "green")
-    cutover.turned("then")
+    cutover.turned("then", (1.0, 2.0))
     assert (cutover.since, cutover.move_back(BluegreenError("no")).exit_code) == ("then", ExitCode.MOVED_BACK)
 
 

@@ -41,6 +41,7 @@ class Journal:
             [], of=lambda number: [SimpleNamespace(kind=kind, outcome=how) for kind, how in [ran.get(number, ("", ""))]]
         )
         self.pending_images = Noted(self.log, names={}, orphans={})
+        self.figures = Noted([])
 
 
 def _tools(journal: Journal, *gone: int) -> Any:

@@ -26,6 +26,7 @@ from bluegreen.frontdoor.text import activate
 from bluegreen.shipped import shipped
 from tests.fakes.site import Site, Tell
 from tests.fakes.sockets import Pieces, answer
+from tests.fakes.visitors import Visitors
 from tests.support import schemas
 from tests.unit.test_traffic import line
 
@@ -111,8 +112,9 @@ def _visited(shop: Site) -> None:
     shop.reply_of = reply  # type: ignore[method-assign]  # of this test
 
 
-def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
+def test_every_property_is_printed_once(shop: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Something in every list, and in everything that may be null."""
+    monkeypatch.setattr("bluegreen.flow.receipts.LATE", 1000.0)
     block = shop.document["x-bluegreen"]
     block |= {"failover": True, "hooks": {"before_switch": {"command": ["true"]}}}
     for words in (["up"], ["expect", "--record", "GET", "/"], ["expect", "--record", "GET", "/"], ["expect"]):
@@ -124,7 +126,18 @@ def test_every_property_is_printed_once(shop: Site, tell: Tell) -> None:
         tell(*words)
     for words in (
         ["check"], ["switch", "--dry-run"], ["switch"], ["maintenance", "on", "--allow", "10.0.0.0/8"],
-        ["status"], ["show"], ["apps"], ["flip-back", "--dry-run"],
+    ):  # fmt: skip
+        tell(*words)
+    time.sleep(0.2)
+    visitors = Visitors(shop)
+    visitors.ask(150, "blue", 1, uri="/old")
+    visitors.ask(1, "blue", 1, request_id="07a3", upstream=f"{shop.replicas('blue')[0].address('shop_bluegreen')}:8000")
+    shop.replicas("blue")[0].output = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())}.0Z 07a3\n".encode()
+    visitors.ask(150, "green", 2)
+    monkeypatch.setattr("bluegreen.flow.receipts.LATE", 0.0)
+    now = time.strftime("%Y-%m-%dT%H:%M:%S")
+    for words in (
+        ["why", "07a3"], ["status"], ["status", "--at", now], ["show"], ["apps"], ["flip-back", "--dry-run"],
         ["history"], ["flip-back"], ["down", "--dry-run"],
     ):  # fmt: skip
         tell(*words)

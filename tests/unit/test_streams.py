@@ -39,10 +39,11 @@ TYPED: dict[str, list[list[str]]] = {
     "runbook": [["runbook"]],
     "schema": [["schema"]],
     "show": [["show"]],
-    "status": [["status"], ["status", "--json"]],
+    "status": [["status"], ["status", "--json"], ["status", "--at", "14:05"]],
     "switch": [["switch"], ["switch", "--json", "--progress", "json"]],
     "tls": [["tls"], ["tls", "renew"], ["tls", "timer"]],
     "up": [["up"]],
+    "why": [["why", "07a3"]],
 }
 
 

@@ -65,6 +65,12 @@ def test_requests_of_one_route_have_one_name(uri: str, route: str) -> None:
     assert route_of("GET", uri) == route
 
 
+def test_bytes_that_are_no_text_make_no_request_vanish() -> None:
+    one = parse(line(agent="AGENT").replace(b"AGENT", b"\xff\xfe"))
+    assert one
+    assert one.agent == "\ufffd\ufffd"
+
+
 class Containers:
     """What the Engine gives of a log, in pieces that end anywhere."""
 

@@ -1,92 +1,22 @@
-"""status, history, show, logs and apps: verbs that look."""
+"""history, show, logs, why and apps: verbs that look."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bluegreen.cli import output, report
 from bluegreen.cli.app import App
-from bluegreen.cli.common import before_up
 from bluegreen.cli.complete import colors_and_services, offers, releases
 from bluegreen.cli.options import JSON
-from bluegreen.cli.text import urls
 from bluegreen.compose.options import Options
-from bluegreen.errors import BluegreenError, ExitCode
-from bluegreen.flow.values import Tools
+from bluegreen.errors import ExitCode
 
 if TYPE_CHECKING:
-    from bluegreen.domain.routing import Routing
-
-
-@click.command()
-@JSON
-@click.pass_obj
-def status(options: Options, json_: bool) -> int:
-    """What is live, what is idle, whether they are healthy, and how to go back."""
-    from bluegreen.look.status import status as story
-
-    app = App(options, output.choose("none"))
-    if app.routing:
-        from bluegreen.frontdoor import closed
-
-        tools = app.tools(app.running_app())
-        differing = _differing(app, tools)
-        shut = closed.read(str(app.state / "nginx"))
-        state = story(tools, _urls(app, app.routing), app.routing.preview, differing=differing, closed=shut)
-        state["certificates"] = _certificates(app)
-    else:
-        state = _status_without_state(app)
-    if json_:
-        output.as_json(state)
-    else:
-        output.result(report.status_text(state, app.command, datetime.now(UTC)))
-    return 0
-
-
-def _urls(app: App, routing: Routing) -> list[str]:
-    if not routing.edge:
-        return urls(routing.listen)
-    from bluegreen.cli.visited import visited
-
-    return visited(routing, app.state)
-
-
-def _certificates(app: App) -> list[dict[str, Any]] | None:
-    if not (app.state / "tls").is_dir():
-        return None
-    from bluegreen.cli.certificates import looked_at
-
-    return looked_at(app.state)
-
-
-def _differing(app: App, tools: Tools) -> Sequence[str]:
-    """Shared services that are not what the file says; Compose is asked only when a file is not as at the last up."""
-    from bluegreen.compose.made import same_files
-
-    if same_files(app.state):
-        return ()
-    from bluegreen.flow.shared import changed
-
-    try:
-        return changed(tools, app.stack)
-    except BluegreenError:
-        return ()  # status needs no Compose file
-
-
-def _status_without_state(app: App) -> dict[str, Any]:
-    """The state folder is gone: what is live comes from nginx and the Engine, the rest from the Compose file."""
-    from bluegreen.look.status import status as story
-
-    if not app.runs():
-        raise before_up(app)
-    settings = app.stack.settings
-    preview = str(settings.preview) if settings.preview else None
-    return story(app.tools(app.stack.app), urls([str(at) for at in settings.visited()]), preview, app.stack)
+    pass
 
 
 @click.command()
@@ -144,6 +74,24 @@ def logs(options: Options, what: tuple[str, ...], follow: bool, tail: int | None
         if not output.result(f"{name}  {output.clean(line.text)}"):
             break  # nobody reads on
     return 0
+
+
+@click.command()
+@click.argument("request_id", metavar="REQUEST-ID")
+@JSON
+@click.pass_obj
+def why(options: Options, request_id: str, json_: bool) -> int:
+    """One request by its id (X-Request-ID): who answered it, when, and what the application wrote meanwhile."""
+    from bluegreen.look.why import in_words
+    from bluegreen.look.why import why as story
+
+    app = App(options, output.choose("none"))
+    found = story(app.tools(app.running_app()), request_id)
+    if json_:
+        output.as_json(found)
+    else:
+        output.result("\n".join(map(output.clean, in_words(found))))
+    return int(ExitCode.DONE)
 
 
 @click.command("apps")

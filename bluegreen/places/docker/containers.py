@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
-from bluegreen.domain import secrets
 from bluegreen.domain.color import (
     LABEL_APP,
     LABEL_COLOR,
@@ -24,18 +22,15 @@ from bluegreen.domain.color import (
 )
 from bluegreen.domain.world import DockerHealth, Replica, TaskContainer
 from bluegreen.places.docker.addresses import container_name, network_name
-from bluegreen.places.docker.api import Api, translated
+from bluegreen.places.docker.api import translated
+from bluegreen.places.docker.logs import Logs, remember
 from bluegreen.places.docker.spec import restart_policy
 
 NANO = 1_000_000_000  # the Engine counts in nanoseconds
 
 
-class Containers:
+class Containers(Logs):
     """ContainersPort on one Engine. Every method raises BluegreenError."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._learned = set[str]()  # containers whose values are remembered
 
     @translated
     def replicas(self) -> tuple[Replica, ...]:
@@ -115,35 +110,6 @@ class Containers:
         self._api.client.rename(replica.id, name)
 
     @translated
-    def log_tail(self, container: str, lines: int) -> list[str]:
-        """The last lines that a container wrote, both streams; or why its logging driver gives none."""
-        try:
-            output: bytes = self._api.client.logs(container, tail=lines, stdout=True, stderr=True)
-        except APIError as error:
-            return [_no_log(error)]
-        if lines > 1 and container not in self._learned:
-            self._learned.add(container)
-            with contextlib.suppress(APIError):  # gone meanwhile
-                _remember(self._api.client.inspect_container(container))
-        return output.decode(errors="replace").splitlines()
-
-    @translated
-    def follow_log(self, container: str, tail: int | None, follow: bool, since: float | None = None) -> Iterator[bytes]:
-        """What a container writes, as it arrives; ends with the container unless `follow` is off before.
-
-        `since`: only what was written from this moment on, in seconds since the epoch.
-        """
-        try:  # asked for a stream, docker-py takes the Engine's refusal for what the container wrote
-            self._api.client.logs(container, tail=1)
-        except APIError as error:  # one that cannot be read hides no other
-            return iter([f"{_no_log(error)}\n".encode()])
-        stream: Iterator[bytes] = self._api.client.logs(
-            container, stream=True, follow=follow, timestamps=True, tail=tail if tail is not None else "all",
-            since=since,
-        )  # fmt: skip
-        return stream
-
-    @translated
     def end_of(self, container: str) -> int | None:
         """The exit code of a container that was started; None: it runs."""
         state = self._api.client.inspect_container(container)["State"]
@@ -163,20 +129,21 @@ class Containers:
     def exit_of(self, container: str) -> tuple[int, int, str]:
         """(exit code, restarts, Engine's own words) of a container's last end."""
         found = self._api.client.inspect_container(container)
-        _remember(found)
+        remember(found)
         return found["State"]["ExitCode"], found["RestartCount"], found["State"].get("Error", "")
 
+    @translated
+    def memory(self, container: str) -> int | None:
+        """Bytes that a container has in use; None: the Engine does not count them."""
+        return _used(self._api.client.stats(container, stream=False, one_shot=True))
 
-def _remember(found: Mapping[str, Any]) -> None:
-    """What a container was given is masked in what it says: its own release's values, whatever the file says today."""
-    given = (variable.partition("=") for variable in found["Config"].get("Env") or [])
-    secrets.remember_variables({name: value for name, _, value in given if not name.startswith("BLUEGREEN_")})
 
-
-def _no_log(error: APIError) -> str:
-    if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
-        raise error
-    return f"(its log cannot be read: {' '.join(str(error.explanation or error).split())[:200]})"
+def _used(stats: Mapping[str, Any]) -> int | None:
+    """Without what the kernel only caches, as `docker stats` shows it."""
+    found = stats.get("memory_stats") or {}
+    more = found.get("stats") or {}
+    cached = more.get("inactive_file", more.get("total_inactive_file", 0))
+    return max(0, int(found["usage"]) - int(cached)) if "usage" in found else None
 
 
 def _replica(found: Mapping[str, Any], app: str) -> Replica:
