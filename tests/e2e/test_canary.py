@@ -140,6 +140,7 @@ def test_flip_back_takes_a_share_away_without_a_lost_request(app: Project) -> No
     print(f"\n{len(load.tally.answers)} answers, none lost")
 
 
+@pytest.mark.long
 def test_a_canary_is_in_the_way_of_a_release_and_promote_needs_one(app: Project) -> None:
     assert app.run("promote").code == 1
     app.ok("switch", "--canary", "5%", GREETING="two")
@@ -198,6 +199,7 @@ def test_a_secret_for_testers_a_cookie_and_a_header_of_the_app(make_project: Mak
     assert app.run("check", CANARY_SECRET="").code == 2, "no secret is none that everybody knows"
 
 
+@pytest.mark.long
 def test_a_header_of_the_app_tells_visitors_apart_and_testers_may_be_off(make_project: Make) -> None:
     app = _project(make_project, "{by: {header: X-User-ID}, header: off}")
     app.ok("up")
@@ -250,6 +252,7 @@ def _page(project: Project, address: str, **headers: str) -> tuple[str, str | No
     return str(body["color"]), cookie
 
 
+@pytest.mark.long
 def test_a_canary_outlives_restarts_and_up(app: Project) -> None:
     app.ok("switch", "--canary", "15%", GREETING="two")
     every = addresses(3000)
@@ -275,6 +278,7 @@ def test_a_canary_outlives_restarts_and_up(app: Project) -> None:
     assert app.status()["idle"]["standing"] == "previous"
 
 
+@pytest.mark.long
 def test_up_ends_a_canary_whose_release_is_gone(app: Project) -> None:
     app.ok("switch", GREETING="two")
     app.ok("switch", "--canary", "25%", GREETING="three")
@@ -286,6 +290,7 @@ def test_up_ends_a_canary_whose_release_is_gone(app: Project) -> None:
     assert (state["idle"]["release"], state["flip_back"]) == (1, "bluegreen flip-back")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "step", "moment", "share", "says"),
     [
@@ -364,6 +369,7 @@ def _await(project: Project, shares: dict[str, int]) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_a_canary_that_becomes_unhealthy_loses_its_visitors(app: Project) -> None:
     app.ok("switch", GREETING="two")
     process = subprocess.Popen(

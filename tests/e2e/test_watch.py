@@ -113,7 +113,10 @@ def taken_back(done: Done) -> dict[str, str]:
     return dict(error)
 
 
-@pytest.mark.parametrize(("failing", "most", "seconds"), [("1", 12, 2.0), ("0.2", 12, 2.5), ("0.05", 30, 8.0)])
+@pytest.mark.parametrize(
+    ("failing", "most", "seconds"),
+    [("1", 12, 2.0), ("0.2", 14, 2.5), pytest.param("0.05", 30, 8.0, marks=pytest.mark.long)],
+)
 def test_a_release_that_fails_is_gone_before_many_are_hurt(
     watched: Project, failing: str, most: int, seconds: float
 ) -> None:
@@ -157,6 +160,7 @@ def test_what_both_releases_do_is_nobodys_fault(watched: Project) -> None:
     assert watched.color() == "green"
 
 
+@pytest.mark.long
 def test_one_visitor_at_a_url_that_was_always_broken_is_no_reason(watched: Project) -> None:
     with Visitors(watched.port, 30, PATHS, people=20), Visitors(watched.port, 20, ("/always",), seed=2):
         time.sleep(2)
@@ -171,6 +175,7 @@ def test_nobody_there_is_an_answer(watched: Project) -> None:
     assert watch["detail"].startswith("too few requests to tell"), watch
 
 
+@pytest.mark.long
 def test_a_cold_cache_and_a_crawler_are_no_reason(watched: Project) -> None:
     with Visitors(watched.port, 40, PATHS, people=20), Visitors(watched.port, 20, ("/missing", "/missing?a"), seed=3):
         time.sleep(4)
@@ -179,6 +184,7 @@ def test_a_cold_cache_and_a_crawler_are_no_reason(watched: Project) -> None:
     assert watched.color() == "green"
 
 
+@pytest.mark.long
 def test_a_release_that_answers_nothing_any_more_is_taken_back(watched: Project) -> None:
     with Visitors(watched.port, 20, PATHS, people=20):
         time.sleep(2)
@@ -190,6 +196,7 @@ def test_a_release_that_answers_nothing_any_more_is_taken_back(watched: Project)
     assert "healthy" in error["failed"], error
 
 
+@pytest.mark.long
 @pytest.mark.timeout(7200 if THOROUGH else 300)
 def test_good_releases_stay(watched: Project) -> None:
     """Mixed traffic: some requests fail with every release, a crawler, one who tries a broken address, POSTs."""

@@ -14,7 +14,7 @@ from tests.support.relay import Relay, counting
 # Of each verb that looks at traffic or moves it, one request reads nginx's log; one more writes a receipt that is due.
 # In this order, on one app with one service: verb, its release, most requests to the Engine, most Compose processes.
 LEDGER = (
-    ("first up", ("up",), "one", 58, 8),
+    ("first up", ("up",), "one", 59, 8),
     ("up again", ("up",), "one", 14, 2),  # 1 of them: what the name of the proxy's image means by now
     ("switch", ("switch",), "two", 21, 3),
     ("switch with nothing new", ("switch",), "two", 10, 1),
@@ -22,7 +22,7 @@ LEDGER = (
     ("status", ("status",), "two", 10, 0),  # and here; 3 of them: restarts and memory of containers
     ("history", ("history",), "two", 3, 0),
     ("check", ("check",), "three", 17, 2),  # and here, and its digest
-    ("prepare", ("prepare",), "three", 24, 3),
+    ("prepare", ("prepare",), "three", 25, 3),
     ("switch to what is prepared", ("switch",), "three", 15, 1),
 )  # fmt: skip
 
