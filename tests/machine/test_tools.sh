@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What only the tests need: an image registry of their own, a certificate for it, and a second, newer Docker
-# Engine to compare with. Safe to run again; starts nothing. With `pebble`: only what the demo needs for HTTPS, if it can be had.
+# What only the tests need: an image registry of their own, a certificate for it, a browser, and a second, newer
+# Docker Engine to compare with. Safe to run again; starts nothing. With `pebble`: only what the demo needs for HTTPS, if it can be had.
 set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -14,9 +14,10 @@ if [ "${1:-}" = pebble ]; then
 fi
 
 missing=()
-for tool in docker-registry:docker-registry openssl:openssl ip:iproute2 nsenter:util-linux faketime:faketime pebble:pebble; do
+for tool in docker-registry:docker-registry openssl:openssl ip:iproute2 nsenter:util-linux faketime:faketime pebble:pebble chromium:chromium; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
+case " ${missing[*]} " in *" chromium "*) missing+=(fonts-dejavu-core) ;; esac # without fonts a page shows boxes
 if [ "${#missing[@]}" -gt 0 ]; then
     [ "$(id -u)" = 0 ] || { say "FAILED: the tests need packages: sudo apt-get install ${missing[*]}"; exit 1; }
     say "installing distribution packages: ${missing[*]} (for the tests)"

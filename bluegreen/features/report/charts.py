@@ -12,6 +12,7 @@ from bluegreen.domain.timeline import Lived
 
 WIDTH, HEIGHT = 360.0, 132.0  # of a chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 36.0, 6.0, 14.0, 18.0  # around what is drawn
+SOON = 300  # seconds between two moves that are drawn together
 AROUND = 20  # minutes (or hours, once minutes are added up) that are drawn before and after a move
 STRIP = 1000.0  # width of the strip of what was live
 
@@ -54,9 +55,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Side:
-    """What one release answered before or after a move, as it is written in a table."""
+    """What one release answered in the time that is drawn, as it is written in a table."""
 
-    when: str
     release: int
     color: str
     sums: Sums
@@ -64,28 +64,40 @@ class Side:
 
 @dataclass(frozen=True)
 class Around:
-    """A move of traffic, and what visitors got around it."""
+    """Moves of traffic, one soon after the other, and what visitors got around them."""
 
-    move: Move
+    moves: list[Move]
     step: int  # seconds of a bar
     charts: tuple[Chart, Chart, Chart]
     sides: list[Side]
 
 
-def around(figures: Figures, move: Move, others: Iterable[Move]) -> Around:
-    """Requests, failures and latency around a move; all moves of that time are marked."""
+def all_around(figures: Figures, moves: Sequence[Move]) -> list[Around]:
+    """A picture for each move, the newest first; one for moves soon after each other."""
+    groups: list[list[Move]] = []
+    for it in sorted(moves, key=lambda move: move.ended):
+        if groups and it.ended - groups[-1][-1].ended < SOON:
+            groups[-1].append(it)
+        else:
+            groups.append([it])
+    return [_around(figures, group, moves) for group in reversed(groups)]
+
+
+def _around(figures: Figures, group: list[Move], others: Iterable[Move]) -> Around:
+    """Requests, failures and latency around moves; all moves of that time are marked."""
+    move = group[0]
     step = _step(figures, move)
     middle = int(move.ended - move.ended % step)
     first, last = middle - AROUND * step, middle + AROUND * step
     mine = {key: it for key, it in figures.minutes.items() if key.seconds == step and first <= key.start <= last}
     axis = _Axis(first, last + step)
-    marks = [Tick(axis.x(it.ended), f"{it.verb} {clock(it.ended)}") for it in {*others, move} if axis.has(it.ended)]
+    marks = [Tick(axis.x(it.ended), f"{it.verb} {clock(it.ended)}") for it in others if axis.has(it.ended)]
     requests = _bars("Requests", mine, axis, lambda sums: sums.requests, plain=True)
     failed = _bars("Failed requests", mine, axis, lambda sums: sums.failed, plain=False)
     found = (requests, failed, _latency(mine, axis))
     for chart in found:
         chart.marks, chart.x, chart.empty = marks, axis.ticks(middle, step), not mine
-    return Around(move, step, found, _sides(mine, move))
+    return Around(group, step, found, _sides(mine))
 
 
 def strip(lived: Sequence[Lived], colors: Mapping[int, str], now: float) -> tuple[list[Bar], str]:
@@ -196,25 +208,19 @@ def _latency(mine: Mapping[Key, Sums], axis: _Axis) -> Chart:
         chart.lines.append(Line(" ".join(f"{x},{y}" for x, y in places_of_line), f"{color} {quantile}"))
         if q == 0.95:
             chart.bars += [
-                Bar(r(x - 1.5), r(y - 1.5), 3, 3, color, f"{day(at)}, {color}: p95 {value:.0f} ms")
+                Bar(r(x - 2), r(y - 2), 4, 4, color, f"{day(at)}, {color}: p95 {value:.0f} ms")
                 for (x, y), (at, value) in zip(places_of_line, line, strict=True)
             ]
     chart.y = [Tick(_y(it, top), f"{it:,.0f}" if top >= 10 else f"{it:g}") for it in places]
     return chart
 
 
-def _sides(mine: Mapping[Key, Sums], move: Move) -> list[Side]:
-    """The release that was left, as far as it is drawn, and the one that traffic went to."""
+def _sides(mine: Mapping[Key, Sums]) -> list[Side]:
     found: dict[tuple[int, str], Sums] = {}
     for key, sums in mine.items():
-        if key.release in (move.previous, move.release) and key.release:
+        if key.release:
             found.setdefault((key.release, key.color), Sums()).merge(sums)
-    order = {move.previous: 0, move.release: 1}
-    ranked = sorted(found.items(), key=lambda it: order[it[0][0]])
-    return [
-        Side("left" if release == move.previous else "now live", release, color, sums)
-        for (release, color), sums in ranked
-    ]
+    return [Side(release, color, sums) for (release, color), sums in sorted(found.items())]
 
 
 def _seconds(moment: str) -> float | None:

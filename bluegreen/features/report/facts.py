@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from bluegreen.domain.figures import Figures
 from bluegreen.domain.receipt import Move
 from bluegreen.domain.timeline import Lived, timeline
 from bluegreen.errors import OF_MACHINE, BluegreenError
-from bluegreen.flow.receipts import account
+from bluegreen.flow.receipts import account, written
 from bluegreen.flow.values import Tools
 from bluegreen.look.history import history, show
 
@@ -39,6 +39,7 @@ class Facts:
     all_releases: int = 0
     colors: dict[int, str] = field(default_factory=dict)  # of all releases
     operations: list[dict[str, Any]] = field(default_factory=list)
+    receipts: list[dict[str, Any]] = field(default_factory=list)  # of moves to it and from it
     moves: list[Move] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
     lived: list[Lived] = field(default_factory=list)
@@ -64,9 +65,25 @@ def facts(tools: Tools, number: int | None) -> Facts:
         notes.append("nginx's log is longer than one command reads; the next one goes on")
     return Facts(
         tools.app, tools.command, release, history(tools, RELEASES), len(records),
-        {it["number"]: it["color"] for it in records}, tools.journal.operations.of(mine), moves[-MOVES:], figures,
-        timeline(tools.journal.operations.moved()), list(_logs(tools, release)), notes,
+        {it["number"]: it["color"] for it in records}, tools.journal.operations.of(mine),
+        _receipts(tools, release, moves), moves[-MOVES:], figures,
+        _lived(timeline(tools.journal.operations.moved()), records), list(_logs(tools, release)), notes,
     )  # fmt: skip
+
+
+def _receipts(tools: Tools, release: Mapping[str, Any], moves: Sequence[Move]) -> list[dict[str, Any]]:
+    mine = release["release"]
+    others = {move.release for move in moves} - {mine}
+    left = [it for other in others for it in written(tools, other) if it["previous"] == mine]
+    return sorted([*release["receipts"], *left], key=lambda it: str(it["moved"]))[-MOVES:]
+
+
+def _lived(lived: list[Lived], records: Sequence[Mapping[str, Any]]) -> list[Lived]:
+    """What was live when, with the first release: no traffic has moved to it."""
+    first = next((it for it in reversed(records) if it["outcome"] == "live"), None)
+    if first and (not lived or first["created"] < lived[0].since):
+        return [Lived(first["created"], first["number"], "up"), *lived]
+    return lived
 
 
 def _logs(tools: Tools, release: dict[str, Any]) -> Iterator[Log]:

@@ -16,7 +16,8 @@ from bluegreen.features.report.facts import Facts
 
 TEMPLATES = Path(__file__).parent / "templates"
 OUTPUT = 4000  # characters of one text of others; of a migration's output the last ones
-MUCH = 50  # lines of an error, images, keys or variables that are listed
+MUCH = 50  # lines of an error, images, keys, variables or runs that are listed
+LONG = 400  # characters of one of them, of a step, and of the answer to one question
 
 
 def page(facts: Facts, now: datetime) -> str:
@@ -37,8 +38,8 @@ def page(facts: Facts, now: datetime) -> str:
     release = facts.release
     return environment.get_template("report.html.j2").render(
         facts=facts, release=release, version=__version__, now=f"{now:%Y-%m-%d %H:%M}", chart=charts,
-        verdict=_verdict(facts), evidence=list(_evidence(facts)), changed=_changed(release), much=MUCH,
-        around=[charts.around(facts.figures, move, facts.moves) for move in reversed(facts.moves)],
+        verdict=_verdict(facts), evidence=list(_evidence(facts)), changed=_changed(release), much=MUCH, long=LONG,
+        around=charts.all_around(facts.figures, facts.moves),
         strip=bars, begin=begin, by_release=_by_release(facts.figures), output=OUTPUT,
         longest=max((step["seconds"] for it in facts.operations for step in it["steps"]), default=0.0) or 1.0,
     )  # fmt: skip
@@ -61,6 +62,7 @@ def _evidence(facts: Facts) -> Iterator[tuple[str, str, Mapping[str, Any] | None
     """(what happened, what was seen while it was watched, the error) of each operation that moved it or failed."""
     for it in facts.operations:
         watched = next((step["detail"] for step in it["steps"] if step["step"] == "watch"), "")
+        watched = "" if it["error"] else watched  # which says the same
         if watched or it["error"]:
             yield f"{it['verb']}: {it['outcome'] or 'never ended'}", watched, it["error"]
 
