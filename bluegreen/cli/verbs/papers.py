@@ -29,11 +29,13 @@ def report(options: Options, release: int | None, file: str | None, open_: bool)
     """Write a page about one release (default: the newest): traffic, verdict, steps, changes, as one HTML file."""
     if file == "-" and open_:
         raise click.UsageError("--open needs a file; leave out -o -")
+    app = App(options, output.choose("none"))
+    tools = app.tools(app.running_app())
+
     from bluegreen.features.report.facts import facts
     from bluegreen.features.report.page import page
 
-    app = App(options, output.choose("none"))
-    found = facts(app.tools(app.running_app()), release)
+    found = facts(tools, release)
     text = page(found, datetime.now(UTC))
     if file == "-":
         output.result(text.rstrip())
@@ -54,10 +56,12 @@ def report(options: Options, release: int | None, file: str | None, open_: bool)
 def metrics(options: Options, textfile: str | None) -> int:
     """Print metrics for Prometheus: up, live release, requests, latency, failures, switches, certificates."""
     from bluegreen.cli.verbs.status import looked
-    from bluegreen.features.metrics.metrics import metrics as story
 
     app = App(options, output.choose("none"))
     state = looked(app)
+
+    from bluegreen.features.metrics.metrics import metrics as story
+
     text = story(app.tools(state["app"]), state)
     if textfile is None:
         output.result(text.rstrip())
