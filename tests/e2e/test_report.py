@@ -149,6 +149,7 @@ def _figures(text: str) -> dict[int, tuple[int, int]]:
     return {int(release): (int(requests), int(failed)) for release, requests, failed in rows}
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_after_two_switches_and_a_release_that_was_taken_back(released: Project, tab: Page) -> None:
     name = f"{released.name}-release-4.html"
@@ -174,7 +175,7 @@ def test_after_two_switches_and_a_release_that_was_taken_back(released: Project,
 
 def _metrics(project: Project) -> None:
     place = project.folder / "shop.prom"
-    project.ok("metrics", "--textfile", str(place))
+    print(f"metrics took {project.ok('metrics', '--textfile', str(place)).seconds:.2f} s")
     assert place.stat().st_mode & 0o777 == 0o644
     families = {it.name: it for it in text_string_to_metric_families(place.read_text())}
 
