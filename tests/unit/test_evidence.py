@@ -136,8 +136,9 @@ def test_so_few_failures_come_at_the_bound_one_time_in_a_hundred(failed: int, tr
 @pytest.mark.parametrize(
     ("failed", "requests", "least", "most"),
     [
-        (0, 0, 0.1, 0.1), (0, 1, 0.1, 0.1), (1, 10, 0.3, 0.3), (0, 30, 0.1, 0.1), (0, 3600, 0.01, 0.01), (20, 20_000, 0.01, 0.01),
-        (400, 20_000, 0.02, 0.023), (15, 30, 0.5, 0.8), (30, 30, 0.99, 0.99), (1, 30, 0.1, 0.14),
+        (0, 0, 0.1, 0.1), (0, 1, 0.1, 0.1), (1, 10, 0.3, 0.3), (0, 30, 0.1, 0.1), (0, 3600, 0.01, 0.01),
+        (20, 20_000, 0.01, 0.01), (400, 20_000, 0.02, 0.023),
+        (15, 30, 0.5, 0.8), (30, 30, 0.99, 0.99), (1, 30, 0.1, 0.14),
     ],
 )  # fmt: skip
 def test_what_a_release_may_fail(failed: int, requests: int, least: float, most: float) -> None:
