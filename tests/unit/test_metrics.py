@@ -62,9 +62,9 @@ def value(found: Metric, name: str = "", **labels: str) -> float:
 
 def test_of_an_app_that_lives(live: Site, read: Read) -> None:
     visitors = Visitors(live)
-    visitors.ask(30, "blue", 1, seconds=0.02)
-    visitors.ask(4, "blue", 1, status=502, seconds=0.3)
-    visitors.ask(2, "", None, status=301, seconds=0.001)
+    visitors.ask(30, "blue", 1, ago=3, seconds=0.02)
+    visitors.ask(4, "blue", 1, ago=2, status=502, seconds=0.3)
+    visitors.ask(2, "", None, ago=1, status=301, seconds=0.001)
     visitors.ask(1, "blue", 1, status=101, seconds=900)
     found = read()
     assert value(found["bluegreen_up"]) == 1
