@@ -56,6 +56,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "maintenance",
         "Close the app for visitors (503 with a page), or open it again. Needs no Compose file.",
     ),
+    "metrics": (
+        "papers",
+        "metrics",
+        "Print metrics for Prometheus: up, live release, requests, latency, failures, switches, certificates.",
+    ),
     "prepare": (
         "release",
         "prepare",
@@ -66,6 +71,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "check",
         "rehearse",
         "Run the next switch and a flip-back for real, beside production. Production is not touched.",
+    ),
+    "report": (
+        "papers",
+        "report",
+        "Write a page about one release (default: the newest): traffic, verdict, steps, changes, as one HTML file.",
     ),
     "runbook": (
         "check",

@@ -46,6 +46,7 @@ class Sums:
     sent: int = 0
     classes: dict[str, int] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
+    seconds: float = 0.0  # of all in `latency`
 
     def see(self, one: Seen) -> None:
         self.requests += 1
@@ -55,11 +56,13 @@ class Sums:
         self.classes[digit] = self.classes.get(digit, 0) + 1
         if one.status != 101:  # a connection that was upgraded lasts as long as the visitor stays
             self.latency.add(one.seconds)
+            self.seconds += one.seconds
 
     def merge(self, other: Sums) -> None:
         self.requests += other.requests
         self.failed += other.failed
         self.sent += other.sent
+        self.seconds += other.seconds
         for digit, count in other.classes.items():
             self.classes[digit] = self.classes.get(digit, 0) + count
         self.latency.merge(other.latency)
@@ -76,7 +79,7 @@ class Sums:
     def as_dict(self) -> dict[str, Any]:
         return {
             "requests": self.requests, "failed": self.failed, "sent": self.sent, "classes": self.classes,
-            "latency": self.latency.as_dict(),
+            "seconds": round(self.seconds, 3), "latency": self.latency.as_dict(),
         }  # fmt: skip
 
     @classmethod
@@ -84,7 +87,8 @@ class Sums:
         """The inverse of `as_dict`. Raises ValueError, TypeError, KeyError and AttributeError for another shape."""
         classes = {str(digit): int(count) for digit, count in data["classes"].items()}
         latency = Histogram.from_dict(data["latency"])
-        return cls(int(data["requests"]), int(data["failed"]), int(data["sent"]), classes, latency)
+        seconds = float(data.get("seconds", 0.0))  # older journals have none
+        return cls(int(data["requests"]), int(data["failed"]), int(data["sent"]), classes, latency, seconds)
 
 
 class Position(NamedTuple):
@@ -141,6 +145,13 @@ class Figures:
         for key, sums in self.minutes.items():
             if release in (None, key.release) and key.start >= since and (until is None or key.start < until):
                 found.merge(sums)
+        return found
+
+    def by_color(self) -> dict[str, Sums]:
+        """One sum for each color; empty: nginx itself."""
+        found: dict[str, Sums] = {}
+        for key, sums in self.minutes.items():
+            found.setdefault(key.color, Sums()).merge(sums)
         return found
 
     def of_routes(self, release: int, since: float = 0.0, until: float | None = None) -> dict[str, Sums]:

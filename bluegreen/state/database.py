@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 NAME = "journal.db"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_TIMEOUT = 5.0  # seconds to wait for another bluegreen's write; status reads while a switch writes
 
 _SCHEMA = """
@@ -95,6 +95,10 @@ create table if not exists route_figures (
     sums text not null,
     primary key (release, start, route)
 ) without rowid;
+create table if not exists totals (
+    color text primary key,
+    sums text not null
+) without rowid;
 create table if not exists log_position (
     id integer primary key check (id = 1),
     container text not null,
@@ -128,6 +132,7 @@ _UPGRADES = {
     ),
     2: (),
     3: (),
+    4: (),
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The journal's figures: sums of what visitors got, how far nginx's log was read, and what is missing.
 
 Bounded: the newest `MINUTES` of each release by the minute, what is older by the hour, `HOURS` of them; the routes of
-`ROUTE_HOURS`; and of all of it `ROOM` bytes, the oldest go first.
+`ROUTE_HOURS`; and of all of it `ROOM` bytes, the oldest go first. The totals, a row for each color, keep
+counting what goes.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ class FigureTables:
 
         return self._db.together(act)
 
+    def totals(self) -> dict[str, Sums]:
+        """All that was ever counted, by color; empty: nginx itself. They only grow."""
+        return dict(_totals(self._db.rows("select color, sums from totals"))) if self._db.exists() else {}
+
     def keep(self, releases: Collection[int]) -> None:
         """Removes the sums of all other releases; those of none (0) stay."""
         kept = [0, *releases]
@@ -84,6 +89,7 @@ class FigureTables:
 
     def _add(self, found: Figures) -> None:
         self._add_sums(found)
+        self._add_totals(found)
         self._add_routes(found)
         for gap in found.gaps:
             self._db.execute("insert into log_gaps (since, until, why) values (?, ?, ?)", tuple(gap))
@@ -101,6 +107,12 @@ class FigureTables:
             both = Figures(dict(_minutes(there)))
             both.merge(Figures({key: sums}))
             self._db.execute("insert or replace into figures values (?, ?, ?, ?, ?)", (*key, _text(both.minutes[key])))
+
+    def _add_totals(self, found: Figures) -> None:
+        for color, sums in found.by_color().items():
+            there = dict(_totals(self._db.rows("select color, sums from totals where color = ?", (color,))))
+            sums.merge(there.get(color, Sums()))
+            self._db.execute("insert or replace into totals values (?, ?)", (color, _text(sums)))
 
     def _add_routes(self, found: Figures) -> None:
         for hour, release in {(place.start, place.release) for place in found.routes}:
@@ -152,6 +164,14 @@ def _minutes(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[Key, Sums]]:
     for start, seconds, release, color, text in rows:
         try:
             yield Key(int(start), int(seconds), int(release), str(color)), Sums.from_dict(json.loads(text))
+        except DEFECT:
+            continue
+
+
+def _totals(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, Sums]]:
+    for color, text in rows:
+        try:
+            yield str(color), Sums.from_dict(json.loads(text))
         except DEFECT:
             continue
 

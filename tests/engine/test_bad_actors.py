@@ -416,6 +416,9 @@ def test_canary_values_are_never_in_output_journal_files_or_tracebacks(make_proj
         (("flip-back",), {}), (("up", "--frce"), {}), (("-p", "other", "status"), {"SHOP_NAME": "other"}),
     ):  # fmt: skip
         run(*arguments, **more)
+    run("report", "-o", "-")
+    run("report", "2", "-o", "-")
+    run("metrics")
     line = next(it for it in project.ok("logs", "proxy").out.splitlines() if '"request_id"' in it)
     run("why", json.loads(line[line.index("{") :])["request_id"])
     run("status", "--at", "00:00", "--json")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What only the tests need: an image registry of their own, a certificate for it, and a second, newer Docker
-# Engine to compare with. Safe to run again; starts nothing. With `pebble`: only what the demo needs for HTTPS, if it can be had.
+# What only the tests need: an image registry of their own, a certificate for it, a browser, and a second, newer
+# Docker Engine to compare with. Safe to run again; starts nothing. With `pebble`: only what the demo needs for HTTPS, if it can be had.
 set -euo pipefail
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -24,5 +24,10 @@ if [ "${#missing[@]}" -gt 0 ]; then
         apt-get update -qq >&2
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     }
+fi
+if ! command -v chromium chromium-browser google-chrome >/dev/null; then
+    say "installing distribution packages: chromium (for tests/e2e/test_report.py)"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1 ||
+        say "chromium could not be installed: what looks at pages fails without it"
 fi
 exec "$(dirname "$0")/second_engine.sh"

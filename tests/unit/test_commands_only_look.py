@@ -12,8 +12,8 @@ import pytest
 from tests.fakes.site import Site
 
 LOOKS = (
-    "status", "status --at 14:05", "why 07a3", "history", "show", "show 1", "logs", "runbook", "apps", "check",
-    "expect", "compare",
+    "status", "status --at 14:05", "why 07a3", "history", "show", "show 1", "logs", "runbook", "report -o -",
+    "report 1 -o -", "metrics", "apps", "check", "expect", "compare",
     "init --json", "schema",
     "up --dry-run", "up --adopt --dry-run", "switch --dry-run", "prepare --dry-run", "flip-back --dry-run",
     "down --dry-run", "down --volumes --dry-run", "switch --to 1 --dry-run",

@@ -31,6 +31,8 @@ VERBS = {
     "status": (205, {"click"}),
     "history": (200, {"click"}),
     "show": (200, {"click"}),
+    "report": (190, {"click"}),
+    "metrics": (206, {"click"}),
     "logs": (202, {"click"}),
     "flip-back": (202, {"click"}),
     "help": (175, {"click"}),

@@ -37,8 +37,8 @@ def status(options: Options, watch: bool, moment: float | None, json_: bool) -> 
 
         if json_:
             raise click.UsageError("--watch is for people, --json for programs; take one of them")
-        return watching(lambda: _looked(app), app.command)
-    state = _looked(app)
+        return watching(lambda: looked(app), app.command)
+    state = looked(app)
     if json_:
         output.as_json(state)
     else:
@@ -46,7 +46,7 @@ def status(options: Options, watch: bool, moment: float | None, json_: bool) -> 
     return int(ExitCode.FAILED if state["questions"]["up"]["answer"] == "no" else ExitCode.DONE)
 
 
-def _looked(app: App) -> dict[str, Any]:
+def looked(app: App) -> dict[str, Any]:
     """The fields of `status --json`, as of now."""
     from bluegreen.look.status import status as story
 

@@ -1,0 +1,1 @@
+"""`bluegreen report`: one release as a page that opens from the disk."""
