@@ -427,6 +427,7 @@ def test_a_migration_that_cannot_be_lived_with_is_no_canary(app: App) -> None:
     canary.refuse_irreversible(replace(stack, settings=irreversible), WISH)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("verb", ["switch", "promote", "flip-back"])
 def test_killed_at_any_call_the_share_is_one_of_two_and_the_next_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str

@@ -271,6 +271,7 @@ def test_minutes_become_hours_and_nothing_grows_for_ever(journal: Journal, monke
     }
 
 
+@pytest.mark.whole
 def test_all_figures_take_no_more_room_than_they_may(journal: Journal, tmp_path: Path) -> None:
     """The worst that can be in a sum: every bucket of latency, in each minute of many releases."""
     worst = Sums(10**9, 10**9, 10**15, {str(digit): 10**9 for digit in range(1, 6)})

@@ -225,6 +225,7 @@ def test_a_flip_back_sends_it_after_traffic_has_moved(
     assert hook.events == ["flipped-back"]
 
 
+@pytest.mark.whole
 def test_a_dead_webhook_is_a_warning_in_time_and_changes_no_exit_code(two: Site, tell: Tell, hook: Webhook) -> None:
     _notified(two, hook)
     hook.pause = 20.0

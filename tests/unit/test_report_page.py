@@ -119,6 +119,7 @@ def test_a_release_of_which_nothing_is_known() -> None:
     assert "The journal has no operation of this release" in text
 
 
+@pytest.mark.whole
 def test_two_hundred_releases_are_a_page_of_bounded_size() -> None:
     found = parsed(sample(200, log=["x" * 400] * 60, subject="s" * 400, note="n" * 5000))
     assert "The newest 50 of 200 releases" in found.text
