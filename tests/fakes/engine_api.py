@@ -226,8 +226,8 @@ class EngineApi:
         lines = self.named(key).output.splitlines(keepends=True)
         return 200, b"".join(lines if query.get("tail", "all") == "all" else lines[-int(query["tail"]) :])
 
-    def stats(self, *_: Any) -> Answer:
-        return 200, {"memory_stats": {"usage": 50 * 1024**2, "stats": {"inactive_file": 10 * 1024**2}}}
+    def top(self, *_: Any) -> Answer:
+        return 200, {"Titles": ["PID", "RSS"], "Processes": [["7", str(30 * 1024)], ["8", str(10 * 1024)], ["9", "-"]]}
 
     def put_archive(self, query: dict[str, str], body: bytes, key: str) -> Answer:
         self.files[self.named(key).name, query["path"] + "?" + query.get("copyUIDGID", "")] = body
@@ -345,7 +345,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("POST", f"/containers/{_ONE}/kill", EngineApi.kill), ("POST", f"/containers/{_ONE}/update", EngineApi.update),
     ("POST", f"/containers/{_ONE}/attach", EngineApi.attach), ("POST", f"/containers/{_ONE}/rename", EngineApi.rename),
     ("POST", f"/containers/{_ONE}/wait", EngineApi.wait), ("DELETE", f"/containers/{_ONE}", EngineApi.remove),
-    ("GET", f"/containers/{_ONE}/stats", EngineApi.stats),
+    ("GET", f"/containers/{_ONE}/top", EngineApi.top),
     ("GET", f"/containers/{_ONE}/logs", EngineApi.logs), ("PUT", f"/containers/{_ONE}/archive", EngineApi.put_archive),
     ("POST", f"/containers/{_ONE}/exec", EngineApi.exec_create), ("GET", f"/exec/{_ONE}/json", EngineApi.exec_inspect),
     ("POST", f"/exec/{_ONE}/start", EngineApi.exec_start), ("GET", "/networks", EngineApi.network_list),

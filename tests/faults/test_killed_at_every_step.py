@@ -188,7 +188,6 @@ SCENARIOS = (
 FIXED = (
     ("switch", "prepare", "create", "SIGKILL", "middle"),
     ("switch", "cutover", "route", "SIGKILL", "after"),
-    ("switch", "watch", "watch", "SIGINT", "before"),
     ("switch after another kill", "settle", "seal", "SIGKILL", "middle"),
     ("switch --steps", "cutover", "share", "SIGKILL", "after"),
     ("up --adopt", "cutover", "adopt", "SIGKILL", "middle"),
