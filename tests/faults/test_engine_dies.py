@@ -90,6 +90,7 @@ def test_power_cut_and_the_live_color_serves_with_nothing_typed(engine: Machine,
         before = engine.get(two.port)
         engine.cut_power()
         assert engine.get(two.port) is None, "the machine is off"
+        time.sleep(2)  # the clients feel it
     began = time.monotonic()
     engine.boot()
     waited, answer = _await(engine, two)
