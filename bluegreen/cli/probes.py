@@ -67,27 +67,15 @@ class Probes:
     def ask(self, where: str, request: Expectation) -> Answer:
         return self._prober.ask(f"{where}.sock", request)
 
-    def again(self, address: str, port: int, host: str, target: str, timeout: float) -> tuple[int, float, bytes]:
-        """A visitor's GET asked of one replica: (status, seconds, the beginning of the body); status 0: no answer."""
-        began = time.monotonic()
-        try:
-            status, headers, body = get(
-                f"{self._sockets}/probe.sock", f"/probe/{address}/{port}{target}", host, timeout, MAX_BODY, AGAIN
-            )
-        except NoAnswer:
-            status, headers, body = 0, {}, b""
-        return 0 if OURS in headers else status, time.monotonic() - began, body
-
     def replay(self, address: str, port: int, seen: Seen, target: str, timeout: float) -> tuple[Answer, float]:
-        """The same with all of the answer, at most 64 KB of its body; and it is asked by the visitor's scheme."""
+        """A visitor's GET, by the visitor's scheme, of one replica: at most 64 KB of its body, and the seconds."""
         from bluegreen.domain.answers import Answer
 
         more = {**AGAIN, **({"X-Forwarded-Proto": "https"} if seen.scheme == "https" else {})}
+        host, asked = seen.host or "localhost", f"/probe/{address}/{port}{target}"
         began = time.monotonic()
         try:
-            status, headers, body = get(
-                f"{self._sockets}/probe.sock", f"/probe/{address}/{port}{target}", seen.host, timeout, MAX_BODY, more
-            )
+            status, headers, body = get(f"{self._sockets}/probe.sock", asked, host, timeout, MAX_BODY, more)
             words = body.decode(errors="replace")
             found = (
                 Answer(problem=words or "nginx has no answer") if OURS in headers else Answer(status, headers, words)

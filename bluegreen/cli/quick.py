@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 VALUED = ("-f", "--file", "-p", "--project-name")
 CONFIRM_TRIES = 3  # questions to nginx, which looks at the route at each; the full story asks for longer
 WORTH_A_THREAD = 0.03  # seconds that probes in turn may take before they are made at the same time
-OTHER = {"blue": "green", "green": "blue"}
 
 
 def run(arguments: Sequence[str]) -> int | None:
@@ -101,7 +100,7 @@ def usual(routing: dict[str, Any], answer: dict[str, Any] | None, named: str | N
     """
     try:
         live = routing["live"]
-        leaving, slot = routing["slots"][live], routing["slots"][OTHER[live]]
+        leaving, slot = routing["slots"][live], routing["slots"][route.OTHER[live]]
         same = answer and (answer["app"], answer["generation"]) == (routing["app"], routing["generation"])
         going_back = leaving["release"] > slot["release"] and leaving["migrated"] and not leaving["reversible"]
         reached = all(slot["addresses"][it["service"]] and _whole(it["health"]) for it in slot["routes"])
@@ -151,7 +150,7 @@ class Quick:
         self.typed, self.lock, self.signals = typed, lock, signals
         self.state, self.routing, self.live, self.answer = found.state, found.routing, found.live, found.answer
         self.nginx, self.sockets = f"{self.state}/nginx", f"{self.state}/run"
-        self.target, self.slot = OTHER[self.live], self.routing["slots"][OTHER[self.live]]
+        self.target, self.slot = route.OTHER[self.live], self.routing["slots"][route.OTHER[self.live]]
         self.since = self.instead = ""
         self.moment = (0.0, 0.0)  # when the rename began, and ended
         self.steps: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from bluegreen.domain.evidence import Histogram
-from bluegreen.domain.traffic import Seen
+from bluegreen.domain.traffic import UPGRADED, Seen
 
 MINUTE, HOUR = 60, 3600
 ROUTES = 50  # of a release in an hour that have a sum of their own
@@ -54,7 +54,7 @@ class Sums:
         self.sent += one.size
         digit = str(one.status)[:1]
         self.classes[digit] = self.classes.get(digit, 0) + 1
-        if one.status != 101:  # a connection that was upgraded lasts as long as the visitor stays
+        if one.status != UPGRADED:
             self.latency.add(one.seconds)
             self.seconds += one.seconds
 

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bluegreen.domain.evidence import Bets, Histogram, Slower, allowed_rate
-from bluegreen.domain.traffic import Seen
+from bluegreen.domain.traffic import UPGRADED, Seen
 
-OURS = "bluegreen"  # the agent of our own questions
 HURT = 200  # requests that are kept for who asks which ones
 SUSPECTS = 60  # requests that are kept to be asked again
 VISITORS = 10_000  # that are counted apart, and routes; more count as one
 OTHERS = "others"
 ALONE = 0.8  # the share of all requests from which on one visitor is a proxy with many behind it
-UPGRADED = 101
 MOST_SHARED = 0.5  # one URL that always fails is no cause for everything else to fail
 SETTLING = 3.0  # seconds in which a cold cache is no slow release
 
@@ -57,7 +55,7 @@ class Before:
 
 def counts(one: Seen, release: int) -> bool:
     """Whether a request says something of a release: nginx did not answer by itself, and a visitor asked."""
-    return one.release == release and bool(one.service) and one.agent != OURS
+    return one.release == release and bool(one.service) and one.of_visitor
 
 
 def _named(name: str, known: Mapping[str, object]) -> str:

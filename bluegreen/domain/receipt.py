@@ -131,8 +131,8 @@ class Books:
         bad = self._twice or missing or self._late
         return {
             **{key: value for key, value in self.move.as_dict().items() if key != "addresses"},
-            "moved": _iso(self.move.ended), "rename_ms": round(1000 * (self.move.ended - self.move.began), 3),
-            "since": _iso(self.since), "until": _iso(self.until),
+            "moved": iso(self.move.ended), "rename_ms": round(1000 * (self.move.ended - self.move.began), 3),
+            "since": iso(self.since), "until": iso(self.until),
             "requests": {when: self._counts[when]["requests"] for when in ALL},
             "failed": {when: self._counts[when]["failed"] for when in ALL},
             "unanswered": {when: self._counts[when]["unanswered"] for when in ALL},
@@ -151,11 +151,12 @@ class Books:
 def _named(one: Seen) -> dict[str, Any]:
     return {
         "request_id": one.request_id, "route": one.route, "status": one.status, "color": one.routed or one.color,
-        "began": _iso(one.began), "upstream": one.upstream,
+        "began": iso(one.began), "upstream": one.upstream,
     }  # fmt: skip
 
 
-def _iso(moment: float) -> str:
+def iso(moment: float) -> str:
+    """ISO 8601 in UTC, to the millisecond, of seconds since the epoch."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 

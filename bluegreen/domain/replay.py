@@ -11,13 +11,11 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from bluegreen.domain.answers import SECRET
 from bluegreen.domain.app import Route
-from bluegreen.domain.traffic import Seen
+from bluegreen.domain.traffic import OURS, UPGRADED, Seen
 
 URI = re.compile(r"/[!-~]*")  # what can be written into the first line of a request
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 LONGEST = 4000  # characters of a URI; nginx takes at least 4k
-SWITCHED = 101  # the status of a WebSocket
-AGENT = "bluegreen"  # how our own checks call themselves
 CHECK = "a check of bluegreen"
 ODD = "cannot be written into a request again"
 # What may not be asked of a replica again, in words that a summary counts.
@@ -56,10 +54,10 @@ def unfit(one: Seen, leave_out: Sequence[str]) -> str:
         return OTHER_METHOD
     if not one.upstream.strip("- ") or not one.service:
         return OWN
-    if one.agent == AGENT:
+    if one.agent == OURS:
         return CHECK
     fits = URI.fullmatch(one.uri) and HOST.fullmatch(one.host) and len(one.uri) <= LONGEST
-    if not fits or one.status == SWITCHED:
+    if not fits or one.status == UPGRADED:
         return ODD
     if any(below(one.uri, prefix) for prefix in leave_out):
         return LEFT_OUT

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+UPGRADED = 101  # the status of a WebSocket: it lasts as long as the visitor stays
 UNANSWERED = 499  # nginx's status for a visitor who left before there was an answer
 PATIENCE = 5.0  # seconds after which leaving is no whim: the release has said nothing
 OURS = "bluegreen"  # the agent of our own questions to a public listener

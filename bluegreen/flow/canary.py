@@ -8,6 +8,7 @@ from bluegreen.errors import COMMAND, BluegreenError, ExitCode
 from bluegreen.flow.making import Making
 from bluegreen.flow.observe import look_again
 from bluegreen.flow.probes import replica_checks
+from bluegreen.flow.steps.settle import keep_figures
 from bluegreen.flow.values import Result
 from bluegreen.flow.watch import Watch
 from bluegreen.plans.canary import share_words, watched_for
@@ -86,10 +87,7 @@ def stays(it: Making, why: Stays) -> Result:
 
 def record(it: Making) -> str:
     """The end of a command after which a part of the visitors has the release."""
-    figures = {"seconds": round(it.tools.clock() - it.began, 3)}
-    figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
-    it.tools.journal.releases.end(it.new.release, "canary", it.new.kept_images(), figures)
-    it.tools.journal.releases.annotate(it.new.release, it.request.typed)
+    keep_figures(it, "canary")
     it.tools.door.tidy()
     return f"release {it.new.release}, {it.cutover.percent} %"
 

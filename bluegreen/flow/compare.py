@@ -16,20 +16,20 @@ from bluegreen.domain.app import Settings
 from bluegreen.domain.color import Color
 from bluegreen.domain.comparison import Asked, Comparison, compare, percentile
 from bluegreen.domain.learning import Identity
-from bluegreen.domain.replay import Sample, asked_of, sample
+from bluegreen.domain.replay import Sample, sample
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.traffic import Seen
 from bluegreen.domain.words import counted
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.doubt import at
 from bluegreen.flow.making import Making
 from bluegreen.flow.observe import observe
 from bluegreen.flow.probes import replica_checks
-from bluegreen.flow.traffic import recent
+from bluegreen.flow.traffic import LATELY, recent
 from bluegreen.flow.values import Tools
 
 USUAL = 200  # requests, when nobody says how many
 MOST = 1000
-LOG_LINES = 20_000  # lines of nginx's log from which requests are chosen
 RATE = 20.0  # requests a second that one color gets at most; live gets two of three
 PARALLEL = 8  # requests that are asked at the same time
 PATIENCE = 5.0  # seconds for one answer
@@ -73,7 +73,7 @@ def compare_idle(tools: Tools, settings: Settings, most: int) -> tuple[Compared,
 def compared(tools: Tools, slots: tuple[Slot, Slot], proxy: str, settings: Settings, most: int) -> Compared:
     """Reads nginx's log, asks, compares. `slots`: the live release and the other. Raises BluegreenError."""
     live, other = slots
-    chosen = sample(list(recent(tools.containers, proxy, LOG_LINES)), most, settings.compare.leave_out)
+    chosen = sample(list(recent(tools.containers, proxy, LATELY)), most, settings.compare.leave_out)
     asked, complete = ask_again(tools, chosen.chosen, live, other)
     found = compare(asked, Identity(live.color, live.release), Identity(other.color, other.release))
     return Compared(live, other, chosen, found, complete)
@@ -110,14 +110,14 @@ def _ask(tools: Tools, request: tuple[Seen, int], slots: tuple[Slot, Slot], stop
     seen, number = request
     answers: list[tuple[Answer, float]] = []
     for turn, slot in enumerate((slots[0], slots[1], slots[0])):
-        addresses, place = slot.addresses.get(seen.service, ()), asked_of(seen, slot.routes)
         if stop.is_set():
             return None
-        if not addresses or place is None:
+        where = at(slot, seen, number + turn // 2)  # its own two answers are of two replicas, if it has them
+        if where is None:
             answers.append((Answer(problem=f"release {slot.release} has no such place"), 0.0))
             continue
-        at = addresses[(number + turn // 2) % len(addresses)]  # its own two answers are of two replicas, if it has them
-        answers.append(tools.prober.replay(at, place[0], seen, place[1], PATIENCE))
+        address, port, target = where
+        answers.append(tools.prober.replay(address, port, seen, target, PATIENCE))
     (first, before), (middle, between), (second, after) = answers
     return Asked(seen, first, middle, second, (before, between, after))
 

@@ -7,8 +7,8 @@ import queue
 import threading
 from collections.abc import Sequence
 
-from bluegreen.domain.app import Route
 from bluegreen.domain.blame import Answer, Answered, Blame, Pair
+from bluegreen.domain.replay import asked_of
 from bluegreen.domain.routing import Slot
 from bluegreen.domain.traffic import Seen
 from bluegreen.flow.values import Tools
@@ -65,24 +65,11 @@ class Doubt:
         if where is None:
             return Answered(0, 0.0)
         address, port, target = where
-        status, seconds, _ = self._tools.prober.again(address, port, one.host or "localhost", target, QUESTION)
-        return Answered(status, seconds)
+        found, seconds = self._tools.prober.replay(address, port, one, target, QUESTION)
+        return Answered(found.status, seconds)
 
 
 def at(slot: Slot, one: Seen, number: int) -> tuple[str, int, str] | None:
     """(address, port, target) of the replica in this slot that is asked; None: the release has no such place."""
-    path = one.uri.partition("?")[0]
-    places = [it for it in slot.routes if it.service == one.service and it.port and _under(path, it)]
-    addresses = slot.addresses.get(one.service, ())
-    if not places or not addresses:
-        return None
-    place = max(places, key=lambda it: len(it.path))
-    target = one.uri
-    if place.strip and place.path != "/":
-        rest = one.uri[len(place.path) :]
-        target = rest if rest.startswith("/") else f"/{rest}"
-    return addresses[number % len(addresses)], place.port, target
-
-
-def _under(path: str, place: Route) -> bool:
-    return place.public and (place.path == "/" or path == place.path or path.startswith(f"{place.path}/"))
+    addresses, place = slot.addresses.get(one.service, ()), asked_of(one, slot.routes)
+    return (addresses[number % len(addresses)], *place) if addresses and place else None

@@ -42,11 +42,16 @@ def written(tools: Tools, release: int) -> list[dict[str, Any]]:
 
 def accounted(tools: Tools, proxy: str | None = None) -> str:
     """`account` of a verb that acts: what kept it from doing so, in a phrase; empty: nothing."""
+    _, why = looked(tools, proxy)
+    return f"nginx's log was not added to the figures ({why}); the next command reads it" if why else ""
+
+
+def looked(tools: Tools, proxy: str | None = None) -> tuple[Figures, str]:
+    """`account` of a verb that looks: (figures that could not be kept, why the log cannot be read). Never raises."""
     try:
-        account(tools, proxy)
+        return account(tools, proxy), ""
     except (BluegreenError, *OF_MACHINE) as error:
-        return f"nginx's log was not added to the figures ({error}); the next command reads it"
-    return ""
+        return Figures(), str(error) or type(error).__name__
 
 
 def _write_due(tools: Tools, proxy: str, gaps: Iterable[Gap]) -> None:

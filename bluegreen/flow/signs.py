@@ -39,13 +39,11 @@ class Signs:
             self._over.wait(PAUSE)
 
     def _health(self) -> None:
-        checks = replica_checks(self._slot)
-        wrong = self._tools.prober.once(checks)
-        for service in {check.name.rpartition("-")[0] for check in checks}:
-            mine = [check.name for check in checks if check.name.rpartition("-")[0] == service]
-            self._streak[service] = self._streak[service] + 1 if all(name in wrong for name in mine) else 0
+        found = down(self._tools, self._slot)
+        self._streak = Counter({service: self._streak[service] + 1 for service in found})
+        for service, (_, why) in found.items():
             if self._streak[service] >= UNHEALTHY:
-                self.worse = self.worse or f"no replica of {service} is healthy any more: {wrong[mine[0]]}"
+                self.worse = self.worse or f"no replica of {service} is healthy any more: {why}"
 
     def _restarts(self) -> None:
         mine = [it for it in self._tools.containers.replicas() if it.release == self._slot.release]
@@ -60,9 +58,22 @@ class Signs:
             self.worse = self.worse or f"its containers restarted {count} times: {name}, exit code {code}{memory}"
 
 
-def sick(tools: Tools, slot: Slot) -> str:
-    """Why a release cannot take visitors: a service of which no replica is healthy. Empty: it can."""
+def down(tools: Tools, slot: Slot) -> dict[str, tuple[str, str]]:
+    """The services of which no replica is healthy: (the first one's name, what is wrong with it)."""
     checks = replica_checks(slot)
     wrong = tools.prober.once(checks)
-    well = {check.name.rpartition("-")[0] for check in checks if check.name not in wrong}
-    return next((f"{name} {why}" for name, why in wrong.items() if name.rpartition("-")[0] not in well), "")
+    healthy = {_service(check.name) for check in checks if check.name not in wrong}
+    found: dict[str, tuple[str, str]] = {}
+    for name, why in wrong.items():
+        if _service(name) not in healthy:
+            found.setdefault(_service(name), (name, why))
+    return found
+
+
+def _service(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def sick(tools: Tools, slot: Slot) -> str:
+    """Why a release cannot take visitors: a service of which no replica is healthy. Empty: it can."""
+    return next((f"{name} {why}" for name, why in down(tools, slot).values()), "")

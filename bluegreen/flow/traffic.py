@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from bluegreen.domain.traffic import Seen, parse
 from bluegreen.flow.ports import ContainersPort
 
+LATELY = 20_000  # lines of the log that say what is usual by now
 WAITING = 20_000  # requests that may wait to be looked at; who reads more slowly makes the Engine wait
 MOST = 4 * 1024 * 1024  # bytes without the end of a line
 
@@ -30,13 +31,18 @@ def seen(chunks: Iterable[bytes]) -> Iterator[Seen]:
 
 def stamped(chunks: Iterable[bytes]) -> Iterator[tuple[str, Seen | None]]:
     """Each line of a log: the Engine's time stamp, and the request; None: it is something else."""
+    return map(_stamped, lines(chunks, MOST))
+
+
+def lines(chunks: Iterable[bytes], most: int | None = None) -> Iterator[bytes]:
+    """The lines of a log that comes in pieces. `most`: bytes without an end of a line that are kept."""
     rest = b""
     for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        rest = rest if len(rest) < MOST else b""
-        yield from map(_stamped, lines)
+        *found, rest = (rest + chunk).split(b"\n")
+        rest = rest if most is None or len(rest) < most else b""
+        yield from found
     if rest:
-        yield _stamped(rest)
+        yield rest
 
 
 def _stamped(line: bytes) -> tuple[str, Seen | None]:

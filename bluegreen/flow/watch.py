@@ -13,11 +13,10 @@ from bluegreen.errors import BluegreenError
 from bluegreen.flow.doubt import Doubt
 from bluegreen.flow.making import Making
 from bluegreen.flow.signs import Signs, sick
-from bluegreen.flow.traffic import Following, recent
+from bluegreen.flow.traffic import LATELY, Following, recent
 from bluegreen.flow.values import Tools
 
-LINES = 20_000  # of the log before, that are read for what is usual
-READING = 5.0  # seconds that this may take
+READING = 5.0  # seconds that what is usual may take to be read
 LATE = 0.4  # seconds that nginx and the Engine may need for a line
 TICK = 0.05  # seconds that one look waits
 TELL = 1.0  # seconds between two lines for the person
@@ -66,7 +65,7 @@ class Watch:
 
     def _read(self) -> None:
         try:
-            self._before = Before.of(recent(self._tools.containers, self._proxy, LINES), self._old.release)
+            self._before = Before.of(recent(self._tools.containers, self._proxy, LATELY), self._old.release)
         except Exception as error:  # noqa: BLE001 - without it the usual is unknown, which is said
             self._note(f"what is usual is not known: {error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bluegreen.frontdoor.route import BUCKETS
 from bluegreen.unix_http import NoAnswer, get
 
 TYPE_CHECKING = False  # as typing's, which flip-back does not wait for
@@ -14,7 +15,6 @@ SOCKET = "control.sock"
 TIMEOUT = 2.0  # seconds for one answer; it is on this machine
 MOST = 64 * 1024  # bytes of an answer
 HIGHEST = 2**53  # generations are counted by ones
-BUCKETS = 100  # parts into which visitors are divided
 
 
 def ask(sockets: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.flow.ports import ContainersPort
+from bluegreen.flow.traffic import lines as in_lines
 from bluegreen.flow.values import Tools
 
 WAITING = 1000  # lines that may wait to be printed; a container that writes more waits
@@ -87,13 +88,8 @@ def lines(containers: ContainersPort, replicas: list[Speaker], tail: int | None,
 
 
 def _read(containers: ContainersPort, replica: Speaker, tail: int | None, follow: bool) -> Iterator[Line]:
-    rest = b""
-    for chunk in containers.follow_log(replica.id, tail, follow):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for raw in whole:
-            yield _line(replica, raw)
-    if rest:
-        yield _line(replica, rest)
+    for raw in in_lines(containers.follow_log(replica.id, tail, follow)):
+        yield _line(replica, raw)
 
 
 def _line(replica: Speaker, raw: bytes) -> Line:

@@ -10,10 +10,10 @@ from bluegreen.domain.figures import HOUR, MINUTE, Figures, Sums
 from bluegreen.domain.questions import BEFORE, NOW, Answer, Containers, Side, changed, is_slow, jobs_fail
 from bluegreen.domain.words import counted, lasting
 from bluegreen.domain.world import Replica, World
-from bluegreen.errors import OF_MACHINE, BluegreenError
+from bluegreen.errors import BluegreenError
 from bluegreen.flow.figures import figures, moment
 from bluegreen.flow.public import visited
-from bluegreen.flow.receipts import account
+from bluegreen.flow.receipts import looked
 from bluegreen.flow.values import Tools
 
 REPLICAS = 4  # of a release that are asked for restarts and memory
@@ -23,11 +23,7 @@ WRONG = 500  # from this status on a visitor has no answer of use
 def questions(tools: Tools, world: World, state: Mapping[str, Any]) -> dict[str, Any]:
     """What `status --json` has of them. `state`: its other fields. Never raises: what is unknown is said."""
     proxy = world.proxy.speaker if world.proxy and world.proxy.running else None
-    unread = ""
-    try:
-        unkept = account(tools, proxy)
-    except (BluegreenError, *OF_MACHINE) as error:
-        unkept, unread = Figures(), f"nginx's log cannot be read: {error}"
+    unkept, unread = looked(tools, proxy)
     now = tools.wall()
     found = figures(tools, unkept, now - (NOW + BEFORE + 1) * MINUTE)
     before = _previous(tools, world)
@@ -40,7 +36,7 @@ def questions(tools: Tools, world: World, state: Mapping[str, Any]) -> dict[str,
         "slow": _slow(found, now, last, before).as_dict(),
         "jobs": jobs_fail(state["jobs"], [_job(name, it) for name, it in state["jobs"].items()]).as_dict(),
         "changed": _changed(tools, world, unkept, (before, last)).as_dict(),
-        "incomplete": [*([unread] if unread else []), *_incomplete(found, now)],
+        "incomplete": [*([f"nginx's log cannot be read: {unread}"] if unread else []), *_incomplete(found, now)],
     }
 
 

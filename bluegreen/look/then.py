@@ -9,9 +9,8 @@ from typing import Any
 from bluegreen.domain.figures import HOUR, MINUTE, Figures
 from bluegreen.domain.questions import summary
 from bluegreen.domain.timeline import at, timeline
-from bluegreen.errors import OF_MACHINE, BluegreenError
 from bluegreen.flow.figures import figures
-from bluegreen.flow.receipts import account
+from bluegreen.flow.receipts import looked
 from bluegreen.flow.values import Tools
 
 
@@ -19,10 +18,7 @@ def then(tools: Tools, moment: float) -> dict[str, Any]:
     """The fields of `status --at --json`. `moment`: seconds since the epoch."""
     when = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
     lived, after = at(timeline(tools.journal.operations.moved()), when)
-    try:
-        unkept = account(tools)
-    except (BluegreenError, *OF_MACHINE):
-        unkept = Figures()
+    unkept, _ = looked(tools)
     colors = {it["number"]: it["color"] for it in tools.journal.releases.all()}
     release = lived.release if lived else None
     known = figures(tools, unkept, moment - HOUR)

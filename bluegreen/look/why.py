@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from bluegreen.domain.traffic import Seen, parse
+from bluegreen.domain.receipt import iso
+from bluegreen.domain.traffic import UNANSWERED, Seen, parse
 from bluegreen.domain.world import Replica
 from bluegreen.errors import COMMAND, BluegreenError
 from bluegreen.flow.figures import is_stamp
+from bluegreen.flow.traffic import lines
 from bluegreen.flow.values import Tools
 
 WINDOWS = (3600.0, None)  # seconds of the log that are searched, one after the other; None: all of it
@@ -41,29 +42,27 @@ def why(tools: Tools, request_id: str) -> dict[str, Any]:
 
 def _lines(tools: Tools, proxy: str, request_id: str, since: float) -> Iterator[tuple[str, Seen | None]]:
     """The first line, and each that has the id; only those are parsed."""
-    wanted, rest, first = request_id.encode(), b"", True
-    for chunk in tools.containers.read_log(proxy, since):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if first or wanted in line:
-                first = False
-                stamp, _, text = line.partition(b" ")
-                one = parse(text)
-                yield stamp.decode(errors="replace"), one if one and one.request_id == request_id else None
+    wanted, first = request_id.encode(), True
+    for line in lines(tools.containers.read_log(proxy, since)):
+        if first or wanted in line:
+            first = False
+            stamp, _, text = line.partition(b" ")
+            one = parse(text)
+            yield stamp.decode(errors="replace"), one if one and one.request_id == request_id else None
 
 
 def _one(tools: Tools, it: Seen, replicas: Mapping[str, Replica], request_id: str) -> dict[str, Any]:
     addresses = [part.strip().rpartition(":")[0] for part in it.upstream.replace(" : ", ", ").split(",")]
     asked = [replicas[address] for address in addresses if address in replicas]
     replica = next((one for one in reversed(asked) if one.release == it.release), None)
-    lines = list(_of_app(tools, replica, it, request_id)) if replica else []
+    wrote = list(_of_app(tools, replica, it, request_id)) if replica else []
     return {
-        "began": _iso(it.began), "ended": _iso(it.ended), "seconds": it.seconds, "method": it.method, "uri": it.uri,
+        "began": iso(it.began), "ended": iso(it.ended), "seconds": it.seconds, "method": it.method, "uri": it.uri,
         "host": it.host, "client": it.client, "status": it.status, "bytes": it.size,
         "color": it.color or None, "release": it.release, "service": it.service or None,
         "upstream": it.upstream or None, "upstream_status": it.upstream_status or None,
         "container": replica.name if replica else None, "why": _meaning(it, replica),
-        "lines": lines[:LINES],
+        "lines": wrote[:LINES],
     }  # fmt: skip
 
 
@@ -73,7 +72,7 @@ def _meaning(it: Seen, replica: Replica | None) -> str:
         return "it was asked of the preview"
     if not it.upstream.strip("- "):
         return "nginx answered itself: a file, a redirect, or nothing that the release serves"
-    if it.status == 499:
+    if it.status == UNANSWERED:
         return f"the visitor left after {it.seconds:.1f} s, before there was an answer"
     tries = len([part for part in it.upstream.split(",") if part.strip()])
     said = f"{tries} replicas were asked, the last answered" if tries > 1 else "the release answered"
@@ -84,24 +83,18 @@ def _meaning(it: Seen, replica: Replica | None) -> str:
 
 def _of_app(tools: Tools, replica: Replica, it: Seen, request_id: str) -> Iterator[dict[str, str]]:
     """Lines of the container that have the id, and those of the time of the request."""
-    wanted, rest = request_id.encode(), b""
+    wanted = request_id.encode()
     try:
         tools.containers.exit_of(replica.id)  # from here on what it was given is masked
-        for chunk in tools.containers.read_log(replica.id, it.began - AROUND, it.ended + LATER):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                stamp, _, text = line.partition(b" ")
-                moment = stamp.decode(errors="replace")
-                named = wanted in text
-                if named or (is_stamp(moment) and moment[:23] <= _iso(it.ended + AROUND)[:23]):
-                    words = tools.mask(text.decode(errors="replace").rstrip("\r"))
-                    yield {"moment": moment, "text": words, "by": "id" if named else "time"}
+        for line in lines(tools.containers.read_log(replica.id, it.began - AROUND, it.ended + LATER)):
+            stamp, _, text = line.partition(b" ")
+            moment = stamp.decode(errors="replace")
+            named = wanted in text
+            if named or (is_stamp(moment) and moment[:23] <= iso(it.ended + AROUND)[:23]):
+                words = tools.mask(text.decode(errors="replace").rstrip("\r"))
+                yield {"moment": moment, "text": words, "by": "id" if named else "time"}
     except BluegreenError:
         return
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
 def _unknown(request_id: str, failed: str) -> BluegreenError:
@@ -114,19 +107,19 @@ def _unknown(request_id: str, failed: str) -> BluegreenError:
 
 def in_words(found: Mapping[str, Any]) -> list[str]:
     """For people: what happened, then what the application wrote; each still to be made safe for a terminal."""
-    lines: list[str] = []
+    said: list[str] = []
     for it in found["requests"]:
-        lines += [
+        said += [
             f"request    {found['request_id']}",
             f"asked      {it['method']} {it['uri']} ({it['host']}) by {it['client']}",
             f"began      {it['began']}, took {it['seconds']:.3f} s",
             f"answered   {it['status']}, {it['bytes']:,} bytes: {it['why']}",
             f"by         {_by(it)}",
         ]
-        lines += [f"{'id' if line['by'] == 'id' else 'meanwhile':<10} | {line['moment'][11:23]} {line['text']}"
+        said += [f"{'id' if line['by'] == 'id' else 'meanwhile':<10} | {line['moment'][11:23]} {line['text']}"
                   for line in it["lines"]]  # fmt: skip
-        lines += ["its container wrote nothing then"] if it["container"] and not it["lines"] else []
-    return lines
+        said += ["its container wrote nothing then"] if it["container"] and not it["lines"] else []
+    return said
 
 
 def _by(it: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bluegreen.domain.evidence import Bets, allowed_rate
-from bluegreen.flow.watch import LINES
+from bluegreen.flow.traffic import LATELY
 
 WATCHED = 60  # seconds
 HOUR = 3600
@@ -64,7 +64,7 @@ def watch(dice: random.Random, p0: float, rate: float, requests: int) -> Verdict
 
 def baseline(per_second: int) -> int:
     """Requests of an hour, as many of them as are read."""
-    return min(LINES, HOUR * per_second)
+    return min(LATELY, HOUR * per_second)
 
 
 def false_verdicts(seed: int, per_second: int, releases: int, known: int) -> int:
@@ -77,7 +77,7 @@ def false_verdicts(seed: int, per_second: int, releases: int, known: int) -> int
     return found
 
 
-def caught(seed: int, rate: float, usual: float, releases: int, known: int = LINES) -> list[Verdict]:
+def caught(seed: int, rate: float, usual: float, releases: int, known: int = LATELY) -> list[Verdict]:
     """The verdicts over releases that fail at `rate` where the one before failed at `usual`."""
     dice = dice_of(seed, "caught", rate, usual, known)
     found = [watch(dice, allowed(failures(dice, usual, known), known), rate, MOST) for _ in range(releases)]

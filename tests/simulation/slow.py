@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bluegreen.domain.evidence import Histogram, Slower
 from bluegreen.domain.judge import SETTLING
-from bluegreen.flow.watch import LINES
+from bluegreen.flow.traffic import LATELY
 from tests.simulation.failing import WATCHED, Verdict, baseline, dice_of
 
 # Routes, each with its share of the requests and its usual latency in seconds.
@@ -86,6 +86,6 @@ def caught(seed: int, kind: str, slowed: Slowed, releases: int) -> list[Verdict]
     found = []
     for number in range(releases):
         if number % TOGETHER == 0:
-            was = before(dice, kind, LINES)
+            was = before(dice, kind, LATELY)
         found.append(watch(dice, was, kind, slowed, LONGEST))
     return [it for it in found if it is not None]

@@ -92,7 +92,7 @@ def test_stdout(live: Site, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_nginx_it_says_so_and_goes_on(live: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bluegreen.features.report.facts.account", _broken)
+    monkeypatch.setattr("bluegreen.flow.receipts.account", _broken)
     assert "nginx's log cannot be read" in _page(live)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bluegreen.domain.answers import Answer
 from bluegreen.errors import BluegreenError
 from bluegreen.flow import doubt, signs, watch
 from bluegreen.flow.watch import Watch, Worse
@@ -59,11 +60,11 @@ def _watch(log: Log, answers: dict[str, int], seconds: float = 1.0, **prober: An
     """`answers`: what a release says when it is asked again, by its color."""
     mine = {ip: color for color, it in (("blue", OLD), ("green", NEW)) for ips in it.addresses.values() for ip in ips}
 
-    def again(address: str, *_: Any) -> tuple[int, float, bytes]:
-        return answers[mine[address]], 0.001, b""
+    def replay(address: str, *_: Any) -> tuple[Answer, float]:
+        return Answer(answers[mine[address]]), 0.001
 
     it = tools(
-        containers={"follow_log": log, "replicas": ()}, prober={"once": {}, "again": again, **prober},
+        containers={"follow_log": log, "replicas": ()}, prober={"once": {}, "replay": replay, **prober},
     )  # fmt: skip
     it.clock, it.sleep = time.monotonic, time.sleep
     try:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bluegreen.domain.judge import HURT, OURS, SETTLING, SUSPECTS, VISITORS, Before, Judge, hurt_lines
-from bluegreen.domain.traffic import Seen
+from bluegreen.domain.judge import HURT, SETTLING, SUSPECTS, VISITORS, Before, Judge, hurt_lines
+from bluegreen.domain.traffic import OURS, Seen
 from tests.simulation import failing
 
 LATER = 10.0  # seconds since traffic has moved

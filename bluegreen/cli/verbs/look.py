@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +13,6 @@ from bluegreen.cli.complete import colors_and_services, offers, releases
 from bluegreen.cli.options import JSON
 from bluegreen.compose.options import Options
 from bluegreen.errors import ExitCode
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

@@ -9,11 +9,10 @@ from typing import Any
 from bluegreen import __version__
 from bluegreen.domain.color import COLORS
 from bluegreen.domain.evidence import Histogram
-from bluegreen.domain.figures import Figures, Sums
-from bluegreen.errors import OF_MACHINE, BluegreenError
+from bluegreen.domain.figures import Sums
 from bluegreen.features.metrics.exposition import Family, written
 from bluegreen.flow.figures import moment
-from bluegreen.flow.receipts import account
+from bluegreen.flow.receipts import looked
 from bluegreen.flow.values import Tools
 
 TARGETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)  # seconds
@@ -28,10 +27,7 @@ GOOD = ("switched", "flipped-back", "prepared", "unchanged", "repaired", "finish
 
 def metrics(tools: Tools, state: Mapping[str, Any]) -> str:
     """The text. `state`: the fields of `status --json`, as of now."""
-    try:
-        unkept = account(tools)
-    except (BluegreenError, *OF_MACHINE):  # what is not read now is read later; the counters wait
-        unkept = Figures()
+    unkept, _ = looked(tools)  # what is not read now is read later; the counters wait
     totals = tools.journal.figures.totals()
     for color, sums in unkept.by_color().items():
         totals.setdefault(color, Sums()).merge(sums)

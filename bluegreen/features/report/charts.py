@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from bluegreen.domain.figures import HOUR, MINUTE, Figures, Key, Sums
 from bluegreen.domain.receipt import Move
 from bluegreen.domain.timeline import Lived
+from bluegreen.flow.figures import moment as when
 
 WIDTH, HEIGHT = 360.0, 132.0  # of a chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 36.0, 6.0, 14.0, 18.0  # around what is drawn
@@ -225,7 +226,6 @@ def _sides(mine: Mapping[Key, Sums]) -> list[Side]:
 
 def _seconds(moment: str) -> float | None:
     try:
-        found = datetime.fromisoformat(moment)
+        return when(moment)
     except ValueError:
         return None
-    return found.timestamp() if found.tzinfo else found.replace(tzinfo=UTC).timestamp()

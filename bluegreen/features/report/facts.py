@@ -9,8 +9,9 @@ from typing import Any
 from bluegreen.domain.figures import Figures
 from bluegreen.domain.receipt import Move
 from bluegreen.domain.timeline import Lived, timeline
-from bluegreen.errors import OF_MACHINE, BluegreenError
-from bluegreen.flow.receipts import account, written
+from bluegreen.errors import BluegreenError
+from bluegreen.flow.figures import figures as all_figures
+from bluegreen.flow.receipts import looked, written
 from bluegreen.flow.values import Tools
 from bluegreen.look.history import history, show
 
@@ -49,16 +50,12 @@ class Facts:
 
 def facts(tools: Tools, number: int | None) -> Facts:
     """Of this release; None: of the newest one, also when it was taken back. Raises BluegreenError: there is none."""
-    notes = []
-    try:
-        unkept = account(tools)
-    except (BluegreenError, *OF_MACHINE) as error:
-        unkept, notes = Figures(), [f"nginx's log cannot be read: {error}"]
+    unkept, unread = looked(tools)
+    notes = [f"nginx's log cannot be read: {unread}"] if unread else []
     records = tools.journal.releases.all()
     newest = records[0]["number"] if records else None
     release = show(tools, number if number is not None else newest)
-    figures = tools.journal.figures.known()
-    figures.merge(unkept)
+    figures = all_figures(tools, unkept)
     mine = release["release"]
     moves = [move for _, move, _ in tools.journal.receipts.moves() if mine in (move.release, move.previous)]
     if figures.behind:

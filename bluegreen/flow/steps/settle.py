@@ -42,12 +42,16 @@ def wait_drained(it: Making, color: Color, why: str) -> str:
     return f", {seconds:.1f} s until no request was in flight" if seconds >= ASK_AGAIN else ""
 
 
-def record(it: Making) -> str:
-    prepared = it.request.verb == "prepare"
+def keep_figures(it: Making, outcome: str) -> None:
+    """What became of the release, how long each step took, and what was said of it."""
     figures = {"seconds": round(it.tools.clock() - it.began, 3)}
     figures |= {done.step.name: round(done.seconds, 3) for done in it.result.steps}
-    it.tools.journal.releases.end(it.new.release, "prepared" if prepared else "live", it.new.kept_images(), figures)
+    it.tools.journal.releases.end(it.new.release, outcome, it.new.kept_images(), figures)
     it.tools.journal.releases.annotate(it.new.release, it.request.typed)
+
+
+def record(it: Making) -> str:
+    keep_figures(it, "prepared" if it.request.verb == "prepare" else "live")
     it.tools.door.tidy(settled=True)
     _let_names_go(it)
     return f"release {it.new.release}"
