@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bluegreen.cli.app import App
+from bluegreen.cli.options import EVERY
 from bluegreen.cli.statefolder import fingerprint, salt
 from bluegreen.domain.app import Stack
 from bluegreen.domain.release import Note
@@ -64,6 +65,13 @@ def wish(app: App, tools: Tools, stack: Stack, proxy: bool = False) -> Wish:
         edge_left=tools.edge.left(stack) if proxy else "",
         certificates=tools.certificates.missing(stack) if stack.settings.tls else (),
     )
+
+
+def moves(wish: Wish, stack: Stack, shares: tuple[int, ...], watch: float | None, every: float | None) -> Wish:
+    """How traffic moves: as it was typed (None: it was not), else as the settings have it. Times in seconds."""
+    settings = stack.settings.watch
+    watch, every = settings.seconds if watch is None else watch, EVERY if every is None else every
+    return replace(wish, shares=shares, watch=watch, every=every, control=0 if shares else settings.control)
 
 
 def _edge(tools: Tools, stack: Stack, thorough: bool) -> str:

@@ -168,6 +168,15 @@ class Migration:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """What `x-bluegreen.watch` says: how a switch looks at real traffic before it is settled."""
+
+    seconds: float = 60.0  # 0: not at all
+    control: int = 0  # percent of visitors who stay on the release before until the verdict
+    expected: bool = False  # whether the recorded answers are asked for when there is too little traffic to tell
+
+
+@dataclass(frozen=True)
 class Compare:
     """What `x-bluegreen.compare` says. `fail`: the share of requests, 0 to 1, from which on a switch stops."""
 
@@ -200,7 +209,7 @@ class Settings:
     files: tuple[FilesAt, ...] = ()  # what nginx serves itself
     assets: tuple[str, ...] = ()  # prefixes whose 404 the other color is asked about
     edge: Edge | None = None  # None: visitors reach this app's nginx without one
-    watch: float = 60.0  # how long a switch looks at real traffic before it is settled; 0: not at all
+    watch: Watch = field(default_factory=Watch)
     compare: Compare = field(default_factory=Compare)
     notify: tuple[str, ...] = field(default=(), repr=False)  # URLs, which are secrets
     canary: Canary = field(default_factory=Canary)

@@ -7,11 +7,13 @@ not who is to blame: that is asked (see `blame.py`), and what one visitor alone 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bluegreen.domain.beside import Beside
 from bluegreen.domain.evidence import Bets, Histogram, Slower, allowed_rate
+from bluegreen.domain.replay import unfit_to_repeat
 from bluegreen.domain.traffic import UPGRADED, Seen
 
 HURT = 200  # requests that are kept for who asks which ones
@@ -65,8 +67,10 @@ def _named(name: str, known: Mapping[str, object]) -> str:
 class Judge:
     """The traffic of one new release, request by request. It needs no clock of the log, which may be set back."""
 
-    def __init__(self, release: int, before: Before) -> None:
-        self.release, self.before = release, before
+    def __init__(self, release: int, before: Before, old: int = 0, leave_out: Sequence[str] = ()) -> None:
+        """`old`: the release before; `leave_out`: prefixes of paths that are never asked again."""
+        self.release, self.before, self._old, self._leave_out = release, before, old, leave_out
+        self.beside = Beside(before.latency)
         self.requests = self.failed = 0
         self.latency = Histogram()
         self.hurt: deque[Seen] = deque(maxlen=HURT)
@@ -82,8 +86,11 @@ class Judge:
 
     def see(self, one: Seen, elapsed: float) -> None:
         """Takes one request in; others' are left alone. `elapsed`: seconds since the release got traffic."""
+        if self._old and counts(one, self._old):
+            self.beside.see(one, new=False)
         if not counts(one, self.release):
             return
+        self.beside.see(one, new=True)
         route = one.route
         self.requests += 1
         visitor = _named(one.visitor, self._visitors)
@@ -126,7 +133,7 @@ class Judge:
         found: dict[tuple[str, str], Seen] = {}
         for one in reversed(self.hurt if kind == "failures" else self.slow_ones):
             known = one.route in self.cleared[kind]
-            if one.method == "GET" and one.uri.startswith("/") and not known:
+            if not known and not unfit_to_repeat(one, self._leave_out):
                 found.setdefault((one.host, one.uri), one)
         return list(found.values())[:SUSPECTS]
 
@@ -137,6 +144,10 @@ class Judge:
         routes = {name.rpartition(" ")[0] for name, count in self.failing.items() if count}
         hidden = any(self._visitors[name] >= ALONE * self.requests for name in visitors)
         return len(visitors) > 1 or len(routes) > 1 or (hidden and self.requests > self.failed)
+
+    def shared(self, kind: Kind) -> list[str]:
+        """The routes on which visitors who stay on the release before have the same trouble, and that still count."""
+        return [route for route in self.beside.shared(kind) if route not in self.cleared[kind]]
 
     def clear(self, kind: Kind, routes: Iterable[str]) -> None:
         """On these routes both releases do the same: what happens there is no evidence against either.
@@ -166,7 +177,9 @@ class Judge:
 
     def figures(self) -> str:
         """What was seen so far, in a line."""
-        return f"{_said(self.requests, self.failed, self.latency)}; before: {self.was()}"
+        stayed = self.beside.words(self._old)
+        said = f"{_said(self.requests, self.failed, self.latency)}; before: {self.was()}"
+        return f"{said}; {stayed}" if stayed else said
 
     def was(self) -> str:
         """The same of the release before."""
@@ -177,6 +190,8 @@ class Judge:
         if kind == "failures":
             most = ", ".join(f"{name} ({count} x)" for name, count in self.failing.most_common(3) if count)
             of_before = f"{self.before.failed} of {self.before.requests} before"
+            stayed = self.beside.words(self._old)
+            of_before = f"{of_before}; {stayed}" if stayed else of_before
             return f"{self.failed} of {self.requests} requests failed: {most}; {of_before}"
         was, now = self._slower.shown
         return f"p95 is {milliseconds(now)}, before it was {milliseconds(was)}, in {self.requests} requests"

@@ -50,12 +50,17 @@ def sample(requests: Sequence[Seen], most: int, leave_out: Sequence[str] = ()) -
 
 def unfit(one: Seen, leave_out: Sequence[str]) -> str:
     """Why a request is not asked again; empty: it can be."""
+    if one.method == "GET" and (not one.upstream.strip("- ") or not one.service):
+        return OWN
+    if one.method == "GET" and one.agent == OURS:
+        return CHECK
+    return unfit_to_repeat(one, leave_out)
+
+
+def unfit_to_repeat(one: Seen, leave_out: Sequence[str]) -> str:
+    """Why a request may not be sent a second time, whoever answered it; empty: it may."""
     if one.method != "GET":
         return OTHER_METHOD
-    if not one.upstream.strip("- ") or not one.service:
-        return OWN
-    if one.agent == OURS:
-        return CHECK
     fits = URI.fullmatch(one.uri) and HOST.fullmatch(one.host) and len(one.uri) <= LONGEST
     if not fits or one.status == UPGRADED:
         return ODD

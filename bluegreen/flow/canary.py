@@ -10,7 +10,7 @@ from bluegreen.flow.observe import look_again
 from bluegreen.flow.probes import replica_checks
 from bluegreen.flow.steps.settle import keep_figures
 from bluegreen.flow.values import Result
-from bluegreen.flow.watch import Watch
+from bluegreen.flow.watch import Watch, watched
 from bluegreen.plans.canary import share_words, watched_for
 from bluegreen.plans.plan import Wish
 
@@ -22,10 +22,14 @@ class Stays(Exception):
     """A signal came between two shares: the share stays, and the next step is not taken."""
 
 
+def reversible(stack: Stack) -> bool:
+    """Whether the release before works with the data of the new one."""
+    return stack.settings.migrate is None or stack.settings.migrate.reversible
+
+
 def refuse_irreversible(stack: Stack, wish: Wish) -> None:
     """Raises BluegreenError for a canary whose migration the other release does not work with: both get visitors."""
-    migration = stack.settings.migrate
-    if not wish.shares or migration is None or migration.reversible:
+    if not wish.shares or reversible(stack):
         return
     raise BluegreenError(
         "Both releases get visitors during a canary, and the earlier one cannot run on the migrated data.",
@@ -46,9 +50,9 @@ def verdict(it: Making, watching: Watch | None) -> str:
     refuse_unhealthy(it, share)
     if seconds and watching:
         tools.phase(PHASE)
-        said = watching.run(seconds)
+        said = watched(it, watching, seconds)
         tools.phase("cutover")
-    if tools.signals.asked and share != it.wish.shares[-1]:
+    if tools.signals.asked and share != it.wish.shares[-1] and not it.wish.control:
         raise Stays(f"{tools.signals.asked} came; {share} % of visitors stay on {it.new.color}")
     return said
 

@@ -29,8 +29,8 @@ from bluegreen.flow.run import Action, NothingChanged, Operation, describe, give
 from bluegreen.flow.shared import DIFFERS
 from bluegreen.flow.steps import aside, files, health, image, make, once, preview, settle, withdraw
 from bluegreen.flow.values import Result, Tools
-from bluegreen.flow.watch import Watch, Worse, taken_back
-from bluegreen.plans.canary import ends_as_canary, plan_promote, watched_for
+from bluegreen.flow.watch import Watch, Worse, taken_back, watched
+from bluegreen.plans.canary import ends_as_canary, plan_promote, watched_for, with_control
 from bluegreen.plans.differences import returning
 from bluegreen.plans.plan import Plan, Wish
 from bluegreen.plans.release import plan_release, start_order
@@ -42,8 +42,9 @@ def plan_switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Pla
     """The plan that a switch would follow now; looks, changes nothing."""
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     adopts = tuple(container.name for container in plain)
+    world, wish = observe(tools), replace(wish, force=request.force, adopts=adopts)
     canary.refuse_irreversible(stack, wish)
-    plan = _plan(request, observe(tools), replace(wish, force=request.force, adopts=adopts))
+    plan = _plan(request, world, with_control(request.verb, world, wish, canary.reversible(stack)))
     _refuse_doubt(tools, plan, request, wish)
     return plan
 
@@ -68,6 +69,7 @@ def switch(tools: Tools, stack: Stack, wish: Wish, request: Request) -> Result:
     plain = find_plain(tools, stack, request.adopt) if request.verb == "up" else ()
     wish = replace(wish, adopts=tuple(container.name for container in plain))
     canary.refuse_irreversible(stack, wish)
+    wish = with_control(request.verb, world, wish, canary.reversible(stack))
     try:
         plan = _plan(request, world, replace(wish, force=request.force))
     finally:
@@ -175,7 +177,8 @@ class Release(Making):
         if self.watching:
             self.watching.leave()
         if old and proxy and self.new.slot and watched:
-            self.watching = Watch(self.tools, proxy.speaker, old, self.new.slot)
+            leave_out = self.stack.settings.compare.leave_out
+            self.watching = Watch(self.tools, proxy.speaker, old, self.new.slot, leave_out=leave_out)
 
     def _moves(self, move: Action) -> str:
         """A step of a canary: each share has a watch of its own."""
@@ -186,7 +189,7 @@ class Release(Making):
     def _watch(self) -> str:
         if self.watching is None:
             return "there was nothing to compare with"
-        return self.watching.run(self.wish.watch)
+        return watched(self, self.watching, self.wish.watch)
 
     def _phase(self, phase: Literal["prepare", "cutover", "watch", "settle"]) -> None:
         self.operation.phase(phase, self._actions())

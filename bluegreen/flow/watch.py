@@ -6,10 +6,14 @@ Nothing here raises but `Worse`: what cannot be seen is said, and the release st
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
+from bluegreen.domain.answers import SAFE
 from bluegreen.domain.judge import KINDS, Before, Judge, Kind, hurt_lines
-from bluegreen.domain.routing import Slot
+from bluegreen.domain.routing import BUCKETS, Slot
+from bluegreen.domain.words import counted
 from bluegreen.errors import BluegreenError
+from bluegreen.flow.answers import compare
 from bluegreen.flow.doubt import Doubt
 from bluegreen.flow.making import Making
 from bluegreen.flow.signs import Signs, sick
@@ -37,8 +41,11 @@ class Worse(Exception):
 class Watch:
     """One release. It listens from the moment it is made, which is before traffic moves."""
 
-    def __init__(self, tools: Tools, proxy: str, old: Slot, new: Slot) -> None:
+    def __init__(self, tools: Tools, proxy: str, old: Slot, new: Slot, *, leave_out: Sequence[str] = ()) -> None:
+        """`leave_out`: prefixes of paths that are never asked again."""
         self._tools, self._proxy, self._old, self._new = tools, proxy, old, new
+        self._leave_out = leave_out
+        self.few = True  # whether there was too little traffic to tell
         self._before = Before()
         self._doubts: dict[Kind, Doubt] = {}
         self._asked: dict[Kind, float] = {}  # when to ask again
@@ -51,7 +58,7 @@ class Watch:
     def run(self, seconds: float) -> str:
         """Watches for so long; returns what was seen, in a sentence. Raises Worse."""
         self._reader.join(READING)
-        judge = Judge(self._new.release, self._before)
+        judge = Judge(self._new.release, self._before, self._old.release, self._leave_out)
         signs = Signs(self._tools, self._new)
         try:
             return self._loop(judge, signs, seconds)
@@ -98,7 +105,7 @@ class Watch:
                 if proof := self._proof.get(kind):
                     self._go_back(f"{judge.evidence(kind)}; {proof}", judge)
                 elif not judge.suspects(kind) and (judge.spread or kind == "slow"):
-                    self._go_back(judge.evidence(kind), judge)
+                    self._weigh(kind, judge)
 
     def _ask(self, kind: Kind, judge: Judge) -> None:
         """Begins to ask who is to blame, or takes in what came of it."""
@@ -121,7 +128,16 @@ class Watch:
             self._note(f"{', '.join(routes)} {what} with release {self._old.release}, too")
             judge.clear(kind, doubt.blame.shared)
         elif judge.strength(kind) >= 1 and judge.spread:
-            self._go_back(judge.evidence(kind), judge)
+            self._weigh(kind, judge)
+
+    def _weigh(self, kind: Kind, judge: Judge) -> None:
+        """Nothing was proven by asking. What visitors who stayed on the release before get may clear the new one."""
+        if routes := judge.shared(kind):
+            what = "fails" if kind == "failures" else "is slow"
+            self._note(f"{', '.join(routes)} {what} for visitors still on release {self._old.release}, too")
+            judge.clear(kind, routes)
+            return
+        self._go_back(judge.evidence(kind), judge)
 
     def _go_back(self, evidence: str, judge: Judge) -> None:
         """Raises Worse, unless there is nothing to go back to."""
@@ -136,9 +152,29 @@ class Watch:
 
     def _verdict(self, judge: Judge, signs: Signs, seconds: float) -> str:
         ended = f"ended by {self._tools.signals.asked} after {seconds:.0f} s: " if self._tools.signals.asked else ""
-        few = "too few requests to tell; " if judge.requests < ENOUGH else ""
-        notes = [*self._notes, *([signs.note] if signs.note else [])]
+        self.few = judge.requests < ENOUGH
+        few = "too few requests to tell; " if self.few else ""
+        notes = [*self._notes, *filter(None, (signs.note, signs.memory))]
         return f"{ended}{few}{judge.figures()}{''.join(f'; {note}' for note in notes)}"
+
+
+def watched(it: Making, watching: Watch, seconds: float) -> str:
+    """The watch of one release, and what it is asked when visitors ask too little. Raises Worse."""
+    said = watching.run(seconds)
+    if watching.few and it.stack.settings.watch.expected and it.wish.expected and not it.tools.signals.asked:
+        return f"{said}; {_answers_as_recorded(it)}"
+    return said
+
+
+def _answers_as_recorded(it: Making) -> str:
+    """Asks the recorded requests that change nothing, of the release that visitors have. Raises Worse."""
+    everybody = it.cutover.percent == BUCKETS
+    asked = [one for one in it.wish.expected if one.method in SAFE]
+    found = compare(it.tools, asked, "public" if everybody else "preview", it.stack.project_directory)
+    if wrong := [one for one in found if one.differences]:
+        lines = [f"{one.request}: {line}" for one in wrong for line in one.differences]
+        raise Worse(f"{len(wrong)} of {counted(len(asked), 'recorded answer')} differ", lines[:SHOWN])
+    return f"{counted(len(asked), 'recorded answer')} as recorded"
 
 
 def taken_back(it: Making, cause: Worse, moved: BluegreenError) -> BluegreenError:

@@ -26,6 +26,16 @@ def refuse_canary(world: World, verb: str) -> None:
     )  # fmt: skip
 
 
+def with_control(verb: str, world: World, wish: Wish, reversible: bool) -> Wish:
+    """A switch that keeps some visitors on the release before until the verdict: shares that nobody has to promote.
+
+    Without it when there is no such release, no watch, a canary in its place, or data that it cannot work with.
+    """
+    if verb != "switch" or not (wish.control and world.live and wish.watch and reversible) or wish.shares:
+        return replace(wish, control=0)
+    return replace(wish, shares=(BUCKETS - wish.control, BUCKETS), every=wish.watch, watch=0.0)
+
+
 def share_words(world: World) -> str:
     """Who gets the canary, in a phrase."""
     slot = world.idle_slot
@@ -42,7 +52,8 @@ def share_steps(world: World, wish: Wish, target: Color) -> Iterable[Step]:
         yield Step("cutover", "share", f"one rename sends {share} % of visitors to {target}", target)
         yield Step("cutover", "confirm", "only nginx's own answer proves where traffic goes", target)
         seconds = watched_for(wish, share)
-        looked = f"{seconds:g} s of real traffic: if" if seconds else "if"
+        beside = f", beside {wish.control} % who stay" if wish.control else ""
+        looked = f"{seconds:g} s of real traffic{beside}: if" if seconds else "if"
         yield Step("cutover", "verdict", f"{looked} the release fails for visitors, nobody gets it any more", target)
 
 

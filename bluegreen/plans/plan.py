@@ -115,4 +115,5 @@ class Wish:
     edge_left: str = ""  # the edge that the app leaves; only up asks
     shares: tuple[int, ...] = ()  # percent of visitors, step by step; empty: all of them immediately
     every: float = 0.0  # seconds between two steps
+    control: int = 0  # percent of visitors who stay on the release before until the verdict; then all get the new one
     images: Mapping[str, str] | None = None  # service -> id, of a release that is brought back; None: not known yet

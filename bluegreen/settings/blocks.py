@@ -18,7 +18,6 @@ from bluegreen.settings.edge import EdgeBlock, PublicListens
 from bluegreen.settings.strict import ARGUMENTS, Command, StrictBlock
 from bluegreen.settings.tls import TlsBlock
 from bluegreen.settings.types import (
-    DURATION_SCHEMA,
     HEADERS_SCHEMA,
     HEALTH_PATH,
     LISTEN_SCHEMA,
@@ -38,6 +37,7 @@ from bluegreen.settings.types import (
     Size,
     parse_listen,
 )
+from bluegreen.settings.watch import WatchBlock, as_block
 
 # Keys that a later version will have. Today they are refused, not ignored.
 LATER = ("idle",)
@@ -228,21 +228,6 @@ class _ByName:
         return {"anyOf": [{"type": "array", "items": {"type": "string"}}, handler(core_schema)]}
 
 
-class WatchBlock(StrictBlock):
-    """How long a switch looks at the traffic of a new release before it is settled."""
-
-    for_: Duration = Field(default=60.0, alias="for")
-    """How long. If the release fails for visitors, or is much slower than the one before, traffic moves back."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [DURATION_SCHEMA, handler(core_schema)]}
-
-
-def _watch_block(value: object) -> object:
-    return value if isinstance(value, dict) else {"for": value}
-
-
 class HooksBlock(StrictBlock):
     """Commands at named moments. A hook that fails is a warning; before_switch stops the switch."""
 
@@ -308,7 +293,7 @@ class Block(StrictBlock):
     """Services of the release that only its other services call: one per color, healthy before traffic moves."""
     drain: Duration = 30.0
     """How long running requests may take after traffic has moved."""
-    watch: Annotated[WatchBlock, BeforeValidator(_watch_block)] = Field(
+    watch: Annotated[WatchBlock, BeforeValidator(as_block)] = Field(
         default_factory=WatchBlock, json_schema_extra={"default": "60s"}
     )
     """How long a switch watches real traffic before it is settled, such as 60s; 0s: not at all."""

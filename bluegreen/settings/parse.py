@@ -28,11 +28,11 @@ from bluegreen.settings.blocks import (
     MigrateBlock,
     ProxyBlock,
     ServiceBlock,
-    WatchBlock,
 )
 from bluegreen.settings.canary import ByBlock, CanaryBlock
 from bluegreen.settings.strict import StrictBlock
 from bluegreen.settings.tls import DnsBlock, TlsBlock
+from bluegreen.settings.watch import WatchBlock
 
 MOST_PROBLEMS = 100  # in one report
 LONGEST_NAME = 100  # characters that are compared with known names
@@ -89,7 +89,7 @@ def parse_settings(block: object, service_names: Iterable[str]) -> model.Setting
         migrate=_migration(parsed.migrate),
         hooks=parsed.hooks.hooks(),
         require=tuple(dict.fromkeys(parsed.require)),
-        expected=parsed.expected, keep=parsed.keep, watch=parsed.watch.for_,
+        expected=parsed.expected, keep=parsed.keep, watch=parsed.watch.watch(),
         redirect=parsed.redirect,
         tls=_tls(parsed),
         files=tuple(

@@ -20,7 +20,7 @@ from bluegreen.flow import canary
 from bluegreen.flow.observe import observe
 from bluegreen.frontdoor import control, route
 from bluegreen.frontdoor import render as config
-from bluegreen.plans.canary import plan_promote
+from bluegreen.plans.canary import plan_promote, with_control
 from bluegreen.plans.differences import drift
 from bluegreen.plans.flip_back import plan_flip_back
 from bluegreen.plans.give_up import plan_give_up
@@ -227,6 +227,31 @@ def test_steps_go_through_every_share_and_end_as_a_switch() -> None:
     assert {"seal", "jobs", "drain", "record", "prune"} <= set(_names(plan, "settle"))
     causes = [step.cause for step in plan.steps if step.name == "verdict"]
     assert all(words.startswith("300 s of real traffic") for words in causes)
+
+
+def test_some_visitors_stay_until_the_verdict_and_nobody_has_to_promote() -> None:
+    asked = replace(WISH, control=5, watch=60.0)
+    wish = with_control("switch", world(), asked, reversible=True)
+    assert (wish.shares, wish.every, wish.watch) == ((95, 100), 60.0, 0.0)
+    plan = plan_release("switch", world(), wish)
+    assert _names(plan, "cutover") == ["share", "confirm", "verdict", "route", "confirm"]
+    assert {"seal", "jobs", "drain", "record", "prune"} <= set(_names(plan, "settle"))
+    causes = [step.cause for step in plan.steps if step.name in ("share", "verdict")]
+    assert causes[0] == "one rename sends 95 % of visitors to green"
+    assert causes[1].startswith("60 s of real traffic, beside 5 % who stay: if ")
+
+
+@pytest.mark.parametrize(
+    ("verb", "changed", "there", "reversible"),
+    [
+        ("prepare", {}, world(), True), ("promote", {}, world(), True), ("switch", {"watch": 0.0}, world(), True),
+        ("switch", {}, world(), False), ("switch", {}, world(live=None), True),
+        ("switch", {"shares": (5,)}, world(), True), ("switch", {"control": 0}, world(), True),
+    ],
+)  # fmt: skip
+def test_nobody_is_kept_without_need(verb: str, changed: dict[str, Any], there: Any, reversible: bool) -> None:
+    asked = replace(WISH, **{"control": 5, "watch": 60.0, **changed})
+    assert with_control(verb, there, asked, reversible) == replace(asked, control=0)
 
 
 def test_a_canary_is_no_drift_and_is_in_the_way_of_releases() -> None:

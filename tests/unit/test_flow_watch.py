@@ -6,17 +6,19 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bluegreen.domain.answers import Answer
+from bluegreen.domain.answers import Answer, Expectation
+from bluegreen.domain.app import Watch as WatchSettings
 from bluegreen.errors import BluegreenError
 from bluegreen.flow import doubt, signs, watch
 from bluegreen.flow.watch import Watch, Worse
 from tests.fakes.noted import tools
 from tests.unit.test_traffic import line
-from tests.unit.worlds import slot
+from tests.unit.worlds import replica, slot
 
 OLD, NEW = slot("blue", 1), slot("green", 2)
 REFUSED = BluegreenError("No.", failed="the Engine is gone", expected="an Engine")
@@ -56,7 +58,9 @@ class Log:
             self.over.wait(5)
 
 
-def _watch(log: Log, answers: dict[str, int], seconds: float = 1.0, **prober: Any) -> str:
+def _watch(
+    log: Log, answers: dict[str, int], seconds: float = 1.0, leave_out: tuple[str, ...] = (), **prober: Any
+) -> str:
     """`answers`: what a release says when it is asked again, by its color."""
     mine = {ip: color for color, it in (("blue", OLD), ("green", NEW)) for ips in it.addresses.values() for ip in ips}
 
@@ -68,7 +72,7 @@ def _watch(log: Log, answers: dict[str, int], seconds: float = 1.0, **prober: An
     )  # fmt: skip
     it.clock, it.sleep = time.monotonic, time.sleep
     try:
-        return Watch(it, "proxy", OLD, NEW).run(seconds)
+        return Watch(it, "proxy", OLD, NEW, leave_out=leave_out).run(seconds)
     finally:
         log.over.set()
 
@@ -119,6 +123,79 @@ def test_a_release_that_is_not_healthy_any_more_goes() -> None:
     sick: Any = {"once": lambda checks: wrong if checks[0].address in NEW.addresses["web"] else {}}
     with pytest.raises(Worse, match="no replica of web is healthy any more"):
         _watch(Log([], []), {}, **sick)
+
+
+def test_a_trouble_that_visitors_who_stayed_have_too_clears_what_cannot_be_asked_again() -> None:
+    pairs = zip(_some(40, 1, status=500, method="POST"), _some(40, 2, status=500, method="POST"), strict=True)
+    now = [line for pair in pairs for line in pair]
+    said = _watch(Log(_some(300, 1), now), {"blue": 200, "green": 200})
+    assert "POST /items/* fails for visitors still on release 1, too" in said
+
+
+def test_paths_that_compare_leaves_out_are_not_asked_again() -> None:
+    log = Log(_some(300, 1), _some(30, 2, status=500))
+    with pytest.raises(Worse) as worse:
+        _watch(log, {}, leave_out=("/items/",))  # whom it would ask has no answer
+    assert "asked again" not in worse.value.evidence
+
+
+def test_memory_that_only_grows_is_said() -> None:
+    sizes = iter(range(10**8, 10**10, 10**8))
+    it = tools(containers={
+        "follow_log": Log([], []), "replicas": [replica("green", 2)], "exit_of": (0, 0, ""),
+        "memory": lambda _: next(sizes),
+    }, prober={"once": {}})  # fmt: skip
+    it.clock, it.sleep = time.monotonic, time.sleep
+    said = Watch(it, "proxy", OLD, NEW).run(1.0)
+    assert "; memory of its largest container only grows: 286 MB, then " in said
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([1, 2, 100, 120, 140, 160, 180, 200], True), ([1, 2, 100, 120, 140, 130, 180, 200], False),
+        ([100, 120, 140, 160, 180, 200], False), ([1, 2, 100, 101, 102, 103, 104, 105], False),
+        ([1, 2, 10, 12, 14, 16, 18, 20], False), ([1, 2, 100, 110, 120, 130, 140, 149], False),
+    ],
+)  # fmt: skip
+def test_when_memory_has_only_grown(samples: list[int], expected: bool) -> None:
+    assert signs.grows([it * 1024 * 1024 for it in samples]) is expected
+
+
+def _release(percent: int, expected: bool, wrong: list[str], few: bool = True) -> tuple[Any, Any, list[Any]]:
+    asked: list[Any] = []
+
+    def ask(where: str, wanted: Any) -> Answer:
+        asked.append((where, wanted.method))
+        return Answer(500 if wanted.path in wrong else 200)
+
+    it: Any = SimpleNamespace(
+        tools=tools(prober={"ask": ask}), cutover=SimpleNamespace(percent=percent),
+        stack=SimpleNamespace(project_directory="/", settings=SimpleNamespace(watch=WatchSettings(60, 0, expected))),
+        wish=SimpleNamespace(expected=[Expectation(method, path, status=200) for method, path in RECORDED]),
+    )  # fmt: skip
+    return it, SimpleNamespace(few=few, run=lambda _: "no requests"), asked
+
+
+RECORDED = (("GET", "/"), ("GET", "/b"), ("POST", "/orders"))
+
+
+@pytest.mark.parametrize(("percent", "where"), [(100, "public"), (5, "preview")])
+def test_with_too_little_traffic_the_recorded_answers_tell(percent: int, where: str) -> None:
+    it, watching, asked = _release(percent, True, [])
+    assert watch.watched(it, watching, 1.0) == "no requests; 2 recorded answers as recorded"
+    assert asked == [(where, "GET"), (where, "GET")]  # what may change data is not sent again
+    it, watching, _ = _release(percent, True, ["/b"])
+    with pytest.raises(Worse) as worse:
+        watch.watched(it, watching, 1.0)
+    assert worse.value.evidence == "1 of 2 recorded answers differ"
+    assert worse.value.hurt[0].startswith("GET /b: ")
+
+
+def test_nobody_asks_without_need() -> None:
+    for expected, few in ((False, True), (True, False)):
+        it, watching, asked = _release(100, expected, ["/"], few)
+        assert (watch.watched(it, watching, 1.0), asked) == ("no requests", [])
 
 
 def test_what_cannot_be_seen_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -161,6 +162,69 @@ def test_a_cold_cache_failures_and_web_sockets_are_not_slow() -> None:
     for _ in range(60):
         judge.see(replace(PLAIN, seconds=2.0), SETTLING - 0.1)
     assert judge.strength("slow") == 0
+
+
+# --- visitors who stay on the release before
+
+
+def both(count: int, old: int, new: int, **fields: Any) -> list[Seen]:
+    """So many requests of each release, of which every `old`-th, and every `new`-th, fails; 0: none."""
+    found = []
+    for number in range(count):
+        for release, each in ((1, old), (2, new)):
+            status = 500 if each and number % each == 0 else 200
+            found.append(replace(by(number), release=release, method="POST", status=status, **fields))
+    return found
+
+
+def beside(*seen: Seen, before: Before = USUAL, leave_out: tuple[str, ...] = ()) -> Judge:
+    judge = Judge(2, before, 1, leave_out)
+    for one in seen:
+        judge.see(one, LATER)
+    return judge
+
+
+def test_what_visitors_who_stayed_get_too_is_shared() -> None:
+    assert beside(*both(40, 4, 4)).shared("failures") == ["POST /"]
+    assert beside(*both(40, 0, 4)).shared("failures") == []
+    assert beside(*both(40, 20, 2)).shared("failures") == []  # it fails ten times as often
+    assert beside(*both(4, 4, 2)).shared("failures") == []  # one failure may be chance
+    assert judge_of(*both(40, 4, 4)).shared("failures") == []  # nobody was kept there
+    judge = beside(*both(40, 4, 4))
+    assert judge.strength("failures") >= 1
+    judge.clear("failures", judge.shared("failures"))
+    assert (judge.strength("failures"), judge.shared("failures")) == (0, [])
+
+
+def test_what_is_late_for_those_who_stayed_too_is_shared() -> None:
+    before = Before.of([replace(PLAIN, release=1, method="POST")] * 300, 1)
+    assert beside(*both(40, 0, 0, seconds=2.0), before=before).shared("slow") == ["POST /"]
+    assert beside(*both(40, 0, 0, seconds=0.12), before=before).shared("slow") == []
+    slower = [replace(one, seconds=2.0) if one.release == 2 else one for one in both(40, 0, 0)]
+    assert beside(*slower, before=before).shared("slow") == []
+    assert beside(*both(40, 0, 0, seconds=2.0)).shared("slow") == []  # what is usual is not known
+
+
+def test_those_who_stayed_are_told_beside_the_others() -> None:
+    judge = beside(*both(40, 4, 2))
+    assert judge.figures().endswith("; 10 of 40 failed for visitors still on release 1")
+    assert "; 10 of 40 failed for visitors still on release 1" in judge.evidence("failures")
+    assert "still" not in beside(PLAIN, BROKEN).figures()
+    assert judge.failed == 20  # nobody counts them as the new release's
+
+
+def test_what_may_have_an_effect_or_holds_a_secret_is_not_asked_again() -> None:
+    seen = [replace(BROKEN, uri=uri) for uri in ("/a", "/b?token=x", "/logout/now", "/c?page=2")]
+    found = beside(*seen, leave_out=("/logout/",)).suspects("failures")
+    assert [one.uri for one in found] == ["/c?page=2", "/a"]
+
+
+@pytest.mark.parametrize("most", [10])
+def test_routes_beside_are_bounded(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bluegreen.domain.beside.ROUTES", most)
+    names = map("".join, itertools.product(LETTERS, repeat=2))
+    judge = beside(*(replace(BROKEN, release=1, uri=f"/{name}") for name in names))
+    assert (len(judge.beside._old), judge.beside.requests) == (most, 676)
 
 
 # --- memory and words

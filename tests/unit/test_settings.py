@@ -248,6 +248,7 @@ GOOD: list[dict[str, Any]] = [
     *_each("hooks", {}, {"before_switch": ["./a", "b"]}, {"after_switch": [["a"], {"service": "web"}]}),
     *_each("hooks", {"on_failure": {"command": ["a"], "timeout": "5s"}}, {"after_flip_back": [{"command": ["a"]}]}),
     *_each("require", [], ["owner", "note"]),
+    *_each("watch", 0, "90s", {}, {"for": "2m", "control": "5%"}, {"control": "50%", "expected": True}),
 ]
 BAD: list[dict[str, Any]] = [
     {}, {"service": "web"}, {"port": 8000}, {"servce": "web", "port": 8000}, {**WEB, "services": {"web": {"port": 1}}},
@@ -265,7 +266,8 @@ BAD: list[dict[str, Any]] = [
     {"services": {"web": {}}}, {"services": {"web": {"port": 1, "path": "api"}}},
     {"services": {"web": {"port": 1, "host": "a b"}}},
     {"services": {"web": {"p": 1}}},
-    *_each("watch", "soon", 5, {"for": "x"}, {"until": "5s"}),
+    *_each("watch", "soon", 5, {"for": "x"}, {"until": "5s"}, {"expected": "yes please"}),
+    *_each("watch", *({"control": it} for it in ("0%", "51%", "5", 5, "5.5%", "05%", "\u0665%", ""))),
     *_each("migrate", "web", {}, {"service": "web", "command": "alembic upgrade"}, {"service": "web", "timeout": 5}),
     *_each("hooks", [], {"before": ["a"]}, {"before_switch": "a b"}, {"before_switch": []}, {"on_failure": [[]]}),
     *_each("hooks", {"after_switch": [{"comand": ["a"]}]}, {"after_switch": {"command": "a"}}),

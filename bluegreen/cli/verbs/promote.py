@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ import click
 from bluegreen.cli import output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import refuse_before_up, show, show_plan
-from bluegreen.cli.options import CANARY, DRY_RUN, EVERY, JSON, PROGRESS, WAIT, WATCH, several, shares
+from bluegreen.cli.options import CANARY, DRY_RUN, JSON, PROGRESS, WAIT, WATCH, several, shares
 from bluegreen.compose.options import Options
 
 
@@ -56,9 +56,7 @@ def promote(options: Options, /, **words: Any) -> int:
     request = Request("promote", note=Note(owner=wishes.owner(app)))
     with contextlib.nullcontext() if typed.dry_run else app.acting("promote", typed.wait, typed.now):
         tools = app.tools(stack.app)
-        wish = wishes.wish(app, tools, stack)
-        watch = stack.settings.watch if typed.watch is None else typed.watch
-        wish = replace(wish, shares=steps, every=EVERY if typed.every is None else typed.every, watch=watch)
+        wish = wishes.moves(wishes.wish(app, tools, stack), stack, steps, typed.watch, typed.every)
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_)
         result = story(tools, stack, wish, request)

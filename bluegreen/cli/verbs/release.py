@@ -13,7 +13,7 @@ from bluegreen.cli import arguments, output, wishes
 from bluegreen.cli.app import App
 from bluegreen.cli.common import new_notices, refuse_before_up, show, show_plan
 from bluegreen.cli.complete import offers, releases
-from bluegreen.cli.options import BUILD, CANARY, EVERY, IMAGE, PULL, RELEASE, WATCH, Typed, several
+from bluegreen.cli.options import BUILD, CANARY, IMAGE, PULL, RELEASE, WATCH, Typed, several
 from bluegreen.compose.options import Options
 from bluegreen.domain.app import Stack
 from bluegreen.flow.values import Result, Tools
@@ -193,9 +193,7 @@ def _release(options: Options, verb: Any, typed: Typed) -> int:
             wish = wishes.wish(app, tools, stack)
         else:
             stack, wish, request = _restoring(app, tools, typed.to, request, typed.images)
-        wish = replace(wish, watch=stack.settings.watch if typed.watch is None else typed.watch)
-        wish = replace(wish, compare=_compared(stack, typed))
-        wish = replace(wish, shares=shares, every=EVERY if typed.every is None else typed.every)
+        wish = wishes.moves(replace(wish, compare=_compared(stack, typed)), stack, shares, typed.watch, typed.every)
         if typed.dry_run:
             return show_plan(plan_switch(tools, stack, wish, request), typed.json_, (*stack.notices, *stack.together))
         result = story(tools, stack, wish, request)
