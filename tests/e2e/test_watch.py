@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Make
-from tests.support.machine import THOROUGH
+from tests.support.machine import THOROUGH, images
 from tests.support.project import Done, Project
+from tests.support.second_engine import second_engine
 from tests.support.visitors import Visitors
 
 SERVER = """
@@ -34,7 +38,8 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(600)
         elif os.path.exists(f"/srv/shared/wedged-{COLOR['color']}"):
             time.sleep(600)
-        shared = 0.2 if os.path.exists("/srv/shared/broken") else 0.0
+        broken = "/srv/shared/broken"
+        shared = float(open(broken).read() or 0.2) if os.path.exists(broken) else 0.0
         chance = FAILING if self.headers.get("X-Bluegreen-Again") is None or env["REPEATS"] == "yes" else 0.0
         bad = not health and (path == "/always" or random.random() < max(chance, shared))
         if path == "/missing":
@@ -87,6 +92,21 @@ services:
       NUMBER: "${NUMBER:-0}"
     volumes: ["./watched.py:/srv/watched.py:ro", "./shared:/srv/shared:ro"]
     stop_grace_period: 0s
+"""
+ASKING = """
+import http.client, sys, time
+port, rate, seconds = map(int, sys.argv[1:])
+ends, number = time.monotonic() + seconds, 0
+while time.monotonic() < ends:
+    number += 1
+    try:
+        visitor = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        headers = {"X-Forwarded-For": f"203.0.113.{number % 20 + 1}", "Host": "localhost"}
+        visitor.request("GET", ("/", "/about", "/items/7")[number % 3], headers=headers)
+        visitor.getresponse().read()
+    finally:
+        visitor.close()
+    time.sleep(1 / rate)
 """
 GOOD = int(os.environ.get("GOOD_RELEASES", "200" if THOROUGH else "2"))
 PATHS = ("/", "/items/1", "/items/2", "POST /orders", "/about")
@@ -159,6 +179,50 @@ def test_what_both_releases_do_is_nobodys_fault(watched: Project) -> None:
     assert "too" in watch["detail"]
     (watched.folder / "shared" / "broken").unlink()
     assert watched.color() == "green"
+
+
+@pytest.mark.long
+def test_visitors_who_stayed_clear_a_release_of_what_cannot_be_asked_again(watched: Project) -> None:
+    """POSTs fail with both. Half of the visitors stay until the verdict; then everybody gets the new release."""
+    watched.write(COMPOSE.replace("drain: 1s", "drain: 1s\n  watch: {for: 20s, control: 50%}"))
+    with Visitors(watched.port, 100, ("POST /orders",), people=100) as visitors:
+        time.sleep(3)
+        threading.Timer(4, lambda: (watched.folder / "shared" / "broken").write_text("0.05")).start()
+        done = watched.run("switch", "--watch", "20s", "--json", NUMBER="2")
+        ended = time.monotonic()
+        time.sleep(2)
+    assert done.code == 0, str(done)
+    verdict = next(it for it in done.json()["steps"] if it["step"] == "verdict")
+    print(f"\nbeside: {verdict['detail']}")
+    assert "POST /orders fails for visitors still on release 1, too" in verdict["detail"]
+    assert [it["step"] for it in done.json()["steps"] if it["phase"] == "cutover"] == [
+        "share", "confirm", "verdict", "route", "confirm",
+    ]  # fmt: skip
+    assert {it.color for it in visitors.answers if it.status == 200 and it.sent > ended} == {"green"}
+    assert {it.status for it in visitors.answers} == {200, 500}
+
+
+@pytest.mark.long
+def test_a_log_that_is_rotated_meanwhile_hides_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", COMPOSE)
+    (project.folder / "watched.py").write_text(SERVER)
+    (project.folder / "shared").mkdir()
+    small = {"log-driver": "json-file", "log-opts": {"max-size": "30k", "max-file": "3"}}
+    with second_engine(project.folder, [images()["PYTHON_IMAGE"], images()["NGINX_IMAGE"]], small) as second:
+        project.variables |= {"DOCKER_HOST": second.host, "BLUEGREEN_STATE_FOLDER": str(project.folder / "state")}
+        project.ok("up")
+        inside = ["nsenter", f"--net=/run/netns/{second.namespace}", sys.executable, "-c", ASKING]
+        for failing, code in (("0", 0), ("0.2", 4)):
+            with subprocess.Popen([*inside, str(project.port), "60", "30"]) as visitors:
+                time.sleep(4)
+                done = switch(project, "12s", FAILING=failing, NUMBER=failing)
+                visitors.terminate()
+            said = [it["detail"] for it in done.json()["steps"] if it["step"] == "watch"]
+            print(f"\nrotated, {failing} failing: {said}")
+            assert done.code == code, str(done)
+        rotated = list(Path(second.host.removeprefix("unix://")).parents[1].glob("data/containers/*/*-json.log.1"))
+        assert rotated, "the log was never rotated"
+        project.ok("down", "--yes")
 
 
 @pytest.mark.long
