@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from tests.support.files import LEAN, SERVER, SHOP
 from tests.support.project import Project
 
 Make = Callable[..., Project]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind `nohup … &`: what tests start must feel a Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["BLUEGREEN_WATCH"] = "0s"  # what has no visitors need not be watched; tests of watching say how long
 
 

@@ -15,9 +15,11 @@ import pytest
 from tests.conftest import Make
 from tests.e2e.test_watch import COMPOSE, PATHS, SERVER
 from tests.support.files import LEAN
+from tests.support.load import Load
 from tests.support.machine import docker
 from tests.support.project import Done, Project
 from tests.support.shares import Visitors, addresses, colors_of
+from tests.support.street import APP, Street, trusting
 from tests.support.visitors import Visitors as Audience
 
 VISITORS = 100_000
@@ -212,6 +214,7 @@ def test_a_header_of_the_app_tells_visitors_apart_and_testers_may_be_off(make_pr
     assert _color(app, X_User_ID=name, X_Bluegreen="blue") == "green"
 
 
+@pytest.mark.long
 def test_what_a_page_asks_for_comes_from_the_color_of_the_page(make_project: Make) -> None:
     app = _project(make_project, "{pin: page}")
     app.ok("up")
@@ -404,3 +407,68 @@ def test_a_canary_that_fails_its_visitors_is_taken_back_by_its_verdict(make_proj
     assert 0 < len(hurt) <= 30
     assert {it.color for it in audience.answers if it.status == 200} == {"blue", "green"}
     print(f"\n{len(hurt)} of {len(audience.answers)} requests failed; {found['error']['failed']}")
+
+
+@pytest.mark.long
+def test_a_canary_behind_an_edge_and_tls(make_project: Make) -> None:
+    """Visitors are told apart by a cookie, which the edge never reads: it does not decrypt."""
+    street = Street(make_project)
+    try:
+        compose = APP.replace("  drain: 2s\n", "  canary: {by: {cookie: sid}}\n  drain: 2s\n")
+        shop, rest = street.app_of("shop.example.com", compose, secure="shop.example.com"), street.app_of("any")
+        shop.ok("up")
+        rest.ok("up", GREETING="rest")
+        secure, people = trusting(shop), [f"visitor-{number}" for number in range(120)]
+
+        def colors() -> list[str]:
+            found = [street.ask("shop.example.com", "/", {"Cookie": f"sid={name}"}, secure) for name in people]
+            assert {status for status, _ in found} == {200}
+            return [body["color"] for _, body in found]
+
+        with Load(street.tls, {"get": 10, "fresh": 5}, host="shop.example.com", tls=secure) as load:
+            before = {"blue"}
+            for words, share in (("switch", 20), ("promote", 60), ("promote", 100)):
+                shop.ok(words, *(["--canary", f"{share}%"] if share < 100 else []), GREETING="two")
+                found = colors()
+                assert colors() == found, "who has a color keeps it"
+                green = {name for name, color in zip(people, found, strict=True) if color == "green"}
+                assert before - {"blue"} <= green, "nobody goes back"
+                assert abs(len(green) - 1.2 * share) <= 24
+                before = green | {"blue"}
+                assert street.ask("rest.example.com")[1]["greeting"] == "rest"
+            load.seen("green")
+        assert load.tally.lost == [], load.tally.why()
+        print(f"\n{len(load.tally.answers)} answers over TLS through an edge, none lost")
+    finally:
+        street.clean()
+
+
+@pytest.mark.long
+def test_with_failover_only_visitors_of_the_canary_get_the_other_release(make_project: Make) -> None:
+    app = _project(make_project)
+    app.write(app.compose.replace("  drain: 2s\n", "  drain: 2s\n  failover: true\n"))
+    app.ok("up")
+    app.ok("switch", "--canary", "30%", GREETING="two")
+    mine, other = _visitor(app, "green"), _visitor(app, "blue")
+    docker("kill", *app.containers("bluegreen.color=green"))
+    assert {_color(app, mine) for _ in range(5)} == {"blue"}, "its visitors get the earlier release"
+    app.ok("up", GREETING="two")
+    assert _color(app, mine) == "green"
+    docker("kill", *app.containers("bluegreen.color=blue"))
+    status, _ = app.get("/", headers={"X-Forwarded-For": other})
+    assert status in (502, 503, 504), "nobody else gets the release of the canary"
+    assert _color(app, mine) == "green"
+
+
+@pytest.mark.long
+def test_a_web_socket_stays_where_it_is_while_a_share_grows(shop: Project) -> None:
+    shop.ok("up")
+    with Load(shop.port, {"socket": 20}) as load:
+        time.sleep(1)
+        shop.ok("switch", "--force", "--canary", "50%")
+        time.sleep(1)
+        shop.ok("promote")
+        time.sleep(6)
+    assert load.tally.lost == [], load.tally.why()
+    load.seen("green", 0)
+    print(f"\n{len(load.tally.answers)} WebSockets of 5 s, none cut")

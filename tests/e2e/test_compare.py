@@ -107,6 +107,7 @@ def test_what_a_release_answers_otherwise_is_shown_before_traffic_moves(visited:
     assert "(the previous release)" in said
 
 
+@pytest.mark.long
 def test_a_gate_stops_a_switch_only_when_the_settings_ask_for_it(visited: Project) -> None:
     project = visited
     project.write(SHOWN.replace("${COMPARE:-{}}", "{fail: 1%, leave_out: [/private/]}"))

@@ -86,6 +86,7 @@ def test_under_load_each_receipt_is_right_and_each_request_is_counted_one_time(s
 WEAK = '/{{ "none" if bucket.startswith("$") and "asked" not in bucket else bucket }})'
 
 
+@pytest.mark.long
 def test_without_the_test_of_the_route_the_receipt_tells(shop: Project, tmp_path: Path) -> None:
     """A protection is taken out: public traffic does not look at the route, nginx says that it does."""
     for name in ("bluegreen", "nginx", "compose"):

@@ -133,6 +133,7 @@ def _cut(project: Project, name: str, **more: str) -> Done:
     return Done(process.returncode, out, err, 0, 0)
 
 
+@pytest.mark.long
 def test_a_migration_that_was_cut_is_in_doubt_until_a_person_says_what_to_do(migrating: Project) -> None:
     project = migrating
     project.ok("up")

@@ -280,6 +280,7 @@ def test_down_prints_the_command_that_serves_the_same_release_with_plain_compose
     assert plain.color() == "blue"
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_leaving_proves_plain_compose_before_nginx_stops(plain: Project) -> None:
     """The mirror of up --adopt: a measured gap, the release that was live, the same data; and back again."""

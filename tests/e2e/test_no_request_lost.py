@@ -19,7 +19,7 @@ pytestmark = pytest.mark.alone
 
 MIX = {"get": 130, "patient": 40, "api": 20, "post": 20, "fresh": 6, "slow": 4, "upload": 2, "events": 3, "socket": 3}
 CLIENTS = sum(MIX.values())
-SWITCHES = FLIP_BACKS = 20 if THOROUGH else 4  # `make test-faults` does them all
+SWITCHES = FLIP_BACKS = 20 if THOROUGH else 3  # `make test-faults` does them all
 
 
 def _verb(project: Project, *arguments: str, **more: str) -> Done:
@@ -73,6 +73,7 @@ def test_switches_and_flip_backs_under_load_lose_nothing(shop: Project) -> None:
     print(f"\n{len(tally.answers)} answers of {CLIENTS} clients, 0 lost; {tally.kinds()}; {seconds}")
 
 
+@pytest.mark.long
 def test_the_client_is_strong_enough_to_see_losses_without_keepalive_min_timeout(shop: Project, tmp_path: Path) -> None:
     for name in ("bluegreen", "nginx", "compose"):
         shutil.copytree(

@@ -55,6 +55,7 @@ def test_switched_failed_and_flipped_back_arrive(notified: Project, hook: Webhoo
     assert not any("canary-hook" in text for text in (*texts, *files))
 
 
+@pytest.mark.long
 def test_a_dead_webhook_costs_three_seconds_and_a_warning(notified: Project) -> None:
     project = notified
     project.ok("up")

@@ -118,6 +118,7 @@ def test_flip_back_after_a_kill_between_rename_and_seal(lean: Project) -> None:
     assert lean.status()["unfinished"] is None
 
 
+@pytest.mark.long
 def test_websockets_and_long_answers_are_not_touched_by_a_flip_back(shop: Project) -> None:
     shop.ok("up")
     shop.ok("switch", GREETING="two")

@@ -173,6 +173,7 @@ def test_the_files_are_for_nginx_alone(secured: tuple[Project, Pebble]) -> None:
     assert not list((project.state / "nginx" / "tls" / "challenges").iterdir())
 
 
+@pytest.mark.long
 def test_renewed_under_load_without_a_failed_handshake(make_project: Make, tmp_path: Path) -> None:
     """Certificates of 18 s, renewed at two thirds, 200 keep-alive clients and some that connect each time; and a
     switch and a flip-back meanwhile, as a timer renews whatever else is typed."""
@@ -258,6 +259,7 @@ def test_a_ca_that_refuses_nonces_and_takes_its_time(make_project: Make, tmp_pat
         assert project.ok("tls", "--json").json()["names"][0]["state"] == "valid"
 
 
+@pytest.mark.long
 def test_twenty_at_the_same_time_order_one_certificate(secured: tuple[Project, Pebble]) -> None:
     project, ca = secured
     directory = project.variables["DIRECTORY"]
@@ -271,6 +273,7 @@ def test_twenty_at_the_same_time_order_one_certificate(secured: tuple[Project, P
     assert ca.issued() == 1
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_the_next_one_finishes(make_project: Make, tmp_path: Path) -> None:
     """And orders no second certificate when one was given already."""
     with _with_ca(tmp_path, sleep=1) as (ca, port):
@@ -387,6 +390,7 @@ def _await(right: Any, within: float = 10.0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_a_clock_that_is_wrong_is_said_and_nothing_breaks(secured: tuple[Project, Pebble]) -> None:
     project, ca = secured
     project.ok("up")

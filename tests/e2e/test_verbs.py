@@ -36,6 +36,7 @@ def test_up_twice_changes_nothing_and_mends_what_is_missing(shop: Project) -> No
     assert shop.ok("up", "--json").json()["outcome"] == "unchanged"
 
 
+@pytest.mark.long
 def test_a_switch_with_nothing_new_does_nothing_unless_forced(shop: Project) -> None:
     shop.ok("up")
     done = shop.ok("switch", "--json").json()

@@ -268,6 +268,7 @@ def _untouched(victim: Path) -> list[tuple[str, int, int]]:
     return [(path.name, path.lstat().st_uid, path.lstat().st_mode) for path in (victim, *sorted(victim.iterdir()))]
 
 
+@pytest.mark.long
 def test_what_a_taken_over_nginx_puts_into_its_folder_leads_root_nowhere(lean: Project, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.mkdir(mode=0o700)

@@ -141,6 +141,7 @@ def test_traefik_by_a_file(make_project: Make, tmp_path: Path) -> None:
         _serves_behind(project, front)
 
 
+@pytest.mark.long
 def test_traefik_by_labels(make_project: Make, tmp_path: Path) -> None:
     """It finds nginx, and nothing else: the colors stay out of its sight."""
     front, port = free_port(), free_port()

@@ -108,6 +108,7 @@ def _pieces(project: Project, path: str, **headers: str) -> list[float]:
     return [it - arrived[0] for it in arrived]
 
 
+@pytest.mark.long
 def test_slow_readers_keep_no_worker_busy_and_streams_are_streams(synchronous: Project) -> None:
     synchronous.ok("up")
     readers = _slow_readers(synchronous)

@@ -42,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 """
 APPS = 20 if THOROUGH else 4
-TIMES = 20 if THOROUGH else 2
+TIMES = 20 if THOROUGH else 1
 
 
 @pytest.fixture
@@ -112,6 +112,7 @@ def test_a_trusted_proxy_before_the_edge_says_who_the_visitor_is(street: Street)
     assert (found["x-forwarded-for"], found["x-forwarded-proto"]) == ("203.0.113.7", "https")
 
 
+@pytest.mark.long
 def test_a_name_is_of_one_app_and_all_say_the_same_of_the_edge(street: Street) -> None:
     shop, other = street.app_of("shop.example.com"), street.app_of("[blog.example.com, shop.example.com]")
     shop.ok("up")
@@ -263,6 +264,7 @@ def test_a_port_that_others_need_is_left_to_the_edge(street: Street) -> None:
     assert street.ask("blog.example.com")[0] == 200
 
 
+@pytest.mark.long
 def test_an_edge_sees_sockets_and_nothing_else(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com", secure="shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")
@@ -375,6 +377,7 @@ def test_a_long_answer_outlives_the_nginx_of_the_edge(street: Street, named_imag
     assert answer.count(b"part") == PARTS
 
 
+@pytest.mark.long
 def test_closed_is_the_app_alone(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")
@@ -386,6 +389,7 @@ def test_closed_is_the_app_alone(street: Street) -> None:
     assert street.ask("shop.example.com")[0] == 200
 
 
+@pytest.mark.long
 def test_an_app_that_dies_is_no_harm_to_its_neighbours_and_comes_back(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("blog.example.com")
     shop.ok("up")
@@ -443,6 +447,7 @@ def test_commands_of_several_apps_at_once(street: Street) -> None:
     assert len(list(Path(street.state, "claims").iterdir())) == 3
 
 
+@pytest.mark.long
 def test_a_release_that_is_given_up_gives_its_names_up_too(street: Street) -> None:
     shop, blog = street.app_of("shop.example.com"), street.app_of("new.example.com")
     shop.ok("up")

@@ -91,6 +91,7 @@ def test_a_new_image_takes_over_and_no_request_is_lost(named: Project) -> None:
     assert docker("ps", "-aq", "--filter", f"label=bluegreen.app={named.name}") == ""
 
 
+@pytest.mark.long
 def test_either_of_the_two_may_die_alone(named: Project) -> None:
     named.ok("up")
     _image(named, 1)
@@ -111,6 +112,7 @@ def test_either_of_the_two_may_die_alone(named: Project) -> None:
     assert json.loads(named.get("/")[1])["greeting"] == "three"
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_of_it(named: Project) -> None:
     """What is left serves, and the next command goes on with it; no request is lost."""
     named.ok("up")

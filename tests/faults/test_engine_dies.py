@@ -203,10 +203,8 @@ def test_an_edge_and_its_apps_come_back_in_any_order(engine: Machine, street: di
         assert project.ok("up", "--json").json()["outcome"] == "unchanged"
 
 
-LATER = [pytest.param(step, marks=pytest.mark.long) for step in ("create", "preview", "jobs")]
-
-
-@pytest.mark.parametrize("step", ["route", *LATER])
+@pytest.mark.long
+@pytest.mark.parametrize("step", ["create", "preview", "route", "jobs"])
 def test_engine_killed_in_the_middle_of_each_phase(engine: Machine, two: Project, step: str) -> None:
     """prepare, cutover and settle of a switch; the Engine stops and starts every container when it comes back."""
     with engine.load(two.port, MIX) as found:

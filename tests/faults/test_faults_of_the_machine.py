@@ -155,6 +155,7 @@ def _fill(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.long
 def test_configuration_folder_read_only(lean: Project) -> None:
     lean.state.mkdir(mode=0o700, parents=True)
     with _small_disk(lean.state / "nginx", "2m") as folder:
@@ -190,6 +191,7 @@ def test_disk_full_while_the_upstream_file_is_written(lean: Project) -> None:
         lean.ok("down", "--yes")
 
 
+@pytest.mark.long
 def test_disk_full_while_the_journal_is_written(lean: Project) -> None:
     with _small_disk(lean.state, "1m"), _small_disk(lean.state / "nginx", "2m"):
         lean.ok("up")

@@ -80,7 +80,7 @@ def test_killed_in_a_step_of_the_edge(street: Street, scenario: Scenario) -> Non
     _, report = shop.run_killed(*scenario.command, at={})
     events = next(it["events"] for it in report if it["step"] == scenario.step)
     assert events, "the step asks the outside for something"
-    step = 1 if THOROUGH else max(2, events // 2)
+    step = 1 if THOROUGH else max(2, events // 2 + 1)
     rows = [("before", 0), *(("middle", event) for event in range(1, events + 1, step)), ("after", 0)]
     asked = 0
     for signal in SIGNALS:

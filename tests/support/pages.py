@@ -14,6 +14,7 @@ from bluegreen.cli.main import VERBS, cli
 from bluegreen.places.docker.spec import DIFFERENT, KNOWN, REASONS, SAME_ADDRESS
 from bluegreen.settings import blocks as settings
 from bluegreen.settings.compare import CompareBlock
+from bluegreen.settings.watch import WatchBlock
 from tests.support import faults
 from tests.support.json_page import json_page
 from tests.support.machine import ROOT
@@ -29,6 +30,7 @@ BLOCKS = (
     ("proxy.", settings.ProxyBlock),
     ("migrate.", settings.MigrateBlock),
     ("compare.", CompareBlock),
+    ("watch.", WatchBlock),
     ("hooks.", settings.HooksBlock),
     ("hooks.*.", settings.HookBlock),
 )

@@ -18,6 +18,7 @@ def _steps(found: dict[str, object]) -> list[str]:
     return [it["step"] for it in found["steps"]]  # type: ignore[attr-defined]  # the fields of --json
 
 
+@pytest.mark.whole
 def test_the_life_of_an_app(shop: Site, tell: Tell) -> None:
     code, found = tell("up")
     assert (code, found["outcome"], found["live"]) == (0, "switched", RELEASE_1), found
@@ -63,6 +64,7 @@ def test_a_container_is_made_as_compose_would_and_knows_whose_it_is(live: Site) 
     assert live.state.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.whole
 def test_what_a_person_reads(shop: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert shop.run("up") == 0
     first = capsys.readouterr()
@@ -90,6 +92,7 @@ def test_a_second_up_changes_nothing(live: Site, tell: Tell) -> None:
     assert list(live.engine.containers) == before
 
 
+@pytest.mark.whole
 def test_up_mends_what_was_broken(live: Site, tell: Tell) -> None:
     gone, cut = live.replicas("blue")
     address = cut.address("shop_bluegreen")
@@ -110,6 +113,7 @@ def test_up_mends_what_was_broken(live: Site, tell: Tell) -> None:
     assert tell("up")[1]["outcome"] == "unchanged"
 
 
+@pytest.mark.whole
 def test_up_starts_a_proxy_that_was_stopped_and_makes_one_that_is_gone(live: Site, tell: Tell) -> None:
     proxy = live.engine.named("shop-proxy")
     live.engine.stop({}, {}, proxy.id)
@@ -122,6 +126,7 @@ def test_up_starts_a_proxy_that_was_stopped_and_makes_one_that_is_gone(live: Sit
     assert live.engine.named("shop-proxy") is not proxy
 
 
+@pytest.mark.whole
 def test_up_warms_the_way_back(live: Site, tell: Tell) -> None:
     live.release("shop:2")
     tell("switch")
@@ -185,6 +190,7 @@ def test_another_image_for_one_release(live: Site, tell: Tell, capsys: pytest.Ca
     assert "which is not a release service" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_a_kept_release_comes_back_with_its_own_image(live: Site, tell: Tell) -> None:
     for reference in ("shop:2", "shop:3"):
         live.engine.pulled(reference)
@@ -211,6 +217,7 @@ def test_a_sick_release_gets_no_traffic(live: Site, tell: Tell) -> None:
     assert live.nginx.live == "blue"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("health", "code"), [("healthy", 0), ("unhealthy", 1), ("health: starting", 1)])
 def test_dockers_own_health_check_counts(live: Site, tell: Tell, health: str, code: int) -> None:
     live.release("shop:2")
@@ -276,6 +283,7 @@ def test_nginx_that_does_not_follow_the_route_is_turned_back(
     assert live.nginx.live == "blue", "the route says so as well"
 
 
+@pytest.mark.whole
 def test_nginx_that_dies_at_the_cutover_leaves_it_unknown(
     live: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +307,7 @@ def test_nginx_that_dies_at_the_cutover_leaves_it_unknown(
     live.nginx = None
 
 
+@pytest.mark.whole
 def test_who_a_prepared_release_belongs_to_stays_when_another_one_switches_to_it(live: Site, tell: Tell) -> None:
     live.release("shop:2")
     tell("prepare", "--owner", "ann", "--note", "one way")
@@ -310,6 +319,7 @@ def test_who_a_prepared_release_belongs_to_stays_when_another_one_switches_to_it
     assert tell("show", "3")[1]["owner"] == "bob", "what was typed counts"
 
 
+@pytest.mark.whole
 def test_a_release_whose_traffic_was_moved_back_is_called_so(live: Site, tell: Tell) -> None:
     live.release("shop:2")
     live.stubborn = True  # nginx does not follow the route
@@ -332,6 +342,7 @@ def test_what_to_type_after_a_build_that_failed_is_no_log_of_nothing(live: Site,
     assert "logs" not in found["error"]["next"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "words", ["up", "switch --force", "flip-back", "prepare --force", "status", "history", "show", "down --yes"]
 )

@@ -47,6 +47,7 @@ def two(shop: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     comm.write_text(before)
 
 
+@pytest.mark.whole
 def test_the_quick_way_asks_the_engine_nothing(two: Site, tell: Tell) -> None:
     asked = len(two.engine.asked)
     code, found = tell("flip-back")
@@ -119,6 +120,7 @@ def test_a_state_that_others_may_read_is_for_the_full_story(two: Site, tell: Tel
     assert two.state.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.whole
 def test_a_sick_color_is_not_gone_back_to_unless_it_is_forced(two: Site, tell: Tell) -> None:
     two.sick.add(1)
     code, found = tell("flip-back")
@@ -173,6 +175,7 @@ def test_a_route_that_cannot_be_renamed(tell: Tell, monkeypatch: pytest.MonkeyPa
         assert code == 0
 
 
+@pytest.mark.whole
 def test_slow_replicas_are_probed_at_the_same_time(two: Site, tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = two.reply_of
     monkeypatch.setattr(two, "reply_of", lambda *words: [0.05, *reply(*words)])

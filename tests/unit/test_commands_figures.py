@@ -56,6 +56,7 @@ def test_a_quiet_app_is_up_and_says_what_it_cannot_know(live: Site, tell: Tell) 
     assert live.run("status") == 0
 
 
+@pytest.mark.whole
 def test_figures_are_right_to_the_request_however_often_they_are_read(
     live: Site, visitors: Visitors, tell: Tell
 ) -> None:
@@ -68,6 +69,7 @@ def test_figures_are_right_to_the_request_however_often_they_are_read(
     assert live.run("status") == 0
 
 
+@pytest.mark.whole
 def test_a_release_that_changes_nothing(live: Site, visitors: Visitors, tell: Tell) -> None:
     _switched(live, visitors)
     found = questions(tell)["changed"]
@@ -75,6 +77,7 @@ def test_a_release_that_changes_nothing(live: Site, visitors: Visitors, tell: Te
     assert (found["before"]["requests"], found["after"]["requests"]) == (200, 200)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
@@ -127,6 +130,7 @@ def test_a_color_that_goes_on_after_the_rename_is_told_on(live: Site, visitors: 
     assert "were answered by blue" in found["words"]
 
 
+@pytest.mark.whole
 def test_no_address_of_a_visitor_is_in_the_journal(live: Site, visitors: Visitors, tell: Tell) -> None:
     _switched(live, visitors, color="blue", release=1, uri="/items/7?card=4111")
     tell("show")

@@ -392,6 +392,7 @@ def _visited(it: Site) -> None:
     it.reply_of = reply  # type: ignore[method-assign]  # of this test
 
 
+@pytest.mark.whole
 def test_a_switch_shows_and_a_gate_stops(live: Site, tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     _visited(live)
     live.document["x-bluegreen"]["compare"] = {"fail": "1%"}
@@ -411,6 +412,7 @@ def test_a_switch_shows_and_a_gate_stops(live: Site, tell: Tell, capsys: pytest.
     assert step["detail"] == '8 GETs of 1 route compared, 1 differs, GET /items/*: 1 of 8 lacks "price"'
 
 
+@pytest.mark.whole
 def test_the_verb_says_which_releases_it_compares(two: Site, tell: Tell, capsys: pytest.CaptureFixture[str]) -> None:
     _visited(two)
     code, found = tell("compare", "-n", "8")

@@ -104,6 +104,7 @@ REQUESTS = st.lists(
 )
 
 
+@pytest.mark.whole
 @settings(deadline=None)
 @given(REQUESTS, st.integers(0, 30))
 def test_sums_do_not_depend_on_where_a_log_was_cut(requests: list[tuple[int, int, int, float]], at: int) -> None:

@@ -149,6 +149,7 @@ def test_who_moved_traffic_meanwhile_is_not_overruled(monkeypatch: pytest.Monkey
     assert result.error.next == "bluegreen -p shop up"
 
 
+@pytest.mark.whole
 def test_hooks_that_need_a_broken_file_do_not_run_and_that_is_a_warning(live: Site, tell: Tell) -> None:
     hooks = {"after_flip_back": [["touch", "back"]], "on_failure": [["touch", "failed"]]}
     live.document["x-bluegreen"]["hooks"] = hooks

@@ -29,7 +29,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "LATE", 0.05)
     monkeypatch.setattr(watch, "AGAIN", 0.1)
     monkeypatch.setattr(signs, "PAUSE", 0.02)
-    monkeypatch.setattr(doubt, "SECONDS", 0.5)
+    monkeypatch.setattr(doubt, "SECONDS", 0.2)
 
 
 def _requests(release: int, **fields: Any) -> Iterator[bytes]:
@@ -59,7 +59,7 @@ class Log:
 
 
 def _watch(
-    log: Log, answers: dict[str, int], seconds: float = 1.0, leave_out: tuple[str, ...] = (), **prober: Any
+    log: Log, answers: dict[str, int], seconds: float = 0.4, leave_out: tuple[str, ...] = (), **prober: Any
 ) -> str:
     """`answers`: what a release says when it is asked again, by its color."""
     mine = {ip: color for color, it in (("blue", OLD), ("green", NEW)) for ips in it.addresses.values() for ip in ips}
@@ -146,7 +146,7 @@ def test_memory_that_only_grows_is_said() -> None:
         "memory": lambda _: next(sizes),
     }, prober={"once": {}})  # fmt: skip
     it.clock, it.sleep = time.monotonic, time.sleep
-    said = Watch(it, "proxy", OLD, NEW).run(1.0)
+    said = Watch(it, "proxy", OLD, NEW).run(0.9)
     assert "; memory of its largest container only grows: 286 MB, then " in said
 
 

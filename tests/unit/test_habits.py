@@ -52,6 +52,7 @@ def _offered(words: list[str], typed: str) -> list[str]:
     return [it.value for it in ShellComplete(cli, {}, "bluegreen", "_X").get_completions(words, typed)]
 
 
+@pytest.mark.whole
 def test_values_are_completed_from_the_state_folder(two: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(two.project)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")  # nobody asks an Engine

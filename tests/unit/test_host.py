@@ -27,6 +27,7 @@ def test_a_command_of_the_person(tmp_path: Path, script: str, found: tuple[int, 
     assert (code, output, why) == (found[0], found[1].format(folder=tmp_path), found[2])
 
 
+@pytest.mark.whole
 def test_a_command_that_cannot_start_or_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert commands.run([str(tmp_path / "none")], {}, tmp_path, 5) == (
         None, "", f"{tmp_path / 'none'}: No such file or directory",
@@ -131,6 +132,7 @@ def test_snippets_are_read_whole_or_passed_over(tmp_path: Path, monkeypatch: pyt
     assert machine.texts(tmp_path) == {"a.conf": "aaaaa", "in/b.conf": "b"}
 
 
+@pytest.mark.whole
 def test_our_own_command_is_followed_line_by_line() -> None:
     told: list[str] = []
     script = "import sys; print('out'); print('one', file=sys.stderr); print('two', file=sys.stderr)"

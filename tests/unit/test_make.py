@@ -31,6 +31,7 @@ def made(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("file", ["ours.mk", "init.mk"])
 @pytest.mark.parametrize("code", [0, 1, 4, 5, 75])
 def test_make_prints_what_bluegreen_prints_and_names_its_code(made: Path, file: str, code: int) -> None:

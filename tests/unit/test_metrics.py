@@ -88,6 +88,7 @@ def test_of_an_app_that_lives(live: Site, read: Read) -> None:
     assert "bluegreen_certificate_valid" not in found
 
 
+@pytest.mark.whole
 def test_what_ended_how(two: Site, read: Read) -> None:
     two.sick.add(3)
     two.release("shop:1")

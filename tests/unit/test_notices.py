@@ -182,6 +182,7 @@ def _notified(it: Site, hook: Webhook) -> None:
     it.document["x-bluegreen"]["notify"] = [hook.url, ""]
 
 
+@pytest.mark.whole
 def test_each_event_arrives_once_it_is_decided(shop: Site, tell: Tell, hook: Webhook) -> None:
     _notified(shop, hook)
     assert tell("up")[1]["warnings"] == []
@@ -204,6 +205,7 @@ def test_each_event_arrives_once_it_is_decided(shop: Site, tell: Tell, hook: Web
     assert set(hook.paths) == {f"/services/{CANARY}"}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("words", [["flip-back"], ["flip-back", "--force"]])
 def test_a_flip_back_sends_it_after_traffic_has_moved(
     two: Site, tell: Tell, hook: Webhook, words: list[str], monkeypatch: pytest.MonkeyPatch
@@ -269,6 +271,7 @@ def test_who_typed_something_wrong_or_ended_it_causes_no_notice(
     assert hook.got == []
 
 
+@pytest.mark.whole
 def test_traffic_that_was_moved_back_is_said(
     two: Site, tell: Tell, hook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +304,7 @@ def test_a_signal_while_it_is_sent_changes_nothing(
     assert hook.events == ["switched"]
 
 
+@pytest.mark.whole
 def test_no_part_of_a_url_is_shown_or_kept(live: Site, hook: Webhook, capsys: pytest.CaptureFixture[str]) -> None:
     _notified(live, hook)
     hook.status = 403

@@ -43,6 +43,7 @@ def machine() -> Iterator[Site]:
         yield it
 
 
+@pytest.mark.whole
 def test_others_can_read_how_far_it_is_and_nothing_of_it_is_left(
     machine: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_of_a_move_that_went_right_it_says_so_in_whatever_order_it_reads(
     assert sum(found["requests"].values()) == connections * each
 
 
+@pytest.mark.whole
 @settings(deadline=None)
 @given(st.integers(1, 8), st.integers(3, 30), st.data())
 def test_each_request_that_is_missing_is_named(connections: int, each: int, data: Any) -> None:
@@ -80,6 +81,7 @@ def test_each_request_that_is_missing_is_named(connections: int, each: int, data
     assert found["missing"] == {"count": 1, "which": [f"request {lost.nth} of connection {lost.connection}"]}
 
 
+@pytest.mark.whole
 @settings(deadline=None)
 @given(st.integers(1, 8), st.integers(3, 30), st.data())
 def test_a_request_that_is_answered_twice_is_named(connections: int, each: int, data: Any) -> None:

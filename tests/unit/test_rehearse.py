@@ -177,6 +177,7 @@ def test_before_the_first_up_there_is_no_today(tmp_path: Path) -> None:
     assert found["left_out"] == []
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("verb", "ran"), [("up", ["up"]), ("switch", ["up", "switch"]), ("flip-back", ["up", "switch", "flip-back"])]
 )
@@ -230,6 +231,7 @@ def _recorded() -> Expectation:
     return learn(Expectation("GET", "/a"), answers, Identity("blue", 1), None)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("source", "service", "everything", "copied"),
     [

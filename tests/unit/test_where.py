@@ -224,6 +224,7 @@ def test_what_one_that_was_killed_has_left_does_not_hold_up_the_record(machine: 
     assert folder.read(str(state)) == {"app": "shop", "folder": "/srv/new", "files": []}
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("verb", ["status", "flip-back", "up", "check"])
 def test_a_folder_that_was_deleted_under_the_shell_is_no_bug(tmp_path: Path, verb: str) -> None:
     command = "import sys; from bluegreen.__main__ import command; sys.exit(command(sys.argv[1:]))"
