@@ -71,7 +71,7 @@ def moves(wish: Wish, stack: Stack, shares: tuple[int, ...], watch: float | None
     """How traffic moves: as it was typed (None: it was not), else as the settings have it. Times in seconds."""
     settings = stack.settings.watch
     watch, every = settings.seconds if watch is None else watch, EVERY if every is None else every
-    return replace(wish, shares=shares, watch=watch, every=every, control=0 if shares else settings.control)
+    return replace(wish, shares=shares, watch=watch, every=every, control=settings.control)
 
 
 def _edge(tools: Tools, stack: Stack, thorough: bool) -> str:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bluegreen.domain.evidence import Histogram
+from bluegreen.domain.blame import SHARE, SHARED
+from bluegreen.domain.evidence import Histogram, too_late
 from bluegreen.domain.traffic import UPGRADED, Seen
 
-SEEN = 2  # failures or late answers of the release before, from which on a route is shared
-SHARE = 1 / 3  # of the new one's rate there
 QUANTILE = 0.95
-FACTOR, LEAST = 2.0, 0.05  # as of evidence.Slower: times, and seconds more
 ROUTES = 10_000  # that are counted apart
 
 
@@ -36,7 +34,7 @@ class Beside:
 
     def __init__(self, usual: Mapping[str, Histogram]) -> None:
         bounds = {route: it.quantile_bound(QUANTILE) for route, it in usual.items()}
-        self._late = {route: max(FACTOR * it, it + LEAST) for route, it in bounds.items() if it is not None}
+        self._late = {route: too_late(it) for route, it in bounds.items() if it is not None}
         self._old: dict[str, Tally] = {}
         self._new: dict[str, Tally] = {}
         self.requests = self.failed = 0  # of the release before
@@ -56,12 +54,15 @@ class Beside:
         it.late += limit is not None and not one.failed and one.status != UPGRADED and one.seconds > limit
 
     def shared(self, kind: str) -> list[str]:
-        """The routes on which those who stayed have the same trouble. `kind`: failures or slow."""
+        """The routes on which those who stayed have the same trouble, by the rule of `blame`, and by rates.
+
+        `kind`: failures or slow.
+        """
         found = []
         for route, old in self._old.items():
             new = self._new.get(route, Tally())
             seen = old.failed if kind == "failures" else old.late
-            if seen >= SEEN and 0 < SHARE * new.rate(kind) <= old.rate(kind):
+            if seen >= SHARED and 0 < SHARE * new.rate(kind) <= old.rate(kind):
                 found.append(route)
         return found
 

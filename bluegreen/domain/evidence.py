@@ -175,6 +175,14 @@ QUANTILES = (0.5, 0.75, 0.95)
 APART = 20  # routes, those most asked for, that are also looked at each by itself
 
 
+FACTOR, LEAST = 2.0, 0.05  # times as long, and seconds more, that count as slow
+
+
+def too_late(bound: float, factor: float = FACTOR, least: float = LEAST) -> float:
+    """Seconds beyond which an answer is late, if it was not to take more than `bound`."""
+    return max(factor * bound, bound + least)
+
+
 class Late:
     """Trials of latencies against limits: one bet for each quantile, averaged."""
 
@@ -205,13 +213,13 @@ class Slower:
     """
 
     def __init__(
-        self, before: Mapping[str, Histogram], alpha: float = ALPHA, factor: float = 2.0, least: float = 0.05
+        self, before: Mapping[str, Histogram], alpha: float = ALPHA, factor: float = FACTOR, least: float = LEAST
     ) -> None:
         self._goal = math.log(1 / alpha)
         self._limits: dict[str, list[tuple[float, float]]] = {}
         for route, histogram in before.items():
             bounds = [(q, histogram.quantile_bound(q)) for q in QUANTILES]
-            self._limits[route] = [(q, max(factor * it, it + least)) for q, it in bounds if it is not None]
+            self._limits[route] = [(q, too_late(it, factor, least)) for q, it in bounds if it is not None]
         most = sorted(before, key=lambda route: before[route].count, reverse=True)[:APART]
         self._together, self._apart = Late(alpha), {route: Late(alpha) for route in most}
         self._before, self._after = before, dict[str, Histogram]()

@@ -123,21 +123,22 @@ class Watch:
         if answer == "new":
             self._proof[kind] = doubt.blame.words()
         elif answer == "shared":
-            routes = sorted(doubt.blame.shared) or ["it"]
-            what = "fails" if kind == "failures" else "is slow"
-            self._note(f"{', '.join(routes)} {what} with release {self._old.release}, too")
-            judge.clear(kind, doubt.blame.shared)
+            self._clear(kind, judge, doubt.blame.shared, "with")
         elif judge.strength(kind) >= 1 and judge.spread:
             self._weigh(kind, judge)
 
     def _weigh(self, kind: Kind, judge: Judge) -> None:
         """Nothing was proven by asking. What visitors who stayed on the release before get may clear the new one."""
         if routes := judge.shared(kind):
-            what = "fails" if kind == "failures" else "is slow"
-            self._note(f"{', '.join(routes)} {what} for visitors still on release {self._old.release}, too")
-            judge.clear(kind, routes)
-            return
-        self._go_back(judge.evidence(kind), judge)
+            self._clear(kind, judge, routes, "for visitors still on")
+        else:
+            self._go_back(judge.evidence(kind), judge)
+
+    def _clear(self, kind: Kind, judge: Judge, routes: Sequence[str], who: str) -> None:
+        """What both releases do speaks against neither; it is said."""
+        what = "fails" if kind == "failures" else "is slow"
+        self._note(f"{', '.join(sorted(routes)) or 'it'} {what} {who} release {self._old.release}, too")
+        judge.clear(kind, routes)
 
     def _go_back(self, evidence: str, judge: Judge) -> None:
         """Raises Worse, unless there is nothing to go back to."""
